@@ -1,0 +1,1 @@
+"""The lab: where the course's work happens (image, engine, registry, JupyterLab). It never imports ``grader``."""
