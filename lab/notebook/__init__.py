@@ -1,0 +1,31 @@
+"""What the cells of a lesson use: `%load_ext lab.notebook` registers `%%shell` and gives these names to the notebook."""
+
+from typing import TYPE_CHECKING
+
+from lab.notebook.magic import shell
+from lab.notebook.recording import record_events
+from lab.notebook.sequence import sequence_diagram
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+__all__ = ["record_events", "sequence_diagram"]
+
+_NAMES = {name: globals()[name] for name in __all__}
+_before: dict[str, bool] = {}
+
+
+def load_ipython_extension(ipython: "InteractiveShell") -> None:
+    """Register the magic, name the functions, and let a `!command` that fails fail its cell."""
+    ipython.register_magic_function(shell, "line_cell", "shell")  # type: ignore[arg-type]
+    ipython.push(_NAMES, interactive=False)  # type: ignore[no-untyped-call]
+    _before["system_raise_on_error"] = ipython.system_raise_on_error
+    ipython.system_raise_on_error = True
+
+
+def unload_ipython_extension(ipython: "InteractiveShell") -> None:
+    """Undo what loading did."""
+    for kind in ("line", "cell"):
+        ipython.magics_manager.magics[kind].pop("shell", None)
+    ipython.drop_by_id(_NAMES)  # type: ignore[no-untyped-call]
+    ipython.system_raise_on_error = _before.pop("system_raise_on_error", False)
