@@ -1,0 +1,7 @@
+#!/bin/sh
+# An option, a script, or any word that is no command is meant for node.
+set -e
+if [ "${1#-}" != "$1" ] || [ -z "$(command -v "$1")" ] || { [ -f "$1" ] && [ ! -x "$1" ]; }; then
+  set -- node "$@"
+fi
+exec "$@"
