@@ -9,7 +9,7 @@ import tempfile
 import termios
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import IO
 
@@ -145,10 +145,8 @@ class _Run:
 
     def _read(self, output: Output, seconds: float) -> bool:
         if not self.selector.get_map():
-            try:
+            with suppress(subprocess.TimeoutExpired):
                 self.process.wait(seconds)
-            except subprocess.TimeoutExpired:
-                pass
             return False
         ready = self.selector.select(seconds)
         for key, _ in ready:
@@ -182,10 +180,8 @@ class _Run:
         return reason
 
     def _signal(self, number: int) -> None:
-        try:
+        with suppress(ProcessLookupError):  # all of it has ended
             os.killpg(self.process.pid, number)
-        except ProcessLookupError:
-            pass  # all of it has ended
 
 
 def _read_some(fd: int) -> bytes:

@@ -4,12 +4,12 @@ _RED, _PLAIN = "\x1b[1;31m", "\x1b[0m"
 
 
 class LessonError(Exception):
-    """Something the reader of a lesson can mend.
+    r"""Something the reader of a lesson can mend.
 
     The message's first line says what happened, the others what to do. Jupyter shows it without a traceback; for nbconvert
     and nbval the cell has failed all the same.
 
-    >>> raise LessonError("No container is called `web`.\\nTry: docker ps -a")
+    >>> raise LessonError("No container is called `web`.\nTry: docker ps -a")
     Traceback (most recent call last):
     lab.notebook.errors.LessonError: No container is called `web`.
     Try: docker ps -a

@@ -17,7 +17,7 @@ _TRY = {
 }
 
 
-class CommandFailed(LessonError):
+class CommandError(LessonError):
     """A shell cell did not end as it should. `status` is its exit status."""
 
     def __init__(self, message: str, status: int) -> None:
@@ -28,16 +28,16 @@ class CommandFailed(LessonError):
 def judge(outcome: Outcome, limits: Limits, expected: int | None) -> str | None:
     """Return a line to print below the output, if there is something to say.
 
-    Raises CommandFailed if the script was stopped, or its exit status is neither 0 nor the `expected` one.
+    Raises CommandError if the script was stopped, or its exit status is neither 0 nor the `expected` one.
     """
     if outcome.stopped:
-        raise CommandFailed(_stopped(outcome.stopped, limits), outcome.status)
+        raise CommandError(_stopped(outcome.stopped, limits), outcome.status)
     if expected is not None:
         if outcome.status == expected:
             return f"exit status {expected} (expected)"
-        raise CommandFailed(f"{_found(outcome)}\nExpected: exit status {expected}.\n{_try(outcome)}", outcome.status)
+        raise CommandError(f"{_found(outcome)}\nExpected: exit status {expected}.\n{_try(outcome)}", outcome.status)
     if outcome.status and not outcome.interrupted:
-        raise CommandFailed(f"{_found(outcome)}\n{_try(outcome)}", outcome.status)
+        raise CommandError(f"{_found(outcome)}\n{_try(outcome)}", outcome.status)
     return None
 
 

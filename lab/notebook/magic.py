@@ -12,7 +12,7 @@ from IPython.core.magic import no_var_expand
 from lab.notebook.command import Limits, run_script
 from lab.notebook.errors import LessonError
 from lab.notebook.failure import judge
-from lab.notebook.output import FoldedOutput
+from lab.notebook.output import FoldedOutput, show
 
 TIMEOUT_SECONDS = 120.0
 CAPTURE_BYTES = 10 * 2**20
@@ -118,10 +118,10 @@ def _run(script: str, options: argparse.Namespace) -> None:
     finally:
         shown.close()
     if outcome.interrupted:
-        print(f"^C (Ctrl-C after {options.interrupt_after:g} s)")
+        show(f"^C (Ctrl-C after {options.interrupt_after:g} s)")
     remark = judge(outcome, limits, options.expect_exit)
     if remark:
-        print(remark)
+        show(remark)
     if options.capture:
         _assign(options.capture, bytes(captured))
 

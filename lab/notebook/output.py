@@ -3,6 +3,7 @@
 import hashlib
 import os
 import re
+import sys
 import tempfile
 from collections import deque
 from pathlib import Path
@@ -54,15 +55,15 @@ class FoldedOutput:
         folded = self._count - HEAD_LINES - len(self._tail)
         if self._log:
             self._log.close()
-            print(f"... {folded} lines folded; all {self._count} are in {_from_home(Path(self._log.name))}")
+            show(f"... {folded} lines folded; all {self._count} are in {_from_home(Path(self._log.name))}")
         for line in self._tail:
-            print(line)
+            show(line)
 
     def _add(self, line: str) -> None:
         self._count += 1
         if self._count <= HEAD_LINES:
             self._head.append(line)
-            print(line, flush=True)
+            show(line)
             return
         if self._count == HEAD_LINES + TAIL_LINES + 1:
             self._log = _open_log(self._name)
@@ -70,6 +71,12 @@ class FoldedOutput:
         self._tail.append(line)
         if self._log and self._log.tell() < LOG_BYTES:
             self._log.write(f"{line}\n")
+
+
+def show(line: str) -> None:
+    """Print a whole line at once: two processes never share one."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 def plain(line: bytes) -> str:

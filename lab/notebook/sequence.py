@@ -1,7 +1,7 @@
 """A recording as a sequence diagram: who asked whom, in order."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from signal import Signals
 
@@ -10,28 +10,72 @@ from lab.notebook.names import is_invented
 from lab.notebook.recording import Event
 
 CLIENT, DAEMON, REGISTRY = "docker CLI", "dockerd", "registry"
+_IT = "(the container)"
+
+Message = tuple[str, str, str]
+"""Who, to whom, what."""
+
+# What an event tells by itself, by its type and action. Not here because others tell it: `start`, `kill` and `die` have
+# a history (see _Story); `stop` and `restart` are reported after their signals; `resize` is a terminal's window.
+_MESSAGES: dict[tuple[str, str], tuple[Message, ...]] = {
+    ("image", "pull"): ((DAEMON, REGISTRY, "pull {name}"), (REGISTRY, DAEMON, "layers of {name}")),
+    ("image", "push"): ((DAEMON, REGISTRY, "push {name}"),),
+    ("image", "tag"): ((CLIENT, DAEMON, "tag image {name}"),),
+    ("image", "untag"): ((CLIENT, DAEMON, "untag image"),),
+    ("image", "delete"): ((CLIENT, DAEMON, "remove image"),),
+    ("network", "create"): ((CLIENT, DAEMON, "create network {name}"),),
+    ("network", "connect"): ((DAEMON, _IT, "connect to network {name}"),),
+    ("network", "disconnect"): ((DAEMON, _IT, "disconnect from network {name}"),),
+    ("network", "destroy"): ((CLIENT, DAEMON, "remove network {name}"),),
+    ("volume", "create"): ((CLIENT, DAEMON, "create volume {name}"),),
+    ("volume", "mount"): ((DAEMON, _IT, "mount volume {name} at {detail}"),),
+    ("volume", "unmount"): ((DAEMON, _IT, "unmount volume {name}"),),
+    ("volume", "destroy"): ((CLIENT, DAEMON, "remove volume {name}"),),
+    ("container", "create"): ((CLIENT, DAEMON, "create {person}{origin}"), (DAEMON, _IT, "create")),
+    ("container", "attach"): ((CLIENT, DAEMON, "attach to {person}"),),
+    ("container", "start"): ((DAEMON, _IT, "start"),),
+    ("container", "exec_create"): ((CLIENT, DAEMON, "exec in {person}: {detail}"),),
+    ("container", "exec_start"): ((DAEMON, _IT, "exec {detail}"),),
+    ("container", "exec_die"): ((_IT, DAEMON, "exec ended, exit status {exit_code}"),),
+    ("container", "pause"): ((CLIENT, DAEMON, "pause {person}"), (DAEMON, _IT, "pause")),
+    ("container", "unpause"): ((CLIENT, DAEMON, "unpause {person}"), (DAEMON, _IT, "unpause")),
+    ("container", "kill"): ((DAEMON, _IT, "signal {detail}"),),
+    ("container", "oom"): ((DAEMON, _IT, "out of memory"),),
+    ("container", "die"): ((_IT, DAEMON, "exit status {exit_code}"),),
+    ("container", "health_status"): ((_IT, DAEMON, "health: {detail}"),),
+    ("container", "commit"): ((CLIENT, DAEMON, "commit {person}"),),
+    ("container", "rename"): ((CLIENT, DAEMON, "rename {person}"),),
+    ("container", "update"): ((CLIENT, DAEMON, "update {person}"),),
+    ("container", "destroy"): ((DAEMON, _IT, "remove"),),
+}
 
 
 @dataclass(frozen=True)
 class Arrow:
-    """One message; an `answer` is drawn dashed."""
+    """One message; an answer is drawn dashed."""
 
     source: str
     target: str
     text: str
     time: float
-    answer: bool = False
+
+    @property
+    def is_answer(self) -> bool:
+        return self.target == CLIENT or (self.target == DAEMON and self.source != CLIENT)
 
 
 def sequence_diagram(events: Sequence[Event], *, times: bool = False) -> Diagram:
     """Draw recorded events: client → daemon → (registry) → containers, one line of text for each arrow.
 
     What only a client can ask for is drawn from the client; what the engine does on its own (a restart policy, `--rm`)
-    from the daemon. (A container that ended by itself and starts again: from the daemon, which does not tell who asked.)
-    Containers without a name of their own appear under their image's. `times` adds milliseconds since
-    the first event.
+    from the daemon. (A container that ended by itself and starts again: from the daemon, whose events do not tell who
+    asked.) Containers without a name of their own appear under their image's. `times` adds milliseconds since the first
+    event.
 
     >>> sequence_diagram(events)
+    docker CLI -> dockerd: create hello from busybox
+    dockerd -> hello: create
+    ...
     """
     arrows = list(_Story(events).arrows())
     start = events[0].time if events else 0.0
@@ -41,9 +85,9 @@ def sequence_diagram(events: Sequence[Event], *, times: bool = False) -> Diagram
     source += [f"    participant {key} as {label(person)}" for person, key in people.items()]
     lines = []
     for arrow, text in zip(arrows, texts, strict=True):
-        line = "-->>" if arrow.answer else "->>"
-        source.append(f"    {people[arrow.source]}{line}{people[arrow.target]}: {label(text)}")
-        lines.append(f"{arrow.source} {'-->' if arrow.answer else '->'} {arrow.target}: {text}")
+        dashes = "--" if arrow.is_answer else "-"
+        source.append(f"    {people[arrow.source]}{dashes}>>{people[arrow.target]}: {label(text)}")
+        lines.append(f"{arrow.source} {dashes}> {arrow.target}: {text}")
     return Diagram("\n".join(source), "\n".join(lines) or "(no events were recorded)")
 
 
@@ -55,121 +99,73 @@ def _participants(arrows: Iterable[Arrow]) -> dict[str, str]:
 
 
 class _Story:
-    """Events, told as arrows. What an event means can depend on those before and after it."""
+    """Events, told as arrows. What some of them mean depends on those before and after."""
 
     def __init__(self, events: Sequence[Event]) -> None:
         self._events = events
         self._people = _container_names(events)
         self._attached: set[str] = set()
         self._start_asked: set[str] = set()
-        self._requests: dict[str, str] = {}  # stop, restart or kill, from its first signal to the next start
         self._ended_alone: set[str] = set()
+        self._requests: dict[str, str] = {}  # stop, restart or kill: from its first signal to the next start
 
-    def arrows(self) -> Iterable[Arrow]:
+    def arrows(self) -> Iterator[Arrow]:
         for index, event in enumerate(self._events):
             person = self._people.get(event.container_id, event.name)
-            if event.type == "container":
-                messages = self._container(index, event, person)
-            else:
-                messages = [*self._start_request(index, event, person), *_about_objects(event, person)]
-            for source, target, text in messages:
-                answer = source == REGISTRY or target == CLIENT or source == person
-                yield Arrow(source, target, text, event.time, answer)
+            told = _MESSAGES.get((event.type, event.action), ())
+            for source, target, text in (*self._request(index, event), *told, *self._answer(event)):
+                source, target = (person if end == _IT else end for end in (source, target))
+                yield Arrow(source, target, _fill(text, event, person), event.time)
+            self._remember(event)
 
-    def _container(self, index: int, event: Event, person: str) -> list[tuple[str, str, str]]:
-        ask, do = (CLIENT, DAEMON), (DAEMON, person)
-        match event.action:
-            case "create":
-                return [(*ask, f"create {person} from {event.image}"), (*do, "create")]
-            case "attach":
-                self._attached.add(event.container_id)
-                self._ended_alone.discard(event.container_id)
-                return [(*ask, f"attach to {person}")]
-            case "start":
-                request = self._start_request(index - 1, event, person)
-                self._start_asked.discard(event.container_id)
-                self._requests.pop(event.container_id, None)
-                return [*request, (*do, "start")]
-            case "kill":
-                return self._kill(index, event, person)
-            case "die":
-                return self._die(event, person)
-            case "exec_create":
-                return [(*ask, f"exec in {person}: {event.detail}")]
-            case "exec_start":
-                return [(*do, event.detail)]
-            case "exec_die":
-                return [(person, DAEMON, f"the exec ended with {event.exit_code}")]
-            case "pause" | "unpause":
-                return [(*ask, f"{event.action} {person}"), (*do, event.action)]
-            case "health_status":
-                return [(person, DAEMON, event.detail)]
-            case "oom":
-                return [(*do, "out of memory")]
-            case "destroy":
-                return [(*do, "remove")]
-            case "commit" | "export" | "rename" | "update":
-                return [(*ask, f"{event.action} {person}")]
-        return []  # resize, stop and restart: told by what led to them
-
-    def _kill(self, index: int, event: Event, person: str) -> list[tuple[str, str, str]]:
-        deed = (DAEMON, person, f"signal {_signal_name(event.detail)}")
-        if event.container_id in self._requests:
-            return [deed]
-        request = self._requests[event.container_id] = self._request(index, event)
-        return [(CLIENT, DAEMON, f"{request} {person}"), deed]
-
-    def _start_request(self, index: int, event: Event, person: str) -> list[tuple[str, str, str]]:
-        """A client's request for a start comes before the networks and volumes that it takes; the event after them."""
+    def _request(self, index: int, event: Event) -> Iterator[Message]:
+        """The client's request that explains an event: before the networks and volumes that a start takes."""
         who = event.container_id
-        if not who or who in self._start_asked or who in self._ended_alone or self._requests.get(who) == "restart":
-            return []
-        following = (later.action for later in self._events[index + 1 :] if later.container_id == who)
-        if next((action for action in following if action not in {"connect", "mount", "attach"}), "") != "start":
-            return []
-        self._start_asked.add(who)
-        return [(CLIENT, DAEMON, f"start {person}")]
+        if event.action == "kill" and who not in self._requests:
+            self._requests[who] = self._signal_request(index, who)
+            yield CLIENT, DAEMON, f"{self._requests[who]} {{person}}"
+        elif self._is_part_of_start(index, who) and not (who in self._start_asked or self._starts_by_itself(who)):
+            self._start_asked.add(who)
+            yield CLIENT, DAEMON, "start {person}"
 
-    def _request(self, index: int, event: Event) -> str:
-        """The engine reports `stop` and `restart` after the signals that they sent."""
-        request = "kill"
-        for later in self._events[index + 1 :]:
-            if later.container_id == event.container_id and later.type == "container":
-                if later.action in {"stop", "restart"}:
-                    request = later.action
-                if later.action in {"restart", "kill", "destroy"} and request != "kill":
-                    break
-        return request
+    def _is_part_of_start(self, index: int, who: str) -> bool:
+        actions = (event.action for event in self._events[index:] if event.container_id == who)
+        return bool(who) and next((each for each in actions if each not in {"connect", "mount"}), "") == "start"
 
-    def _die(self, event: Event, person: str) -> list[tuple[str, str, str]]:
-        if event.container_id not in self._requests:
-            self._ended_alone.add(event.container_id)
-        told = [(DAEMON, CLIENT, f"exit status {event.exit_code}")] if event.container_id in self._attached else []
-        return [(person, DAEMON, f"exit status {event.exit_code}"), *told]
+    def _starts_by_itself(self, who: str) -> bool:
+        return who in self._ended_alone or self._requests.get(who) == "restart"
+
+    def _signal_request(self, index: int, who: str) -> str:
+        """The engine reports `stop` after the signals that it sent, and `restart` after the new start."""
+        later = [event.action for event in self._events[index + 1 :] if event.container_id == who]
+        until_next = later[: later.index("start")] if "start" in later else later
+        if "stop" not in until_next:
+            return "kill"
+        return "restart" if later[len(until_next) + 1 :][:1] == ["restart"] else "stop"
+
+    def _answer(self, event: Event) -> Iterator[Message]:
+        if event.action == "die" and event.container_id in self._attached:
+            yield DAEMON, CLIENT, "exit status {exit_code}"
+
+    def _remember(self, event: Event) -> None:
+        who = event.container_id
+        if event.action == "attach":
+            self._attached.add(who)
+            self._ended_alone.discard(who)
+        elif event.action == "start":
+            self._start_asked.discard(who)
+            self._requests.pop(who, None)
+        elif event.action == "die":
+            self._attached.discard(who)
+            if who not in self._requests:
+                self._ended_alone.add(who)
 
 
-def _about_objects(event: Event, person: str) -> list[tuple[str, str, str]]:
-    ask, do = (CLIENT, DAEMON), (DAEMON, person)
-    name = "an anonymous volume" if is_invented(event.name) else event.name
-    match event.type, event.action:
-        case "image", "pull":
-            return [(DAEMON, REGISTRY, f"pull {name}"), (REGISTRY, DAEMON, f"layers of {name}")]
-        case "image", "push":
-            return [(DAEMON, REGISTRY, f"push {name}")]
-        case "image", action:
-            return [(*ask, f"{action} image {name}")]
-        case "network", "connect":
-            return [(*do, f"connect to network {name}")]
-        case "network", "disconnect":
-            return [(*do, f"disconnect from network {name}")]
-        case "volume", "mount":
-            return [(*do, f"mount {name} at {event.detail}")]
-        case "volume", "unmount":
-            return [(*do, f"unmount {name}")]
-        case ("network" | "volume") as what, ("create" | "destroy") as action:
-            verb = "create" if action == "create" else "remove"
-            return [(*ask, f"{verb} {what} {name}" if name == event.name else f"{verb} {name}")]
-    return []
+def _fill(text: str, event: Event, person: str) -> str:
+    origin = "" if is_invented(event.name) else f" from {event.image}"
+    name = "(anonymous)" if is_invented(event.name) else event.name
+    detail = _signal_name(event.detail) if event.action == "kill" else event.detail
+    return text.format(person=person, name=name, origin=origin, detail=detail, exit_code=event.exit_code)
 
 
 def _signal_name(number: str) -> str:
@@ -186,7 +182,7 @@ def _container_names(events: Iterable[Event]) -> dict[str, str]:
     for event in events:
         if event.type != "container" or event.container_id in names:
             continue
-        name = event.image or "container" if is_invented(event.name) else event.name
+        name = f"{event.image} container" if is_invented(event.name) else event.name
         uses[name] += 1
         names[event.container_id] = name if uses[name] == 1 else f"{name} ({uses[name]})"
     return names
