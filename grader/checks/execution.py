@@ -1,0 +1,86 @@
+"""One command run inside a container, with a deadline and a cap on what it may say."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from dataclasses import dataclass
+from typing import Any, cast
+
+from docker.errors import APIError
+from docker.utils.socket import frames_iter_no_tty
+
+from grader.checks.engine import engine, explanation, transport
+from grader.checks.verdict import CheckFailed, quoted
+
+MAX_OUTPUT_BYTES = 256 * 1024
+STDERR = 2
+
+
+@dataclass(frozen=True)
+class ExecResult:
+    """What a command did: its exit code, and what it printed (text, at most 256 KiB of each)."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def output(self) -> str:
+        """Standard output, then standard error."""
+        return self.stdout + self.stderr
+
+
+def execute(container_id: str, name: str, argv: list[str], within_seconds: float) -> ExecResult:
+    """Runs a command in a running container; raises `CheckFailed` if it cannot start or does not end in time."""
+    try:
+        with transport():
+            exec_id = engine().exec_create(container_id, argv)["Id"]
+            stdout, stderr, ended = _collect(engine().exec_start(exec_id, socket=True), within_seconds)
+            exit_code = engine().exec_inspect(exec_id)["ExitCode"]
+    except APIError as error:
+        raise CheckFailed(
+            f"{quoted(' '.join(argv))} could not be started in `{name}`: {explanation(error)}",
+            f"a running container `{name}` in which this command exists.",
+            f"docker exec {name} {' '.join(argv)}",
+        ) from None
+    if not ended or exit_code is None:
+        raise CheckFailed(
+            f"{quoted(' '.join(argv))} in `{name}` had not ended, or had not stopped printing, after {within_seconds:g} s.",
+            f"the command to end within {within_seconds:g} s.",
+            f"docker exec {name} {' '.join(argv)}",
+        )
+    return ExecResult(exit_code, stdout, stderr)
+
+
+def _collect(hijacked: Any, within_seconds: float) -> tuple[str, str, bool]:
+    """Standard output, standard error, and whether the command ended by itself.
+
+    The reader blocks for as long as the command is silent, so the deadline cuts the connection from another thread.
+    """
+    streams: dict[int, bytearray] = {1: bytearray(), STDERR: bytearray()}
+    cut = threading.Event()
+    connection = getattr(hijacked, "_sock", hijacked)
+    timer = threading.Timer(within_seconds, _cut, (connection, cut))
+    timer.daemon = True
+    timer.start()
+    try:
+        for stream, data in frames_iter_no_tty(hijacked):
+            kept = streams[STDERR if stream == STDERR else 1]
+            kept += cast(bytes, data)[: MAX_OUTPUT_BYTES - len(kept)]
+            if len(kept) >= MAX_OUTPUT_BYTES:
+                break
+    finally:
+        timer.cancel()
+        # in this order: a response that outlives its socket complains on standard error when it is collected
+        hijacked._response.close()
+        hijacked.close()
+    out, err = (bytes(streams[number]).decode("utf-8", "replace") for number in (1, STDERR))
+    return out, err, not cut.is_set()
+
+
+def _cut(connection: Any, cut: threading.Event) -> None:
+    cut.set()
+    with contextlib.suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)

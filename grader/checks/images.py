@@ -1,0 +1,348 @@
+"""`image("me/app:1.0")`: what must hold of an image, and a throw-away container to try it in."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from docker.errors import APIError
+
+from grader.checks import archive, throwaway
+from grader.checks.commandline import Json, shell_word
+from grader.checks.container_facts import MIB, inspect_image, pairs
+from grader.checks.containers import Container
+from grader.checks.engine import engine, near, transport
+from grader.checks.execution import ExecResult
+from grader.checks.verdict import CheckFailed, quoted
+
+BUILDKIT = "buildkit."
+
+
+def image(ref: str) -> Image:
+    """An image by its name and tag, or its id; asks the engine nothing yet.
+
+    >>> image("nginx:alpine")
+    image('nginx:alpine')
+    """
+    return Image(ref)
+
+
+class Image:
+    """An image: facts as properties, `must_*` raise `CheckFailed` when they do not hold."""
+
+    def __init__(self, ref: str) -> None:
+        self.ref = ref
+
+    def __repr__(self) -> str:
+        return f"image({self.ref!r})"
+
+    # facts
+
+    @property
+    def exists(self) -> bool:
+        """Whether the engine has it."""
+        return inspect_image(self.ref) is not None
+
+    @property
+    def id(self) -> str:
+        """Its id, `sha256:…`."""
+        return str(self._inspect()["Id"])
+
+    @property
+    def tags(self) -> list[str]:
+        """All its names on this engine, `name:tag`."""
+        return list(self._inspect()["RepoTags"] or [])
+
+    @property
+    def size_mib(self) -> float:
+        """Its size in MiB, the layers it shares with other images included."""
+        return int(self._inspect()["Size"]) / MIB
+
+    @property
+    def command(self) -> list[str]:
+        """Its default command (`CMD`); empty without one."""
+        return list(self._config.get("Cmd") or [])
+
+    @property
+    def entrypoint(self) -> list[str]:
+        """Its entrypoint (`ENTRYPOINT`); empty without one."""
+        return list(self._config.get("Entrypoint") or [])
+
+    @property
+    def env(self) -> dict[str, str]:
+        """Its environment variables (`ENV`)."""
+        return pairs(self._config.get("Env"))
+
+    @property
+    def user(self) -> str:
+        """The user its containers run as (`USER`); empty means root."""
+        return str(self._config.get("User") or "")
+
+    @property
+    def workdir(self) -> str:
+        """The folder its containers start in (`WORKDIR`)."""
+        return str(self._config.get("WorkingDir") or "/")
+
+    @property
+    def exposed_ports(self) -> list[str]:
+        """The ports it says it listens on (`EXPOSE`), as `80/tcp`."""
+        return sorted(self._config.get("ExposedPorts") or {})
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Its labels (`LABEL`)."""
+        return dict(self._config.get("Labels") or {})
+
+    @property
+    def layers(self) -> list[str]:
+        """The digests of its layers, lowest first."""
+        return list(self._inspect()["RootFS"].get("Layers") or [])
+
+    @property
+    def history(self) -> list[str]:
+        """The steps that made it, newest first, as `docker history` shows them under CREATED BY."""
+        return [str(step["CreatedBy"]) for step in self._steps()]
+
+    # what must hold
+
+    def must_exist(self) -> None:
+        """The engine has it."""
+        self._inspect()
+
+    def must_not_exist(self) -> None:
+        """The engine does not have it."""
+        if self.exists:
+            raise CheckFailed(
+                f"The image {quoted(self.ref)} is still on this engine.",
+                f"no image {quoted(self.ref)}.",
+                f"docker rmi {self._word}",
+            )
+
+    def must_have_command(self, argv: list[str]) -> None:
+        """Its default command is exactly this list of words: a shell form differs from an exec form."""
+        self._must_have_words("CMD", self.command, argv)
+
+    def must_have_entrypoint(self, argv: list[str]) -> None:
+        """Its entrypoint is exactly this list of words."""
+        self._must_have_words("ENTRYPOINT", self.entrypoint, argv)
+
+    def must_expose(self, port: str | int) -> None:
+        """It says that it listens on this port, spelled as after `EXPOSE`: `80`, `53/udp`."""
+        wanted = str(port) if "/" in str(port) else f"{port}/tcp"
+        if wanted not in self.exposed_ports:
+            ports = ", ".join(self.exposed_ports) or "no port"
+            raise CheckFailed(
+                f"The image {quoted(self.ref)} exposes {ports}.",
+                f"port {wanted} exposed.",
+                f"EXPOSE {port} in its Dockerfile, then docker build -t {self._word} .",
+            )
+
+    def must_have_env(self, spec: str) -> None:
+        """Its containers get the environment variable `NAME`, or `NAME=value`."""
+        self._must_have_pair("environment variable", "ENV", self.env, spec)
+
+    def must_have_label(self, spec: str) -> None:
+        """It has the label `key`, or `key=value`."""
+        self._must_have_pair("label", "LABEL", self.labels, spec)
+
+    def must_have_workdir(self, path: str) -> None:
+        """Its containers start in this folder."""
+        if self.workdir.rstrip("/") != path.rstrip("/"):
+            raise CheckFailed(
+                f"Containers of {quoted(self.ref)} start in {quoted(self.workdir)}.",
+                f"{quoted(path)}.",
+                f"WORKDIR {path} in its Dockerfile, then docker build -t {self._word} .",
+            )
+
+    def must_run_as(self, user: str) -> None:
+        """Its containers run as this user (a group after `:` does not matter)."""
+        if (self.user.partition(":")[0] or "root") != user:
+            raise CheckFailed(
+                f"Containers of {quoted(self.ref)} run as {quoted(self.user or 'root')}.",
+                f"user {quoted(user)}.",
+                f"USER {user} in its Dockerfile, then docker build -t {self._word} .",
+            )
+
+    def must_not_run_as_root(self) -> None:
+        """Its containers run as some other user than root."""
+        if self.user.partition(":")[0] in ("", "root", "0"):
+            raise CheckFailed(
+                f"Containers of {quoted(self.ref)} run as root.",
+                "a user other than root.",
+                f"USER with a user that the image has, in its Dockerfile, then docker build -t {self._word} .",
+            )
+
+    def must_be_smaller_than_mib(self, limit_mib: float) -> None:
+        """Its size is below this many MiB."""
+        if self.size_mib >= limit_mib:
+            raise CheckFailed(
+                f"The image {quoted(self.ref)} has {self.size_mib:.1f} MiB.",
+                f"less than {limit_mib:g} MiB.",
+                f"docker history {self._word} shows which step adds how much.",
+            )
+
+    def must_be_based_on(self, other: str) -> None:
+        """Its lowest layers are all the layers of another image: it was built `FROM` that one."""
+        base = Image(other).layers
+        if self.layers[: len(base)] != base:
+            raise CheckFailed(
+                f"The image {quoted(self.ref)} is not built on {quoted(other)}: their lowest layers differ.",
+                f"an image built FROM {other}.",
+                f"FROM {other} in its Dockerfile, then docker build -t {self._word} .",
+            )
+
+    def must_be_same_as(self, other: str) -> None:
+        """It is another name of the same image."""
+        if self.id != Image(other).id:
+            raise CheckFailed(
+                f"{quoted(self.ref)} and {quoted(other)} are two different images.",
+                "two names of one image.",
+                f"docker tag {shell_word(other)} {self._word}",
+            )
+
+    def must_be_built(self) -> None:
+        """Its newest step came from a Dockerfile."""
+        if not self._from_dockerfile():
+            raise CheckFailed(
+                f"The newest layer of {quoted(self.ref)} was not made by a Dockerfile.",
+                "an image made by docker build.",
+                f"docker build -t {self._word} .",
+            )
+
+    def must_be_committed(self) -> None:
+        """Its newest layer was made by `docker commit`, not by a Dockerfile."""
+        if self._from_dockerfile():
+            raise CheckFailed(
+                f"The image {quoted(self.ref)} was made by docker build (newest step: {quoted(self.history[0])}).",
+                "an image made from a container by docker commit.",
+                f"docker commit CONTAINER {self._word}",
+            )
+
+    def must_contain_file(self, path: str, *, containing: str | None = None) -> None:
+        """It has a regular file at this path, containing this text."""
+        found = self._file(path)
+        if found is None or found.kind != "file":
+            raise CheckFailed(
+                f"There is no file {quoted(path)} in the image {quoted(self.ref)}."
+                if found is None
+                else f"{quoted(path)} in the image {quoted(self.ref)} is a {found.kind}, not a file.",
+                f"a file {quoted(path)}.",
+                f"docker run --rm {self._word} ls -l {shell_word(path.rpartition('/')[0] or '/')}",
+            )
+        if containing is not None and containing not in found.text:
+            raise CheckFailed(
+                f"{quoted(path)} in the image {quoted(self.ref)} does not contain {quoted(containing)}.",
+                f"{quoted(containing)} in {quoted(path)}.",
+                f"docker run --rm {self._word} cat {shell_word(path)}",
+            )
+
+    def must_not_contain_file(self, path: str) -> None:
+        """It has nothing at this path: no file, no folder."""
+        found = self._file(path)
+        if found is not None:
+            raise CheckFailed(
+                f"The image {quoted(self.ref)} contains the {found.kind} {quoted(path)}.",
+                f"no {quoted(path)} in the image.",
+                "a line in .dockerignore, or a build stage of its own, keeps it out.",
+            )
+
+    def must_print(
+        self, *, containing: str, args: list[str] | None = None, exit_code: int = 0, within_seconds: float = 20
+    ) -> None:
+        """A throw-away container of it (no network) ends with this exit code and prints this text."""
+        result = self._try(args, within_seconds)
+        typed = f"docker run --rm {' '.join([self._word, *map(shell_word, args or [])])}"
+        if result.exit_code != exit_code:
+            raise CheckFailed(
+                f"{quoted(typed)} ended with exit code {result.exit_code}: {quoted(result.output.strip())}.",
+                f"exit code {exit_code}.",
+                typed,
+            )
+        if containing not in result.output:
+            printed = quoted(result.output.strip()) if result.output.strip() else "nothing"
+            raise CheckFailed(f"{quoted(typed)} printed {printed}.", f"{quoted(containing)} in what it prints.", typed)
+
+    @contextmanager
+    def run(
+        self,
+        *args: str,
+        publish: str | None = None,
+        env: list[str] | None = None,
+        volumes: list[str] | None = None,
+    ) -> Iterator[Container]:
+        """A throw-away container of it, running until the block ends; its name is drawn at random.
+
+        `publish` is spelled as after `-p`; `"80"` alone takes a free host port, and `must_answer("/")` finds it.
+        """
+        with throwaway.created(self.id, self.ref, list(args), publish, env or [], volumes or []) as name:
+            throwaway.start(name, self.ref)
+            yield Container(name)
+
+    # how
+
+    @property
+    def _config(self) -> Json:
+        return dict(self._inspect().get("Config") or {})
+
+    @property
+    def _word(self) -> str:
+        return shell_word(self.ref)
+
+    def _inspect(self) -> Json:
+        info = inspect_image(self.ref)
+        if info is not None:
+            return info
+        sentence, meant = near(self.ref, image_names(), "images")
+        raise CheckFailed(
+            f"There is no image {quoted(self.ref)} on this engine. {sentence}",
+            f"an image {quoted(self.ref)}.",
+            f"docker tag {shell_word(meant)} {self._word}" if meant else f"docker build -t {self._word} .",
+        )
+
+    def _steps(self) -> list[Json]:
+        try:
+            with transport():
+                return list(engine().history(self.id))  # type: ignore[no-untyped-call]
+        except APIError:
+            return []
+
+    def _from_dockerfile(self) -> bool:
+        newest = next(iter(self._steps()), {})
+        return str(newest.get("Comment")).startswith(BUILDKIT) or "#(nop)" in str(newest.get("CreatedBy"))
+
+    def _file(self, path: str) -> archive.Found | None:
+        with throwaway.created(self.id, self.ref, ["true"]) as name:
+            return archive.read(name, path)
+
+    def _try(self, args: list[str] | None, within_seconds: float) -> ExecResult:
+        with throwaway.created(self.id, self.ref, args or [], network="none") as name:
+            throwaway.start(name, self.ref)
+            return throwaway.wait(name, self.ref, within_seconds)
+
+    def _must_have_words(self, instruction: str, found: list[str], wanted: list[str]) -> None:
+        if found != wanted:
+            exec_form = "[" + ", ".join(f'"{word}"' for word in wanted) + "]"
+            shown = quoted(shlex.join(found)) if found else "empty"
+            raise CheckFailed(
+                f"The {instruction} of {quoted(self.ref)} is {shown} ({len(found)} words).",
+                f"{quoted(shlex.join(wanted))} ({len(wanted)} words).",
+                f"{instruction} {exec_form} in its Dockerfile, then docker build -t {self._word} .",
+            )
+
+    def _must_have_pair(self, noun: str, instruction: str, found: dict[str, str], spec: str) -> None:
+        key, given, value = spec.partition("=")
+        if key not in found or (given and found[key] != value):
+            raise CheckFailed(
+                f"The image {quoted(self.ref)} has no {noun} {quoted(key)}."
+                if key not in found
+                else f"The {noun} {quoted(key)} of {quoted(self.ref)} is {quoted(found[key])}.",
+                f"{noun} {quoted(spec)}.",
+                f"{instruction} {spec if given else key + '=VALUE'} in its Dockerfile, then docker build -t {self._word} .",
+            )
+
+
+def image_names() -> list[str]:
+    """The names of all images that have one."""
+    with transport():
+        return sorted(tag for each in engine().images() for tag in each.get("RepoTags") or [] if tag != "<none>:<none>")

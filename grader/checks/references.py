@@ -1,0 +1,57 @@
+"""Names of images, as Dockerfiles write them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+
+def same_image(one: str, other: str) -> bool:
+    """Whether two references name the same image; a digest matters only if both have one.
+
+    >>> same_image("docker.io/library/nginx", "nginx:latest")
+    True
+    >>> same_image("nginx", "nginx:alpine")
+    False
+    """
+    (name, tag, digest), (other_name, other_tag, other_digest) = _parts(one), _parts(other)
+    if digest and other_digest:
+        return (name, digest) == (other_name, other_digest)
+    return (name, tag) == (other_name, other_tag)
+
+
+def expand(text: str, values: Mapping[str, str]) -> str:
+    """The text with `$NAME`, `${NAME}`, `${NAME:-default}` and `${NAME:+other}` replaced; unset names are empty.
+
+    >>> expand("node:${TAG:-alpine}", {})
+    'node:alpine'
+    >>> expand("$IMAGE:$TAG", {"IMAGE": "node", "TAG": "22"})
+    'node:22'
+    """
+    head, dollar, rest = text.partition("$")
+    if not dollar:
+        return head
+    if rest.startswith("{") and "}" in rest:
+        inside, _, rest = rest[1:].partition("}")
+        return head + _substitute(inside, values) + expand(rest, values)
+    end = next((i for i, char in enumerate(rest) if not (char.isalnum() or char == "_")), len(rest))
+    return head + values.get(rest[:end], "") + expand(rest[end:], values)
+
+
+def _substitute(inside: str, values: Mapping[str, str]) -> str:
+    name, operator, word = inside.partition(":")
+    value = values.get(name, "")
+    if operator and word.startswith("-"):
+        return value or word[1:]
+    if operator and word.startswith("+"):
+        return word[1:] if value else ""
+    return value
+
+
+def _parts(ref: str) -> tuple[str, str, str]:
+    name, _, digest = ref.strip().partition("@")
+    repository, colon, tag = name.rpartition(":")
+    if not colon or "/" in tag:  # a port, not a tag
+        repository, tag = name, ""
+    for prefix in ("index.docker.io/", "docker.io/", "library/"):
+        repository = repository.removeprefix(prefix)
+    return repository, tag or "latest", digest

@@ -1,0 +1,141 @@
+"""`given("answer")`: a value the student assigned. Compared as JSON data, so no object of theirs has a say in it."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from typing import Any
+
+from grader.checks.verdict import CheckFailed, quoted
+
+MISSING = object()
+KINDS: dict[type, str] = {
+    bool: "True or False",
+    int: "a number",
+    float: "a number",
+    str: "a text in quotes",
+    list: "a list",
+    dict: "a dictionary",
+}
+
+
+def given(name: str, value: Any = MISSING) -> Given:
+    """The value of the variable `name` of the cell that calls (or `value`, if passed).
+
+    >>> answer = 8080
+    >>> given("answer").must_equal(8080, hint="docker port web")
+    """
+    if value is MISSING:
+        value = sys._getframe(1).f_globals.get(name, MISSING)
+    return Given(name, value)
+
+
+class Given:
+    """A number, text, truth value, list or dictionary. No message ever shows the value that was expected."""
+
+    def __init__(self, name: str, value: Any) -> None:
+        self.name = name
+        self._value = value
+
+    def __repr__(self) -> str:
+        return f"given({self.name!r})"
+
+    @property
+    def value(self) -> Any:
+        """The value as plain data. Raises `CheckFailed` if it is not set, or is not JSON data."""
+        unset = self._value is MISSING or self._value is None or self._value is Ellipsis
+        if unset or not _is_data(self._value):
+            kind = (
+                "has no value yet" if unset else f"holds a Python object of type {quoted(type(self._value).__name__)}"
+            )
+            raise CheckFailed(
+                f"`{self.name}` {kind}.",
+                "a number, a text in quotes, True or False, or a list of these.",
+                f"assign {self.name} = … in the answer cell and run it.",
+            )
+        return self._value
+
+    def must_equal(self, expected: Any, *, hint: str, asked: str | None = None, ignore_case: bool = False) -> None:
+        """It is this value. Texts are compared without the space around them; `asked` says in words what was asked."""
+        self._must_be_kind(expected)
+        if not _same(self.value, expected, ignore_case):
+            raise self._wrong(asked or f"another value: {KINDS[type(expected)]}.", hint)
+
+    def must_be_one_of(self, *accepted: Any, hint: str, asked: str | None = None, ignore_case: bool = False) -> None:
+        """It is one of these values."""
+        self._must_be_kind(*accepted)
+        if not any(_same(self.value, each, ignore_case) for each in accepted):
+            raise self._wrong(asked or f"another value: {KINDS[type(accepted[0])]}.", hint)
+
+    def must_be_about(self, expected: float, *, within: float, hint: str, asked: str | None = None) -> None:
+        """It is a number at most `within` away from this one, in the same unit."""
+        self._must_be_kind(expected)
+        try:
+            distance = abs(float(self.value) - expected)
+        except OverflowError:
+            distance = math.inf
+        if not distance <= within:
+            raise self._wrong(asked or "another number.", hint)
+
+    def must_contain(self, text: str, *, hint: str, asked: str | None = None, ignore_case: bool = True) -> None:
+        """It is a text that contains this text."""
+        self._must_be_kind(text)
+        if _plain(text, ignore_case) not in _plain(self.value, ignore_case):
+            raise self._wrong(asked or "a text that says something else.", hint)
+
+    def _must_be_kind(self, *expected: Any) -> None:
+        kinds = list(dict.fromkeys(KINDS[type(each)] for each in expected))
+        if KINDS[type(self.value)] not in kinds:
+            raise CheckFailed(
+                f"`{self.name}` is {shown(self.value)}, which is {KINDS[type(self.value)]}.",
+                f"{' or '.join(kinds)}.",
+                f"assign {self.name} = … again, as {' or '.join(kinds)}.",
+            )
+
+    def _wrong(self, asked: str, hint: str) -> CheckFailed:
+        return CheckFailed(f"`{self.name}` is {shown(self.value)}.", asked, hint)
+
+
+def shown(value: Any) -> str:
+    """The value as the student wrote it, shortened."""
+    try:
+        return quoted(repr(value))
+    except (ValueError, RecursionError):  # numbers of thousands of digits, nested thousands deep
+        return "too large to show"
+
+
+def _is_data(value: Any) -> bool:
+    """Whether it is made of plain JSON types alone: exactly these types, no subclass that could answer for itself."""
+    try:
+        json.dumps(value)
+        return _is_plain(value)
+    except (TypeError, ValueError, RecursionError):
+        return False
+
+
+def _is_plain(value: Any) -> bool:
+    kind = type(value)
+    if kind is list:
+        return all(_is_plain(each) for each in value)
+    if kind is dict:
+        return all(type(key) is str and _is_plain(each) for key, each in value.items())
+    return value is None or kind in (bool, int, float, str)
+
+
+def _same(found: Any, expected: Any, ignore_case: bool) -> bool:
+    if type(found) is str and type(expected) is str:
+        return _plain(found, ignore_case) == _plain(expected, ignore_case)
+    if type(found) is list and type(expected) is list:
+        return len(found) == len(expected) and all(
+            _same(one, other, ignore_case) for one, other in zip(found, expected, strict=True)
+        )
+    if type(found) is dict and type(expected) is dict:
+        return found.keys() == expected.keys() and all(_same(found[k], expected[k], ignore_case) for k in expected)
+    if type(found) is bool or type(expected) is bool:
+        return found is expected
+    return bool(found == expected)
+
+
+def _plain(text: str, ignore_case: bool) -> str:
+    return text.strip().casefold() if ignore_case else text.strip()
