@@ -24,7 +24,7 @@ def connect() -> docker.DockerClient:
     Raises LabError when none answers.
     """
     try:
-        client = docker.from_env(timeout=REQUEST_SECONDS, environment=_environment())
+        client = docker.from_env(timeout=REQUEST_SECONDS, environment=environment())
         client.ping()
     except DockerException as error:
         raise LabError(f"No Docker engine answers on this machine ({_reason(error)}).", _start_hint()) from error
@@ -44,15 +44,15 @@ def ensure_engine() -> docker.DockerClient:
     return _wait_for_engine()
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """DOCKER_HOST wins; else the socket of the CLI's current context (Docker Desktop, rootless), where it has one."""
-    environment = dict(os.environ)
-    if "DOCKER_HOST" not in environment and shutil.which("docker"):
+    variables = dict(os.environ)
+    if "DOCKER_HOST" not in variables and shutil.which("docker"):
         command = ["docker", "context", "inspect", "--format", "{{.Endpoints.docker.Host}}"]
         found = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
         if found.startswith("unix://"):
-            environment["DOCKER_HOST"] = found
-    return environment
+            variables["DOCKER_HOST"] = found
+    return variables
 
 
 def _reason(error: Exception) -> str:
@@ -73,7 +73,9 @@ def _start_hint() -> str:
         return "sudo usermod -aG docker $USER, log out and in again (the socket belongs to the group docker); or sudo bin/lab up"
     if shutil.which("dockerd"):
         return "bin/lab up, which starts it; or sudo systemctl start docker"
-    return "bin/lab up as root or with sudo, which installs Debian's docker.io; or install Docker Desktop, then bin/lab up"
+    return (
+        "bin/lab up as root or with sudo, which installs Debian's docker.io; or install Docker Desktop, then bin/lab up"
+    )
 
 
 def as_root(command: list[str]) -> list[str]:
@@ -97,16 +99,22 @@ def _install() -> None:
     say("No Docker engine answers here: installing Debian's package [bold]docker.io[/] (as root) ...")
     with step("Install docker.io"):
         run_as_root(["apt-get", "update", "-qq"], "apt-get update")
-        run_as_root(["apt-get", "install", "-y", "-qq", "--no-install-recommends", "docker.io", "iptables"], "apt-get install docker.io")
+        run_as_root(
+            ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "docker.io", "iptables"],
+            "apt-get install docker.io",
+        )
 
 
 def run_as_root(command: list[str], name: str) -> None:
     """Run a system command as root; LabError with its last words when it fails."""
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    done = subprocess.run(as_root(command), capture_output=True, text=True, env=environment, check=False)
+    variables = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    done = subprocess.run(as_root(command), capture_output=True, text=True, env=variables, check=False)
     if done.returncode:
         last = "\n".join(done.stderr.strip().splitlines()[-5:])
-        raise LabError(f"{name} failed with exit status {done.returncode}:\n{last}", f"run `{' '.join(command)}` by hand, then bin/lab up again")
+        raise LabError(
+            f"{name} failed with exit status {done.returncode}:\n{last}",
+            f"run `{' '.join(command)}` by hand, then bin/lab up again",
+        )
 
 
 def _start() -> None:
@@ -116,7 +124,9 @@ def _start() -> None:
         return
     log, pid = STATE / "dockerd.log", STATE / "dockerd.pid"
     STATE.mkdir(parents=True, exist_ok=True)
-    say(f"Starting the machine's Docker engine as a daemon of its own (there is no systemd): log {log}, pid file {pid} ...")
+    say(
+        f"Starting the machine's Docker engine as a daemon of its own (there is no systemd): log {log}, pid file {pid} ..."
+    )
     with log.open("ab") as stream:  # dockerd writes the pid file itself and refuses a second daemon
         command = as_root(["dockerd", "--pidfile", str(pid)])
         subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, start_new_session=True)

@@ -1,0 +1,182 @@
+"""The command line: ``bin/lab COMMAND``. Each command's help is its manual page."""
+
+import json
+import os
+import subprocess
+import sys
+import webbrowser
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from lab import doctor as doctors
+from lab import engine
+from lab import up as labs
+from lab.course import ROOT, WORKSPACE
+from lab.errors import LabError
+from lab.host import connect
+from lab.progress import console, say
+
+Kind = Literal["student", "instructor"]
+NEED_ENGINE = ("engine", "machine", "grading", "browser", "lesson")  # markers of tests that need more than Python
+
+
+class Commands(click.Group):
+    """Shows a LabError as its text and exits with 1; click's own usage errors exit with 2."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except LabError as error:
+            console.print(f"[bold red]✗[/] {error.what}", soft_wrap=True, markup=True)
+            console.print(f"[bold]Try:[/] {error.hint}", soft_wrap=True)
+            sys.exit(1)
+        except KeyboardInterrupt:
+            say("Stopped. Run the same command again: it goes on from here.")
+            sys.exit(130)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+def main() -> None:
+    r"""Docker and Kubernetes, hands on: a course in JupyterLab in which every command is real.
+
+    \b
+    Start here:   bin/lab up        set up everything and open the course
+                  bin/lab doctor    what this machine can do, and what to do about the rest
+    """
+
+
+instructor_option = click.option(
+    "--instructor",
+    "kind",
+    flag_value="instructor",
+    default="student",
+    help="The instructor's lab: JupyterLab on the whole course, with formgrader.",
+)
+
+
+@main.command()
+@instructor_option
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    help="Port of this machine for JupyterLab.  [default: 8888; instructor 8889]",
+)
+@click.option(
+    "--workspace",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=WORKSPACE,
+    show_default="workspace",
+    help="The student's folder; made where it is missing.",
+)
+@click.option("--no-browser", is_flag=True, help="Print the address, open no browser.")
+def up(kind: Kind, port: int | None, folder: Path, no_browser: bool) -> None:
+    """Set up everything and open the course.
+
+    Installs and starts Docker where none answers (Debian, Ubuntu), builds the lab image, brings the course images, starts the lab and prints
+    the address of JupyterLab. Run it as often as you like: what is there stays, files that you have changed are never overwritten.
+    """
+    state = labs.up(labs.Lab(kind), folder=folder.resolve(), port=port)
+    if state.stand_ins:
+        say(
+            "Docker Hub does not answer: the course images are stand-ins made of Debian packages, under the usual names (bin/lab doctor tells more)."
+        )
+    say("The course is open. In your browser:")
+    click.echo(state.url)
+    if not no_browser and os.environ.get("DISPLAY", os.environ.get("WAYLAND_DISPLAY")) and state.url:
+        webbrowser.open(state.url)
+
+
+@main.command()
+@instructor_option
+@click.option(
+    "--all",
+    "everything",
+    is_flag=True,
+    help="Also remove the lab image and the template of course images (the next up builds them again).",
+)
+def down(kind: Kind, everything: bool) -> None:
+    """Stop the lab and remove all that it made on this machine's Docker; your workspace stays."""
+    labs.down(connect(), labs.Lab(kind), everything=everything)
+    say(
+        "Nothing of the lab is left but your workspace"
+        + ("." if everything else " and its images (bin/lab down --all removes those too).")
+    )
+
+
+@main.command()
+@instructor_option
+@click.pass_context
+def reset(ctx: click.Context, kind: Kind) -> None:
+    """Start over with a fresh engine: the lab's containers, images and volumes go, your work stays."""
+    client, lab = connect(), labs.Lab(kind)
+    before = engine.find(client, lab.name)
+    folder = Path(before.labels["course.workspace"]) if before else WORKSPACE
+    port = int(before.labels["course.port"]) if before else None
+    labs.reset(client, lab)
+    ctx.invoke(up, kind=kind, port=port, folder=folder, no_browser=True)
+
+
+@main.command()
+@instructor_option
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def status(kind: Kind, as_json: bool) -> None:
+    """Say whether the lab runs, and where. Exits with 3 when it does not."""
+    state = labs.status(connect(), labs.Lab(kind))
+    if as_json:
+        click.echo(json.dumps(labs.as_json(state), indent=2))
+    elif state.running:
+        click.echo(f"running    {state.url}\nworkspace  {state.workspace}")
+    else:
+        click.echo("not running (bin/lab up starts it)")
+    sys.exit(0 if state.running else 3)
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def doctor(as_json: bool) -> None:
+    """Say what this machine can do for the course, and what to do about the rest. Exits with 1 when the course cannot run."""
+    findings = doctors.examine()
+    if as_json:
+        click.echo(json.dumps([finding.as_json() for finding in findings], indent=2))
+    else:
+        doctors.show(findings)
+    sys.exit(1 if any(finding.state == "bad" for finding in findings) else 0)
+
+
+@main.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@instructor_option
+@click.argument("command", nargs=-1, type=click.UNPROCESSED)
+def sh(kind: Kind, command: tuple[str, ...]) -> None:
+    r"""Open a shell in the lab, or run one COMMAND there; exits with its exit status.
+
+    \b
+    bin/lab sh
+    bin/lab sh docker run --rm busybox echo ok
+    """
+    client, lab = connect(), labs.Lab(kind)
+    if not labs.status(client, lab).running:
+        raise LabError("The lab is not running.", "bin/lab up")
+    sys.exit(labs.enter(client, lab, list(command)))
+
+
+@main.command(context_settings={"ignore_unknown_options": True})
+@click.option(
+    "--fast", is_flag=True, help="Only what needs no engine: lint, types, unit tests. Under three minutes once set up."
+)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def test(fast: bool, arguments: tuple[str, ...]) -> None:
+    """Run everything that CI runs: lint, types, tests on real engines, every lesson, every exercise, a browser.
+
+    Further ARGUMENTS go to pytest: paths, -k, -x ...
+    """
+    chosen = ["-m", " and ".join(f"not {marker}" for marker in NEED_ENGINE)] if fast else []
+    sys.exit(subprocess.run([sys.executable, "-m", "pytest", *chosen, *arguments], cwd=ROOT, check=False).returncode)
+
+
+for _command in entry_points(group="lab.commands"):
+    for _loaded in _command.load():
+        main.add_command(_loaded)

@@ -1,0 +1,64 @@
+"""Every lesson, run by nbval strictly, twice in a row on one lab; it leaves nothing behind."""
+
+import json
+import shutil
+
+import pytest
+
+from .conftest import ROOT, TestLab
+
+LESSONS = sorted(path.name for path in (ROOT / "course").glob("*.ipynb"))
+NBVAL = [
+    "python",
+    "-m",
+    "pytest",
+    "-q",
+    "-p",
+    "no:cacheprovider",
+    "--nbval",
+    "--nbval-sanitize-with",
+    "/home/student/course/tests/nbval-sanitize.cfg",
+    "--nbval-cell-timeout",
+    "180",
+]
+
+
+def objects(lab: TestLab) -> dict[str, list[str]]:
+    """What the engine holds: containers, networks, volumes and tagged images, by name."""
+    listings = {
+        "containers": ["docker", "ps", "-a", "--format", "{{.Names}}"],
+        "networks": ["docker", "network", "ls", "--format", "{{.Name}}"],
+        "volumes": ["docker", "volume", "ls", "--format", "{{.Name}}"],
+        "images": ["docker", "images", "--format", "{{.Repository}}:{{.Tag}}"],
+    }
+    return {kind: sorted(lab.run(*command).stdout.split()) for kind, command in listings.items()}
+
+
+@pytest.mark.lesson
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("lesson", LESSONS)
+def test_lesson_runs_twice_and_leaves_nothing(lesson: str, test_lab: TestLab) -> None:
+    before = objects(test_lab)
+    for attempt in ("first", "second"):
+        shutil.copy(ROOT / "course" / lesson, test_lab.workspace / "course" / lesson)
+        done = test_lab.run(
+            *NBVAL,
+            lesson,
+            user="student" if test_lab.run("id", "student").returncode == 0 else "root",
+            cwd="/home/student/workspace/course",
+        )
+        assert done.returncode == 0, f"{attempt} run:\n{done.stdout}"
+        assert objects(test_lab) == before, f"{attempt} run"
+
+
+@pytest.mark.lesson
+def test_a_cell_that_fails_fails_the_build(test_lab: TestLab) -> None:
+    broken = json.loads((ROOT / "course" / LESSONS[0]).read_text())
+    shell_cells = [cell for cell in broken["cells"] if "".join(cell["source"]).startswith("%%shell")]
+    shell_cells[0]["source"] = "%%shell\ndocker run --rm no-such-image-anywhere | cat\necho unreached"
+    shell_cells[0]["outputs"] = []
+    (test_lab.workspace / "course" / "broken.ipynb").write_text(json.dumps(broken))
+    done = test_lab.run(*NBVAL, "broken.ipynb", cwd="/home/student/workspace/course")
+    (test_lab.workspace / "course" / "broken.ipynb").unlink()
+    assert done.returncode == 1, done.stdout
+    assert "1 failed" in done.stdout or "failed" in done.stdout.splitlines()[-1]

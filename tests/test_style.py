@@ -1,0 +1,71 @@
+"""Lint, types and the promises that files make to each other."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+from lab.course import ROOT
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+TRACKED = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False).stdout.split("\n")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["ruff", "check"], ["ruff", "format", "--check"], ["mypy", "lab", "grader"]],
+    ids=lambda command: " ".join(command),
+)
+def test_is_clean(command: list[str]) -> None:
+    done = subprocess.run([sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_conda_and_pip_users_get_the_same_packages() -> None:
+    conda = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
+    pip = next(entry["pip"] for entry in conda if isinstance(entry, dict))
+    python = next(entry for entry in conda if isinstance(entry, str) and entry.startswith("python"))
+    assert sorted(pip) == sorted(PROJECT["dependencies"])
+    assert python == f"python{PROJECT['requires-python']}"
+
+
+def test_every_dependency_is_pinned() -> None:
+    named = [*PROJECT["dependencies"], *(pin for pins in PROJECT["optional-dependencies"].values() for pin in pins)]
+    assert [pin for pin in named if not re.search(r"==[\w.]+$", pin)] == []
+
+
+@pytest.mark.parametrize("lock", ["requirements.txt", "requirements-image.txt", "requirements-test.txt"])
+def test_locks_hold_what_the_project_pins(lock: str) -> None:
+    locked = {line.split(";")[0].strip().lower() for line in (ROOT / lock).read_text().splitlines() if "==" in line}
+    extra = {"requirements-image.txt": "image", "requirements-test.txt": "test"}.get(lock)
+    wanted = PROJECT["dependencies"] + (PROJECT["optional-dependencies"][extra] if extra else [])
+    assert {pin.lower() for pin in wanted} <= locked
+
+
+def test_no_file_is_too_long_to_read() -> None:
+    long = [
+        name
+        for name in TRACKED
+        if name.endswith(".py") and (ROOT / name).is_file() and len((ROOT / name).read_text().splitlines()) > 400
+    ]
+    assert long == []
+
+
+def test_no_file_names_a_package_registry() -> None:
+    hosts = re.compile(
+        "|".join(
+            [
+                "py" + r"pi\.org",
+                "python" + r"hosted\.org",
+                "registry" + r"\.npmjs",
+                "deb" + r"\.debian\.org",
+                "conda" + r"\.anaconda",
+            ]
+        )
+    )
+    texts = [ROOT / name for name in TRACKED if name and Path(name).suffix not in {".png", ".ico"}]
+    assert [path.name for path in texts if path.is_file() and hosts.search(path.read_text(errors="replace"))] == []
