@@ -3,13 +3,28 @@
 from typing import TYPE_CHECKING
 
 from lab.notebook.magic import shell
+from lab.notebook.plots import layer_plot, writable_layer_plot
+from lab.notebook.prediction import outcome, predict
 from lab.notebook.recording import record_events
+from lab.notebook.selfcheck import quiz
 from lab.notebook.sequence import sequence_diagram
+from lab.notebook.states import state_diagram
+from lab.notebook.topology import engine_map
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-__all__ = ["record_events", "sequence_diagram"]
+__all__ = [
+    "engine_map",
+    "layer_plot",
+    "outcome",
+    "predict",
+    "quiz",
+    "record_events",
+    "sequence_diagram",
+    "state_diagram",
+    "writable_layer_plot",
+]
 
 _NAMES = {name: globals()[name] for name in __all__}
 _before: dict[str, bool] = {}

@@ -19,10 +19,10 @@ class Diagram:
         return self.text
 
 
-def label(text: str) -> str:
+def escape(text: str) -> str:
     """`text` in a form that Mermaid shows literally, in nodes and on arrows.
 
-    >>> label('sh -c "exit 3; #"')
+    >>> escape('sh -c "exit 3; #"')
     'sh -c #quot;exit 3#59; #35;#quot;'
     """
     return "".join(_SPECIAL.get(character, character) for character in text)

@@ -1,6 +1,8 @@
-"""Which container names a person chose."""
+"""What to call containers: the names that a person chose, and something stable for the others."""
 
 import re
+from collections import defaultdict
+from collections.abc import Iterable
 
 # The first halves of the names that the engine invents, as in "friendly_carver".
 _ADJECTIVES = """
@@ -24,3 +26,22 @@ def is_invented(name: str) -> bool:
     (True, False)
     """
     return bool(_INVENTED.fullmatch(name) or _ANONYMOUS.fullmatch(name))
+
+
+def shown_names(containers: Iterable[tuple[str, str, str]]) -> dict[str, str]:
+    """Map the ids of containers, given as (id, name, image), to the names that diagrams show.
+
+    A container without a name of its own is called after its image, so that a diagram is the same each time.
+
+    >>> shown_names([("1f", "web", "nginx"), ("2e", "sad_bell", "busybox"), ("3d", "zen_ride", "busybox")])
+    {'1f': 'web', '2e': 'busybox container', '3d': 'busybox container (2)'}
+    """
+    names: dict[str, str] = {}
+    uses: dict[str, int] = defaultdict(int)
+    for container_id, name, image in containers:
+        if container_id in names:
+            continue
+        shown = f"{image} container" if is_invented(name) else name
+        uses[shown] += 1
+        names[container_id] = shown if uses[shown] == 1 else f"{shown} ({uses[shown]})"
+    return names

@@ -46,6 +46,7 @@ class FoldedOutput:
         if len(rest) > 2 * LINE_CHARACTERS:
             rest = rest[:LINE_CHARACTERS] + rest[-LINE_CHARACTERS:]
         self._unfinished[stream] = rest
+        sys.stdout.flush()
 
     def close(self) -> None:
         """Show what was held back: an unfinished line, the end of folded output and where all of it is."""
@@ -76,7 +77,6 @@ class FoldedOutput:
 def show(line: str) -> None:
     """Print a whole line at once: two processes never share one."""
     sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
 
 
 def plain(line: bytes) -> str:

@@ -1,12 +1,11 @@
 """A recording as a sequence diagram: who asked whom, in order."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from signal import Signals
 
-from lab.notebook.mermaid import Diagram, label
-from lab.notebook.names import is_invented
+from lab.notebook.mermaid import Diagram, escape
+from lab.notebook.names import is_invented, shown_names
 from lab.notebook.recording import Event
 
 CLIENT, DAEMON, REGISTRY = "docker CLI", "dockerd", "registry"
@@ -82,11 +81,11 @@ def sequence_diagram(events: Sequence[Event], *, times: bool = False) -> Diagram
     texts = [f"{arrow.text} ({1000 * (arrow.time - start):.0f} ms)" if times else arrow.text for arrow in arrows]
     people = _participants(arrows)
     source = ["sequenceDiagram"]
-    source += [f"    participant {key} as {label(person)}" for person, key in people.items()]
+    source += [f"    participant {key} as {escape(person)}" for person, key in people.items()]
     lines = []
     for arrow, text in zip(arrows, texts, strict=True):
         dashes = "--" if arrow.is_answer else "-"
-        source.append(f"    {people[arrow.source]}{dashes}>>{people[arrow.target]}: {label(text)}")
+        source.append(f"    {people[arrow.source]}{dashes}>>{people[arrow.target]}: {escape(text)}")
         lines.append(f"{arrow.source} {dashes}> {arrow.target}: {text}")
     return Diagram("\n".join(source), "\n".join(lines) or "(no events were recorded)")
 
@@ -103,7 +102,9 @@ class _Story:
 
     def __init__(self, events: Sequence[Event]) -> None:
         self._events = events
-        self._people = _container_names(events)
+        self._people = shown_names(
+            (event.container_id, event.name, event.image) for event in events if event.type == "container"
+        )
         self._attached: set[str] = set()
         self._start_asked: set[str] = set()
         self._ended_alone: set[str] = set()
@@ -173,16 +174,3 @@ def _signal_name(number: str) -> str:
         return Signals(int(number)).name
     except ValueError:
         return number
-
-
-def _container_names(events: Iterable[Event]) -> dict[str, str]:
-    """Name each container; those without a name of their own after their image, the second with (2)."""
-    names: dict[str, str] = {}
-    uses: dict[str, int] = defaultdict(int)
-    for event in events:
-        if event.type != "container" or event.container_id in names:
-            continue
-        name = f"{event.image} container" if is_invented(event.name) else event.name
-        uses[name] += 1
-        names[event.container_id] = name if uses[name] == 1 else f"{name} ({uses[name]})"
-    return names

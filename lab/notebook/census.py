@@ -1,0 +1,116 @@
+"""What stands on the engine now, read from its API: containers and what they use."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any
+
+import docker
+
+from lab.notebook.engine import short_image
+from lab.notebook.names import is_invented, shown_names
+
+
+@dataclass(frozen=True)
+class Port:
+    """A port of a container; `host` is where the machine answers for it, empty if nowhere (exposed, not published)."""
+
+    container: str
+    host: str
+
+
+@dataclass(frozen=True)
+class Mount:
+    """What is mounted in a container: `kind` is `volume`, `bind` or `tmpfs`."""
+
+    kind: str
+    source: str
+    target: str
+
+
+@dataclass(frozen=True)
+class Container:
+    name: str
+    image: str
+    state: str
+    networks: tuple[str, ...]
+    ports: tuple[Port, ...]
+    mounts: tuple[Mount, ...]
+
+
+@dataclass(frozen=True)
+class Census:
+    """Everything sorted by name, so that the same state reads the same."""
+
+    containers: tuple[Container, ...]
+    images: tuple[str, ...]
+    networks: tuple[str, ...]
+    volumes: tuple[str, ...]
+
+
+def take_census(client: docker.DockerClient, label: str | None) -> Census:
+    """Containers, and the images, networks and volumes that they use or that carry `label` (`lesson=09`) themselves.
+
+    Without a label: all of each, but of the networks that every engine has only those in use.
+    """
+    filters: Any = {"label": label} if label else {}
+    found = client.containers.list(all=True, filters=filters, ignore_removed=True)
+    raw = sorted((each.attrs for each in found), key=lambda attrs: str(attrs["Created"]))
+    names = shown_names((each["Id"], each["Name"].lstrip("/"), _image(each)) for each in raw)
+    containers = sorted((_container(each, names[each["Id"]]) for each in raw), key=attrgetter("name"))
+    tags = (tag for image in client.images.list(filters=filters) for tag in image.tags)
+    networks = (
+        each.name for each in client.networks.list(filters=filters) if each.name not in {"bridge", "host", "none"}
+    )
+    volumes = (each.name for each in client.volumes.list(filters=filters))
+    mounts = (mount for each in containers for mount in each.mounts)
+    return Census(
+        containers=tuple(containers),
+        images=_sorted(*(short_image(tag) for tag in tags), *(each.image for each in containers)),
+        networks=_sorted(*networks, *(network for each in containers for network in each.networks)),
+        volumes=_sorted(*map(_volume, volumes), *(mount.source for mount in mounts if mount.kind == "volume")),
+    )
+
+
+def _sorted(*names: str | None) -> tuple[str, ...]:
+    return tuple(sorted({name for name in names if name}))
+
+
+def _container(attrs: dict[str, Any], name: str) -> Container:
+    return Container(
+        name=name,
+        image=_image(attrs),
+        state=state_of(attrs),
+        networks=_sorted(*attrs["NetworkSettings"]["Networks"]),
+        ports=tuple(_ports(attrs["NetworkSettings"].get("Ports") or {})),
+        mounts=tuple(sorted((_mount(each) for each in attrs["Mounts"]), key=attrgetter("target"))),
+    )
+
+
+def state_of(attrs: dict[str, Any]) -> str:
+    """The state as `docker ps -a` words it, without its age: `running`, `exited (137)`."""
+    status = str(attrs["State"]["Status"])
+    return f"{status} ({attrs['State']['ExitCode']})" if status in {"exited", "dead"} else status
+
+
+def _image(attrs: dict[str, Any]) -> str:
+    return short_image(attrs["Config"]["Image"])
+
+
+def _ports(ports: dict[str, list[dict[str, str]] | None]) -> Iterable[Port]:
+    for port in sorted(ports, key=lambda each: int(each.split("/")[0])):
+        published = {_host(each["HostIp"], each["HostPort"]) for each in ports[port] or ()}
+        yield from (Port(port, host) for host in sorted(published) or [""])
+
+
+def _host(address: str, port: str) -> str:
+    return f"localhost:{port}" if address in {"", "0.0.0.0", "::"} else f"{address}:{port}"
+
+
+def _mount(mount: dict[str, Any]) -> Mount:
+    source = _volume(mount["Name"]) if mount["Type"] == "volume" else mount["Source"]
+    return Mount(mount["Type"], source, mount["Destination"])
+
+
+def _volume(name: str) -> str:
+    return "(anonymous volume)" if is_invented(name) else name

@@ -1,0 +1,158 @@
+"""How large layers are: of images, and of the containers on top of them."""
+
+import base64
+import io
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from docker.errors import ImageNotFound
+
+from lab.notebook.engine import engine, short_image
+from lab.notebook.errors import LessonError
+from lab.notebook.names import shown_names
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Of Okabe and Ito's palette, which every kind of eye tells apart.
+_COLOURS = {"RUN": "#0072b2", "COPY": "#e69f00", "ADD": "#e69f00", "base": "#56b4e9"}
+_OTHER = "#999999"
+_DPI = 110
+_LABEL_CHARACTERS = 46
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A matplotlib `figure`, shown once, with the same figures as `text`."""
+
+    figure: "Figure"
+    text: str
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        picture = io.BytesIO()
+        self.figure.savefig(picture, format="png", dpi=_DPI, facecolor="white", bbox_inches="tight")
+        return {"image/png": base64.b64encode(picture.getvalue()).decode(), "text/plain": self.text}
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True)
+class _Bar:
+    text: str
+    size: int
+    colour: str
+
+
+def layer_plot(*images: str) -> Plot:
+    """Plot the layers of images, from the base at the top to the last instruction; sizes in MB.
+
+    Raises LessonError for an image that is not on the engine.
+
+    >>> layer_plot("nginx", "nginx:alpine")
+    """
+    if not images:
+        raise LessonError('No image was named.\nTry: layer_plot("nginx")')
+    with engine() as client:
+        stacks = {image: [_layer(each) for each in reversed(_history(client, image))] for image in images}
+    titles = {
+        image: f"Layers of the image {image}: {_human(sum(bar.size for bar in bars))} in all"
+        for image, bars in stacks.items()
+    }
+    return _plot([(titles[image], bars) for image, bars in stacks.items()])
+
+
+def writable_layer_plot(*containers: str) -> Plot:
+    """Plot what each container wrote on top of its image: its writable layer. No names: all containers.
+
+    >>> writable_layer_plot("one", "two", "three")
+    """
+    with engine() as client:
+        found = client.api.containers(all=True, size=True)
+    found.sort(key=lambda each: (each["Created"], each["Id"]))
+    names = shown_names((each["Id"], each["Names"][0].lstrip("/"), short_image(each["Image"])) for each in found)
+    bars = {names[each["Id"]]: _writable(names[each["Id"]], each) for each in found}
+    missing = [name for name in containers if name not in bars]
+    if missing:
+        raise LessonError(f"No container is called {missing[0]!r}.\nTry: docker ps -a")
+    title = "Writable layers: what each container changed or added on top of its image"
+    return _plot([(title, [bars[name] for name in containers or bars])])
+
+
+def _history(client: Any, image: str) -> list[dict[str, Any]]:
+    try:
+        return list(client.api.history(image))
+    except ImageNotFound:
+        raise LessonError(f"The image {image!r} is not on this engine.\nTry: docker pull {image}") from None
+
+
+def _layer(entry: dict[str, Any]) -> _Bar:
+    text = instruction(entry["CreatedBy"] or "")
+    return _Bar(text, entry["Size"], _COLOURS.get(text.split(" ")[0], _OTHER))
+
+
+def instruction(created_by: str) -> str:
+    """The Dockerfile's instruction in an entry of an image's history, however the builder wrote it down.
+
+    >>> instruction("RUN /bin/sh -c make # buildkit"), instruction('/bin/sh -c #(nop)  CMD ["sh"]'), instruction("")
+    ('RUN make', 'CMD ["sh"]', 'base layer')
+    """
+    text = re.sub(r"\s+", " ", created_by).removesuffix(" # buildkit").strip()
+    text = re.sub(r"^/bin/sh -c #\(nop\) ", "", text).strip()
+    text = re.sub(r"^(RUN )?/bin/sh -c ", "RUN ", text)
+    return text or "base layer"
+
+
+def _writable(name: str, container: dict[str, Any]) -> _Bar:
+    return _Bar(f"{name} ({short_image(container['Image'])})", container.get("SizeRw", 0), _COLOURS["RUN"])
+
+
+def _plot(panels: list[tuple[str, list[_Bar]]]) -> Plot:
+    # Importing matplotlib takes as long as everything else here: only when something is plotted.
+    from matplotlib.figure import Figure
+
+    rows = sum(max(len(bars), 1) for _, bars in panels)
+    figure = Figure(figsize=(8, 0.32 * rows + 0.9 * len(panels)), layout="constrained")
+    heights = [len(bars) + 1.5 for _, bars in panels]
+    axes = figure.subplots(len(panels), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0]
+    largest = max((bar.size for _, bars in panels for bar in bars), default=0)
+    for axis, (title, bars) in zip(axes, panels, strict=True):
+        _draw(axis, title, bars, largest)
+    axes[-1].set_xlabel("size in MB")
+    return Plot(figure, "\n".join(_as_text(title, bars) for title, bars in panels))
+
+
+def _draw(axis: "Axes", title: str, bars: list[_Bar], largest: int) -> None:
+    drawn = axis.barh(
+        range(len(bars)), [bar.size / 1e6 for bar in bars], color=[bar.colour for bar in bars], height=0.7
+    )
+    axis.bar_label(drawn, [_human(bar.size) for bar in bars], padding=4, fontsize=9)
+    axis.set_yticks(range(len(bars)), [_shorten(bar.text) for bar in bars], fontsize=9, family="monospace")
+    axis.set_xlim(0, max(largest, 1) / 1e6 * 1.15)
+    axis.set_title(title, loc="left", fontsize=11)
+    axis.invert_yaxis()
+    axis.spines[["top", "right", "left"]].set_visible(False)
+    axis.tick_params(axis="y", length=0)
+
+
+def _as_text(title: str, bars: list[_Bar]) -> str:
+    return "\n".join([title, *(f"  {_human(bar.size):>8}  {_shorten(bar.text)}" for bar in bars)])
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= _LABEL_CHARACTERS else text[: _LABEL_CHARACTERS - 1] + "…"
+
+
+def _human(size: float) -> str:
+    """Bytes as Docker writes them: three figures, units of a thousand.
+
+    >>> _human(0), _human(1234), _human(52_428_800)
+    ('0B', '1.23kB', '52.4MB')
+    """
+    for unit in ("B", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.3g}{unit}"
+        size /= 1000
+    return f"{size:.3g}GB"

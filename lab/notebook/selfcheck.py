@@ -1,0 +1,37 @@
+"""Questions with instant feedback, for the reader alone: nothing is recorded or graded."""
+
+import json
+import random
+from collections.abc import Sequence
+from typing import Any
+
+from jupyterquiz import display_quiz  # type: ignore[import-untyped]
+
+# White text on each background has a contrast of at least 4.5:1 (WCAG AA).
+_COLOURS = {
+    "--jq-multiple-choice-bg": "#00598c",
+    "--jq-many-choice-bg": "#8a3b00",
+    "--jq-numeric-bg": "#00598c",
+    "--jq-string-bg": "#00598c",
+    "--jq-mc-button-bg": "#fafafa",
+    "--jq-correct-color": "#00674c",
+    "--jq-incorrect-color": "#a33a00",
+    "--jq-text-color": "#ffffff",
+    "--jq-link-color": "#cfe8fa",
+}
+
+
+def quiz(questions: Sequence[dict[str, Any]]) -> None:
+    """Show questions in jupyterquiz's own format, in the order given; nothing is loaded from the network.
+
+    >>> quiz([{"question": "Which one runs?", "type": "multiple_choice", "answers": [
+    ...     {"answer": "an image", "correct": False, "feedback": "An image is a snapshot on disk."},
+    ...     {"answer": "a container", "correct": True, "feedback": "Its process is the container."}]}])
+    """
+    # jupyterquiz draws an element's id with `random`: the same quiz gets the same id, so that outputs can be compared.
+    state = random.getstate()
+    random.seed(json.dumps(questions))
+    try:
+        display_quiz(list(questions), shuffle_answers=False, colors=_COLOURS, border_radius=6, max_width=760)
+    finally:
+        random.setstate(state)

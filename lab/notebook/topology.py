@@ -1,0 +1,120 @@
+"""The engine's objects as a map: what runs where, from which image, and how it is reached."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from lab.notebook.census import Census, Container, take_census
+from lab.notebook.engine import engine
+from lab.notebook.mermaid import Diagram, escape
+
+# Blue, orange and grey: told apart by every kind of eye, readable on white and on dark.
+_STYLES = (
+    "    classDef running fill:#cfe8fa,stroke:#0072b2,stroke-width:2px,color:#000",
+    "    classDef paused fill:#fdebc8,stroke:#e69f00,stroke-width:2px,color:#000",
+    "    classDef still fill:#eeeeee,stroke:#767676,color:#000",
+    "    classDef thing fill:#ffffff,stroke:#767676,color:#000",
+    "    classDef port fill:#ffffff,stroke:#d55e00,stroke-width:2px,color:#000",
+)
+
+
+def engine_map(label: str | None = None) -> Diagram:
+    """Map the containers, images, networks, ports and volumes of the engine, as they are now.
+
+    `label` (`"lesson=09"`) leaves only containers with it and what they use, which makes the map the same on every lab.
+
+    >>> engine_map(label="lesson=09")
+    network bridge
+    └─ web  running
+       ├─ image nginx
+       └─ port 80/tcp <- localhost:8080
+    """
+    with engine() as client:
+        census = take_census(client, label)
+    return Diagram(_mermaid(census), _text(census))
+
+
+def _text(census: Census) -> str:
+    lines = []
+    for network in (*census.networks, None):
+        members = [each for each in census.containers if _home(each) == network]
+        if network is None and not members:
+            continue
+        lines += [f"network {network}" if network else "no network", *_tree([_branch(each) for each in members])]
+    unused = [image for image in census.images if all(each.image != image for each in census.containers)]
+    used = {mount.source for each in census.containers for mount in each.mounts}
+    for title, names in (("images without a container", unused), ("volumes not in use", set(census.volumes) - used)):
+        if names:
+            lines += [title, *_tree([(name, ()) for name in sorted(names)])]
+    return "\n".join(lines) or "(nothing here yet)"
+
+
+def _home(container: Container) -> str | None:
+    """The network whose box a container is drawn in: a node of Mermaid stands in one box only."""
+    return container.networks[0] if container.networks else None
+
+
+def _branch(container: Container) -> tuple[str, Sequence[str]]:
+    ports = (
+        f"port {port.container} <- {port.host}" if port.host else f"port {port.container} not published"
+        for port in container.ports
+    )
+    mounts = (f"{mount.kind} {mount.source} -> {mount.target}" for mount in container.mounts)
+    also = (f"also in network {network}" for network in container.networks[1:])
+    return f"{container.name}  {container.state}", [f"image {container.image}", *ports, *mounts, *also]
+
+
+def _tree(branches: Sequence[tuple[str, Sequence[str]]]) -> Iterator[str]:
+    for index, (name, leaves) in enumerate(branches):
+        last = index == len(branches) - 1
+        yield ("└─ " if last else "├─ ") + name
+        for number, leaf in enumerate(leaves):
+            yield ("   " if last else "│  ") + ("└─ " if number == len(leaves) - 1 else "├─ ") + leaf
+
+
+class _Ids:
+    """Identifiers for Mermaid's nodes, as names may hold anything."""
+
+    def __init__(self) -> None:
+        self._ids: dict[tuple[str, str], str] = {}
+
+    def __call__(self, kind: str, name: str) -> str:
+        return self._ids.setdefault((kind, name), f"{kind}{len(self._ids)}")
+
+
+def _mermaid(census: Census) -> str:
+    ids = _Ids()
+    lines = ["flowchart LR", *_STYLES]
+    lines += [f'    {ids("image", name)}[["image {escape(name)}"]]:::thing' for name in census.images]
+    for network in census.networks:
+        members = [each for each in census.containers if _home(each) == network]
+        lines.append(f'    subgraph {ids("network", network)}["network {escape(network)}"]')
+        lines += [f"    {_node(ids, each)}" for each in members]
+        if not members:
+            lines.append(f'        {ids("empty", network)}["(no container)"]:::still')
+        lines.append("    end")
+    lines += [_node(ids, each) for each in census.containers if not each.networks]
+    lines += [f'    {ids("volume", name)}[("volume {escape(name)}")]:::thing' for name in census.volumes]
+    for container in census.containers:
+        lines += _links(ids, container)
+    if lines == ["flowchart LR", *_STYLES]:
+        lines.append('    nothing["nothing here yet"]:::still')
+    return "\n".join(lines)
+
+
+def _node(ids: _Ids, container: Container) -> str:
+    state = container.state.split()[0]
+    style = state if state in {"running", "paused"} else "still"
+    return f'    {ids("container", container.name)}["<b>{escape(container.name)}</b><br/>{container.state}"]:::{style}'
+
+
+def _links(ids: _Ids, container: Container) -> Iterable[str]:
+    me = ids("container", container.name)
+    yield f"    {ids('image', container.image)} -.-> {me}"
+    for port in container.ports:
+        if port.host:
+            yield f'    {ids("port", port.host)}(["{escape(port.host)}"]):::port -- "{port.container}" --> {me}'
+    for mount in container.mounts:
+        where = ids(mount.kind, mount.source)
+        shape = "" if mount.kind == "volume" else f'[/"{escape(mount.source or mount.kind)}"/]:::thing'
+        yield f'    {where}{shape} -- "{escape(mount.target)}" --- {me}'
+    for network in container.networks[1:]:
+        yield f"    {me} --- {ids('network', network)}"
