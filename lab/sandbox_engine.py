@@ -1,0 +1,116 @@
+"""The engine of a grading sandbox, started inside its container: rootless, its images mounted from a read-only template.
+
+Run by path with the system's Python (``/usr/bin/python3 -I .../lab/sandbox_engine.py``), so it imports the standard library alone.
+When the engine answers, one line ``{"event": "ready"}`` appears on standard output; the engine's own log goes to standard error.
+
+What the container needs: user 1000 with 65,536 sub-ids, CAP_SETUID and CAP_SETGID for newuidmap and newgidmap, /dev/net/tun, seccomp
+and system paths unconfined (a rootless engine mounts /proc for its own containers); no network, no other capability. It starts as root
+for one line, since some hosts keep /dev/net/tun to root, and is user 1000 from then on.
+"""
+
+import http.client
+import os
+import shutil
+import socket
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+DATA = Path("/data")  # the engine's own files: a tmpfs of fixed size
+TEMPLATE = Path("/template")  # a stopped engine's data-root (overlay2/, image/): mounted read-only
+CHECKER_SOCKET = Path("/sockets/checker/docker.sock")
+STUDENT_SOCKET = Path("/sockets/student/docker.sock")
+TUN = Path("/dev/net/tun")
+USER = 1000
+READY_SECONDS = 60.0
+
+_ROOTLESSKIT = (
+    "rootlesskit", "--net=slirp4netns", "--mtu=1500", "--slirp4netns-sandbox=auto", "--slirp4netns-seccomp=auto",
+    "--disable-host-loopback", "--port-driver=builtin", "--copy-up=/etc", "--copy-up=/run", "--propagation=rslave",
+)  # fmt: skip
+
+
+def link_template(template: Path, data: Path) -> None:
+    """Make the template's images those of the engine at ``data``: metadata is copied, a layer's files stay where they are.
+
+    A layer's ``diff`` is a symbolic link into the read-only template, and ``committed`` keeps the engine from ever writing there;
+    ``docker rmi`` removes the link alone.
+    """
+    if not (template / "overlay2").is_dir():
+        return
+    shutil.copytree(template / "image", data / "image")
+    shutil.copytree(template / "overlay2" / "l", data / "overlay2" / "l", symlinks=True)
+    for layer in (template / "overlay2").iterdir():
+        if layer.name != "l":
+            _link_layer(layer, data / "overlay2" / layer.name)
+
+
+def _link_layer(layer: Path, target: Path) -> None:
+    (target / "work").mkdir(parents=True)
+    (target / "committed").touch()
+    (target / "diff").symlink_to(layer / "diff")
+    for name in ("link", "lower"):
+        if (layer / name).exists():
+            shutil.copy(layer / name, target / name)
+
+
+def answers(path: Path) -> bool:
+    """Whether an engine answers ``GET /_ping`` on the Unix socket at ``path``."""
+    connection = http.client.HTTPConnection("engine", timeout=2)
+    try:
+        with socket.socket(socket.AF_UNIX) as connected:
+            connected.settimeout(2)
+            connected.connect(str(path))
+            connection.sock = connected
+            connection.request("GET", "/_ping")
+            return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+
+
+def _report_when_ready() -> None:
+    """In a process of its own: ``dockerd`` takes the place of this one."""
+    if os.fork():
+        return
+    deadline = time.monotonic() + READY_SECONDS
+    while time.monotonic() < deadline:
+        if answers(CHECKER_SOCKET):
+            os.write(1, b'{"event": "ready"}\n')
+            break
+        time.sleep(0.02)
+    os._exit(0)
+
+
+def _become_engine(extra: Sequence[str]) -> None:
+    for leftover in (
+        "/run/docker",
+        "/run/containerd",
+        "/run/xtables.lock",
+    ):  # links that --copy-up made of the image's own
+        Path(leftover).unlink(missing_ok=True)
+    link_template(TEMPLATE, DATA)
+    _report_when_ready()
+    os.dup2(2, 1)
+    sockets = [f"--host=unix://{path}" for path in (CHECKER_SOCKET, STUDENT_SOCKET)]
+    os.execvp("dockerd", ["dockerd", f"--data-root={DATA}", "--log-level=warn", *sockets, *extra])
+
+
+def _become_user() -> None:
+    TUN.chmod(0o666)  # the container's own device node
+    os.setgroups([])
+    os.setgid(USER)
+    os.setuid(USER)
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Start the engine; ``arguments`` are handed to ``dockerd``."""
+    if arguments[:1] == ["--inside"]:
+        _become_engine(arguments[1:])
+    if os.geteuid() == 0:
+        _become_user()
+    os.execvp("rootlesskit", [*_ROOTLESSKIT, sys.executable, "-I", __file__, "--inside", *arguments])
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
