@@ -1,0 +1,146 @@
+"""Recordings and pictures of a real engine."""
+
+import pytest
+
+from lab.notebook import (
+    engine_map,
+    layer_plot,
+    record_events,
+    sequence_diagram,
+    state_diagram,
+    writable_layer_plot,
+)
+from lab.notebook.errors import LessonError
+
+from .conftest import RunCell
+
+pytestmark = pytest.mark.engine
+
+
+def test_docker_run_i_does_not_swallow_the_cell(cell: RunCell) -> None:
+    ran = cell("%%shell\ndocker run -i --rm busybox cat\necho after")
+    assert (ran.output, ran.error) == ("after\n", None)
+
+
+def test_a_taken_name_is_the_engine_refusing(cell: RunCell, mark: str) -> None:
+    run = f"docker run -d --name {mark} -l lesson={mark} busybox sleep 60"
+    ran = cell(f"%%shell\n{run}\n{run}\necho unreached")
+    assert f"line 2: {run}" in str(ran.error)
+    assert "Try: the Docker engine refused" in str(ran.error)
+    assert "unreached" not in ran.output
+
+
+def test_ctrl_c_ends_a_foreground_container(cell: RunCell, mark: str) -> None:
+    ran = cell(f"%%shell --interrupt-after 2\ndocker run --rm --init -l lesson={mark} busybox sleep 600")
+    assert (ran.output, ran.error) == ("^C (Ctrl-C after 2 s)\n", None)
+
+
+def test_an_interactive_shell_in_a_container(cell: RunCell) -> None:
+    ran = cell("%%shell --tty --stdin 'echo $((6*7))\\nexit'\ndocker run --rm -it busybox sh")
+    assert ran.error is None
+    assert "42" in ran.output.splitlines()
+
+
+def test_a_run_is_recorded_to_its_end_every_time(cell: RunCell, mark: str) -> None:
+    for _ in range(10):
+        with record_events(label=f"lesson={mark}") as events:
+            assert cell(f"%shell docker run --rm -l lesson={mark} busybox echo hello").error is None
+        assert [event.action for event in events] == [
+            "create",
+            "attach",
+            "connect",
+            "start",
+            "disconnect",
+            "die",
+            "destroy",
+        ]
+        assert [event.exit_code for event in events if event.action == "die"] == [0]
+
+
+def test_a_recording_leaves_out_what_others_do(cell: RunCell, mark: str) -> None:
+    with record_events(names=[mark]) as events:
+        cell(
+            f"%%shell\ndocker run -l lesson={mark} busybox true\ndocker run --name {mark} -l lesson={mark} busybox true"
+        )
+    assert {event.name for event in events if event.type == "container"} == {mark}
+    assert len(events) == 6
+
+
+def test_a_recording_survives_an_error_in_its_block(cell: RunCell, mark: str) -> None:
+    recording = record_events(names=[mark])
+    events = recording.__enter__()
+    cell(f"%shell docker create --name {mark} -l lesson={mark} busybox")
+    recording.__exit__(KeyError, KeyError(), None)
+    assert [event.action for event in events] == ["create"]
+
+
+def test_the_sequence_of_a_life(cell: RunCell, mark: str) -> None:
+    with record_events(names=[mark]) as events:
+        cell(
+            f"%%shell\ndocker create --name {mark} -l lesson={mark} redis\n"
+            f"docker start {mark}\ndocker restart {mark}\ndocker stop {mark}\ndocker start {mark}\ndocker kill {mark}"
+        )
+    asked = [line for line in str(sequence_diagram(events)).splitlines() if line.startswith("docker CLI ->")]
+    requests = [f"create {mark} from redis", *(f"{do} {mark}" for do in ("start", "restart", "stop", "start", "kill"))]
+    assert asked == [f"docker CLI -> dockerd: {request}" for request in requests]
+    assert f"{mark} --> dockerd: exit status 137" in str(sequence_diagram(events))
+
+
+def test_a_map_shows_ports_networks_volumes_and_states(cell: RunCell, mark: str) -> None:
+    ran = cell(
+        f"%%shell\ndocker network create --label lesson={mark} net-{mark}\n"
+        f"docker volume create --label lesson={mark} vol-{mark}\n"
+        f"docker run -d --name web-{mark} -l lesson={mark} --network net-{mark} -p 127.0.0.1:8099:80 nginx\n"
+        f"docker run -d --name db-{mark} -l lesson={mark} -v vol-{mark}:/data redis\n"
+        f"docker run --name end-{mark} -l lesson={mark} busybox sh -c 'exit 3' || true"
+    )
+    assert ran.error is None
+    assert str(engine_map(label=f"lesson={mark}")) == (
+        f"network bridge\n"
+        f"├─ db-{mark}  running\n"
+        f"│  ├─ image redis\n"
+        f"│  ├─ port 6379/tcp not published\n"
+        f"│  └─ volume vol-{mark} -> /data\n"
+        f"└─ end-{mark}  exited (3)\n"
+        f"   └─ image busybox\n"
+        f"network net-{mark}\n"
+        f"└─ web-{mark}  running\n"
+        f"   ├─ image nginx\n"
+        f"   └─ port 80/tcp <- 127.0.0.1:8099"
+    )
+
+
+def test_states_are_marked_where_containers_are(cell: RunCell, mark: str) -> None:
+    cell(f"%%shell\ndocker run -d --name {mark} -l lesson={mark} busybox sleep 600\ndocker pause {mark}")
+    diagram = state_diagram(mark, "no-such-container")
+    assert f"{mark}: paused\n  docker unpause -> running" in str(diagram)
+    assert "no-such-container: no such container" in str(diagram)
+    assert f'state "PAUSED<br/>{mark}" as paused' in diagram.source
+
+
+def test_layers_and_writable_layers_have_their_sizes(cell: RunCell, mark: str) -> None:
+    cell(f"%shell docker run --name {mark} -l lesson={mark} busybox sh -c 'head -c 3000000 /dev/zero > /big'")
+    plot = writable_layer_plot(mark)
+    assert f"3MB  {mark} (busybox)" in str(plot)
+    assert plot._repr_mimebundle_()["image/png"].startswith("iVBOR")
+    assert "Layers of the image nginx" in str(layer_plot("nginx", "busybox"))
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (lambda: layer_plot("no-such-image"), "is not on this engine"),
+        (lambda: layer_plot(), "No image was named"),
+        (lambda: writable_layer_plot("no-such-container"), "No container is called"),
+    ],
+)
+def test_what_is_not_there_is_named(call: object, says: str) -> None:
+    assert callable(call)
+    with pytest.raises(LessonError, match=says):
+        call()
+
+
+def test_no_engine_is_said_plainly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere.sock")
+    with pytest.raises(LessonError, match="does not answer"):
+        engine_map()

@@ -1,0 +1,188 @@
+"""`%%shell` as a reader meets it; no engine needed."""
+
+import time
+from pathlib import Path
+
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+
+from lab.notebook import unload_ipython_extension
+from lab.notebook.errors import LessonError
+from lab.notebook.output import FoldedOutput, plain
+
+from .conftest import RunCell
+
+
+def test_braces_dollars_quotes_and_heredocs_reach_bash_unchanged(cell: RunCell) -> None:
+    ran = cell("%%shell\nname=you\necho '{{.Names}}' \"{$name}\" {a,b}\ncat <<'END'\n{x} $name \"q\"\nEND\n")
+    assert ran.error is None
+    assert ran.output == '{{.Names}} {you} a b\n{x} $name "q"\n'
+
+
+def test_line_form_keeps_braces_inside_a_python_block(cell: RunCell) -> None:
+    ran = cell("for name in ['x']:\n    %shell echo '{{.Names}}' {name}\n")
+    assert ran.output == "{{.Names}} {name}\n"
+
+
+def test_a_failing_line_ends_the_cell_and_is_named(cell: RunCell) -> None:
+    ran = cell("%%shell\necho before\n\nls --no-such-option 2>/dev/null\necho after")
+    assert ran.output.startswith("before\n")
+    assert "after\n" not in ran.output
+    assert str(ran.error).splitlines()[:2] == ["line 3: ls --no-such-option 2> /dev/null", "ended with exit status 2."]
+
+
+def test_a_continued_line_is_named_whole(cell: RunCell) -> None:
+    ran = cell("%%shell\ntrue\nls \\\n  --no-such-option \\\n  /tmp 2>/dev/null")
+    assert "ls --no-such-option /tmp" in str(ran.error)
+
+
+@pytest.mark.parametrize(
+    ("script", "says"),
+    [
+        ("false | cat", "the commands of its pipe: 1, 0"),
+        ("echo $no_such_variable", "exit status 1"),
+        ("nosuchcommand", "no command of this name was found"),
+        ("exit 7", "The cell ended with exit status 7."),
+        ("kill -KILL $$", "exit status 137"),
+        ("f() { false; }\nf", "exit status 1"),
+        ("if true; then", "exit status 2"),
+        ("(exit 125)", "the Docker engine refused"),
+    ],
+)
+def test_every_kind_of_failure_is_seen(cell: RunCell, script: str, says: str) -> None:
+    assert says in str(cell(f"%%shell\n{script}\n").error)
+
+
+def test_the_error_has_no_python_traceback(cell: RunCell, ipython: InteractiveShell) -> None:
+    error = cell("%%shell\nfalse").error
+    assert isinstance(error, LessonError)
+    assert "Traceback" not in "".join(error._render_traceback_())
+
+
+def test_stdin_is_empty_so_nothing_swallows_the_rest(cell: RunCell) -> None:
+    assert cell("%%shell\ncat\necho after").output == "after\n"
+
+
+def test_stdin_text_is_read(cell: RunCell) -> None:
+    assert cell("%%shell --stdin 'one\\ntwo'\nsort -r").output == "two\none\n"
+
+
+def test_stderr_and_stdout_keep_their_order(cell: RunCell) -> None:
+    assert cell("%%shell\necho 1; echo 2 >&2; echo 3; echo 4 >&2").output == "1\n2\n3\n4\n"
+
+
+def test_an_expected_failure_passes_and_says_so(cell: RunCell) -> None:
+    ran = cell("%%shell --expect-exit 3\necho out\nexit 3")
+    assert (ran.output, ran.error) == ("out\nexit status 3 (expected)\n", None)
+
+
+@pytest.mark.parametrize("status", [0, 4])
+def test_any_other_status_than_the_expected_fails(cell: RunCell, status: int) -> None:
+    assert "Expected: exit status 3" in str(cell(f"%%shell --expect-exit 3\nexit {status}").error)
+
+
+def test_a_time_limit_ends_the_whole_process_group(cell: RunCell, tmp_path: Path) -> None:
+    witness = tmp_path / "lived-on"
+    ran = cell(f"%%shell --timeout 0.5\n(sleep 2; touch {witness}) | cat")
+    assert "ended after 0.5 s" in str(ran.error)
+    assert "--interrupt-after" in str(ran.error)
+    time.sleep(2)
+    assert not witness.exists()
+
+
+def test_ctrl_c_after_a_while_is_no_failure(cell: RunCell) -> None:
+    ran = cell("%%shell --interrupt-after 0.3\necho begun\nsleep 60")
+    assert (ran.output, ran.error) == ("begun\n^C (Ctrl-C after 0.3 s)\n", None)
+
+
+def test_a_failure_before_ctrl_c_is_one(cell: RunCell) -> None:
+    assert "exit status 5" in str(cell("%%shell --interrupt-after 30\nexit 5").error)
+
+
+def test_a_background_process_does_not_hold_the_cell(cell: RunCell) -> None:
+    begun = time.monotonic()
+    ran = cell("%%shell\nsleep 8 &\necho done")
+    assert (ran.output, ran.error) == ("done\n", None)
+    assert time.monotonic() - begun < 4
+
+
+def test_capture_takes_standard_output_only(cell: RunCell, ipython: InteractiveShell) -> None:
+    ran = cell("%%shell --capture taken\necho out\necho err >&2")
+    assert sorted(ran.output.split()) == ["err", "out"]
+    assert ipython.user_ns["taken"] == "out\n"
+
+
+def test_long_output_is_folded_and_kept_whole(cell: RunCell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    lines = cell("%%shell\nseq 100").output.splitlines()
+    assert lines[:45] == [str(n) for n in range(1, 46)]
+    assert lines[46:] == [str(n) for n in range(86, 101)]
+    fold = lines[45]
+    assert fold.startswith("... 40 lines folded; all 100 are in ~/.cache/lab/cell-")
+    log = tmp_path / fold.rpartition("~/")[2]
+    assert log.read_text().split() == [str(n) for n in range(1, 101)]
+
+
+def test_sixty_lines_are_not_folded(cell: RunCell) -> None:
+    assert cell("%%shell\nseq 60").output.split() == [str(n) for n in range(1, 61)]
+
+
+def test_a_progress_bar_leaves_its_last_state() -> None:
+    assert plain(b"\x1b[2K 10%\r 50%\r\x1b[32m100%\x1b[0m\r") == "100%"
+
+
+def test_output_without_a_line_end_is_bounded(capsys: pytest.CaptureFixture[str]) -> None:
+    output = FoldedOutput("endless")
+    for _ in range(100):
+        output.feed("stdout", b"x" * 65536)
+    output.close()
+    assert len(capsys.readouterr().out) < 30_000
+
+
+def test_a_terminal_is_there_when_asked_for(cell: RunCell) -> None:
+    ran = cell("%%shell --tty --stdin 'echo $((20+3))\\nexit 4' --expect-exit 4\ntty >/dev/null\nsh -i")
+    assert ran.error is None
+    assert "23" in ran.output.splitlines()
+    assert "\x1b" not in ran.output
+    assert "\r" not in ran.output
+
+
+def test_without_a_terminal_there_is_none(cell: RunCell) -> None:
+    assert "exit status 1" in str(cell("%%shell\ntest -t 0").error)
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        ("%%shell --no-such\nls", "unrecognized arguments: --no-such"),
+        ("%%shell ls\nls", "'ls' is no option"),
+        ("%%shell --timeout\nls", "expected one argument"),
+        ("%%shell --timeout 0\nls", "more than 0 seconds"),
+        ("%%shell --expect-exit x\nls", "invalid int value"),
+        ("%%shell --capture 1x\nls", "no name of a Python variable"),
+        ("%%shell --stdin 'open\nls", "no closing quotation"),
+        ("%%shell\n\n", "This shell cell is empty."),
+        ("%shell", "This shell cell is empty."),
+    ],
+)
+def test_wrong_use_says_what_is_right(cell: RunCell, source: str, says: str) -> None:
+    error = cell(source).error
+    assert isinstance(error, LessonError)
+    assert says in str(error)
+
+
+def test_a_stray_bang_command_fails_loudly(cell: RunCell) -> None:
+    assert cell("!false").error is not None
+
+
+def test_unloading_undoes_loading(ipython: InteractiveShell) -> None:
+    assert "engine_map" in ipython.user_ns
+    unload_ipython_extension(ipython)
+    assert "engine_map" not in ipython.user_ns
+    assert "shell" not in ipython.magics_manager.magics["cell"]
+    assert ipython.system_raise_on_error is False
+
+
+def test_loading_prints_nothing(cell: RunCell) -> None:
+    assert cell("%reload_ext lab.notebook").output == ""

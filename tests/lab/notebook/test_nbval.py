@@ -1,0 +1,90 @@
+"""Lessons under nbval: a silent failure fails the build, and two runs compare as equal."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+from nbformat import v4
+
+ROOT = Path(__file__).parents[3]
+BUILD = """%%shell
+dir=$(mktemp -d)
+printf 'FROM busybox\\nLABEL lesson=MARK\\nCOPY data /data\\nRUN echo one; sleep 0.2; echo two\\n' > $dir/Dockerfile
+date +%N > $dir/data
+docker build -t MARK $dir
+docker build -t MARK $dir"""
+TYPICAL = [
+    "%%shell\ndocker ps -aq --filter label=lesson=MARK | xargs -r docker rm -f",
+    "%%shell\ndocker run -d --name MARK -l lesson=MARK -p 80 nginx\ndocker run -l lesson=MARK busybox hostname\n"
+    "docker run -l lesson=MARK busybox date",
+    "%%shell\ndocker ps -a --filter label=lesson=MARK\ndocker port MARK\ndocker top MARK\n"
+    "docker stats --no-stream MARK\ndocker images busybox\ndocker history busybox",
+    "%%shell\ndocker inspect MARK --format '{{.Id}} {{.State.StartedAt}} {{.NetworkSettings.IPAddress}}'\n"
+    "docker network inspect bridge --format '{{json .Containers}}'\ntime sleep 0.1\ndocker system df",
+    BUILD,
+    "with record_events(label='lesson=MARK') as events:\n    %shell docker run --rm -l lesson=MARK busybox echo hello\n"
+    "sequence_diagram(events)",
+    "engine_map(label='lesson=MARK')",
+    "state_diagram('MARK')",
+    "writable_layer_plot('MARK')",
+    "predict('k', 'Which?', ['a', 'b'])",
+    "outcome('k', 'a')",
+    "quiz([{'question': 'Q', 'type': 'numeric', 'answers': [{'type': 'value', 'value': 1, 'correct': True}]}])",
+    "%%shell\nseq 100",
+    "%%shell --expect-exit 125\ndocker run --name MARK busybox",
+]
+
+
+def lesson(folder: Path, cells: list[str], *, run: bool) -> Path:
+    """A notebook with these cells, with the outputs of a first run."""
+    sources = ["%load_ext lab.notebook", *cells]
+    book = v4.new_notebook(cells=[v4.new_code_cell(source) for source in sources])  # type: ignore[no-untyped-call]
+    if run:
+        NotebookClient(book, timeout=120).execute()
+    path = folder / "lesson.ipynb"
+    nbformat.write(book, path)  # type: ignore[no-untyped-call]
+    return path
+
+
+def nbval(path: Path) -> subprocess.CompletedProcess[str]:
+    options = ["-q", "-p", "no:cacheprovider", "--rootdir", str(path.parent), "-c", os.devnull, "--nbval"]
+    options += ["--nbval-current-env", "--nbval-sanitize-with", str(ROOT / "tests" / "nbval-sanitize.cfg")]
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", *options, path.name],
+        cwd=path.parent,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(autouse=True)
+def _importable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+
+
+@pytest.mark.parametrize("broken", ["%%shell\nfalse | cat", "%%shell\nfalse\necho fine", "!false"])
+def test_a_cell_that_fails_silently_fails_the_build(tmp_path: Path, broken: str) -> None:
+    done = nbval(lesson(tmp_path, [broken], run=False))
+    assert done.returncode == 1, done.stdout
+    assert "1 failed, 1 passed" in done.stdout
+
+
+def test_other_output_fails_the_build(tmp_path: Path) -> None:
+    path = lesson(tmp_path, ["%%shell\necho one"], run=True)
+    path.write_text(path.read_text().replace("one\\n", "two\\n"))
+    done = nbval(path)
+    assert done.returncode == 1, done.stdout
+    assert "Cell outputs differ" in done.stdout
+
+
+@pytest.mark.engine
+@pytest.mark.timeout(300)
+def test_two_runs_of_typical_output_compare_as_equal(tmp_path: Path, mark: str) -> None:
+    done = nbval(lesson(tmp_path, [cell.replace("MARK", mark) for cell in TYPICAL], run=True))
+    assert done.returncode == 0, done.stdout
