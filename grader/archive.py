@@ -23,7 +23,17 @@ from typing import BinaryIO
 
 MIB = 1 << 20
 CENTRAL_ENTRY = re.compile(rb"PK\x01\x02")  # begins each entry of a zip's directory
-JUNK = {".ipynb_checkpoints", "__pycache__", "__MACOSX", ".git", ".venv", "node_modules", ".DS_Store", "Thumbs.db", "desktop.ini"}
+JUNK = {
+    ".ipynb_checkpoints",
+    "__pycache__",
+    "__MACOSX",
+    ".git",
+    ".venv",
+    "node_modules",
+    ".DS_Store",
+    "Thumbs.db",
+    "desktop.ini",
+}
 
 
 @dataclass(frozen=True)
@@ -82,7 +92,9 @@ def printable(text: str) -> str:
     >>> printable("a\x1b[2Jb")
     'a\\x1b[2Jb'
     """
-    return "".join(char if char.isprintable() else char.encode("unicode_escape", "surrogatepass").decode() for char in text)
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape", "surrogatepass").decode() for char in text
+    )
 
 
 def take(found: Iterable[Member | Refusal], limits: Limits = HAND_IN) -> Contents:
@@ -122,7 +134,9 @@ def unambiguous(found: Iterable[Member | Refusal]) -> tuple[list[Member], list[R
         if times[_same(member.path)] == 1 and not _file_above(member.path, times):
             kept.append(member)
         else:
-            refused.append(Refusal(member.path, "another file there has the same name (upper and lower case count as the same)"))
+            refused.append(
+                Refusal(member.path, "another file there has the same name (upper and lower case count as the same)")
+            )
     return kept, refused
 
 
@@ -132,7 +146,7 @@ def opened_zip(source: Path | bytes, limits: Limits = HAND_IN) -> Iterator[list[
     size = len(source) if isinstance(source, bytes) else source.stat().st_size
     if size > limits.archive_bytes:
         raise RefusedError(f"an archive of {size // MIB} MiB; the most is {limits.archive_bytes // MIB} MiB")
-    with (io.BytesIO(source) if isinstance(source, bytes) else source.open("rb")) as stream:
+    with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as stream:
         # Counted before zipfile makes an object of each: a small archive can list millions.
         if sum(len(CENTRAL_ENTRY.findall(block)) for block in iter(lambda: stream.read(MIB), b"")) > limits.entries:
             raise RefusedError(f"an archive of more than {limits.entries} files")
@@ -251,7 +265,9 @@ def _entry_problem(entry: zipfile.ZipInfo, limits: Limits) -> str | None:
 
 def _at_most(content: bytes, most: int) -> bytes:
     if len(content) > most:
-        raise RefusedError(f"larger than {most // MIB} MiB" if most >= MIB else "too large together with the files before it")
+        raise RefusedError(
+            f"larger than {most // MIB} MiB" if most >= MIB else "too large together with the files before it"
+        )
     return content
 
 

@@ -86,7 +86,9 @@ class Collector:
         self._tree = tree
         self._exercises = exercises
         self._wishes = wishes
-        self._persons: dict[tuple[str, str], str] = {}  # student and assignment → the course site's number of who uploaded
+        self._persons: dict[
+            tuple[str, str], str
+        ] = {}  # student and assignment → the course site's number of who uploaded
 
     def collect(self, path: Path) -> None:
         """Take a file, or all of a folder."""
@@ -106,7 +108,9 @@ class Collector:
             elif stat.S_ISREG(mode):
                 self._file(name, partial(read_file, one, beneath=folder), _modified(one), one)
             else:
-                self.outcomes.append(Outcome(printable(name), reason="a link" if stat.S_ISLNK(mode) else "not a regular file"))
+                self.outcomes.append(
+                    Outcome(printable(name), reason="a link" if stat.S_ISLNK(mode) else "not a regular file")
+                )
 
     def _file(self, name: str, read: Reader, changed: datetime | None, bulk: Path | None = None) -> None:
         """One file by its name: a zip or a notebook. ``bulk``: where to read it in place when it may be a whole class."""
@@ -128,7 +132,9 @@ class Collector:
             if any(member.path == MANIFEST for member in members):
                 self._judge(with_manifest(name, take(found)))
             elif may_be_bulk and is_bulk(members, self._exercises):
-                self.outcomes += [Outcome(f"{printable(name)} » {printable(one.path)}", reason=one.reason) for one in refused]
+                self.outcomes += [
+                    Outcome(f"{printable(name)} » {printable(one.path)}", reason=one.reason) for one in refused
+                ]
                 for member in members:
                     self._member(name, member)
             else:
@@ -199,7 +205,9 @@ class Collector:
         if upload and upload.person and not self._wishes.student:
             key = (str(outcome.student), str(outcome.assignment))
             if self._persons.setdefault(key, upload.person) != upload.person:
-                raise RefusedError(f"two people of the course site have the name {outcome.student}: tell them apart with --student")
+                raise RefusedError(
+                    f"two people of the course site have the name {outcome.student}: tell them apart with --student"
+                )
 
     def _time(self, hand_in: HandIn, upload: lms.Upload | None, outcome: Outcome) -> datetime:
         """When it was handed in: the instructor's word, then the course site's, then the file's claim, which is never of the future."""
@@ -207,7 +215,9 @@ class Collector:
         trusted = self._wishes.received or (upload.time if upload else None)
         claimed = hand_in.time or hand_in.changed or now
         if trusted is None and claimed > now + CLOCK_SKEW:
-            outcome.notes.append(f"it claims a time still to come ({claimed:%Y-%m-%d %H:%M} UTC): taken as handed in now")
+            outcome.notes.append(
+                f"it claims a time still to come ({claimed:%Y-%m-%d %H:%M} UTC): taken as handed in now"
+            )
             return now
         return (trusted or claimed).astimezone(UTC)
 
@@ -216,7 +226,9 @@ def collect(course: Path, paths: Iterable[Path], wishes: Wishes) -> list[Outcome
     """Sort files and folders into the course's ``submitted/``. Raises LabError only for what the instructor got wrong."""
     exercises = released(course)
     if not exercises:
-        raise LabError(f"{course} has no released assignments, so nothing can be collected for them.", "bin/lab release")
+        raise LabError(
+            f"{course} has no released assignments, so nothing can be collected for them.", "bin/lab release"
+        )
     if wishes.assignment and wishes.assignment not in exercises:
         raise LabError(f"There is no assignment {wishes.assignment!r}.", f"one of: {', '.join(exercises)}.")
     if wishes.student:
@@ -224,10 +236,16 @@ def collect(course: Path, paths: Iterable[Path], wishes: Wishes) -> list[Outcome
             wishes = replace(wishes, student=student_name(wishes.student))
         except RefusedError as error:
             raise LabError(f"--student: {error}.", "--student NAME, as the course spells it.") from error
-    with submissions.opened(course) as tree:
-        collector = Collector(tree, exercises, wishes)
-        for path in paths:
-            collector.collect(path)
+    try:
+        with submissions.opened(course) as tree:
+            collector = Collector(tree, exercises, wishes)
+            for path in paths:
+                collector.collect(path)
+    except OSError as error:
+        raise LabError(
+            f"{course / submissions.SUBMITTED} cannot be written ({error.strerror or error}).",
+            "make room or give yourself the right to write there, then collect all again: what is there already stays.",
+        ) from error
     return collector.outcomes
 
 
@@ -276,10 +294,18 @@ def table(outcomes: Iterable[Outcome]) -> Table:
     shown = Table("File", "Student", "Assignment", "Result", "Remarks", box=None, pad_edge=False)
     for outcome in outcomes:
         remarks = [outcome.reason] if outcome.reason else []
-        remarks += outcome.notes + [f"not taken: {printable(one.path)[:80]} ({one.reason})" for one in outcome.refused[:5]]
+        remarks += outcome.notes + [
+            f"not taken: {printable(one.path)[:80]} ({one.reason})" for one in outcome.refused[:5]
+        ]
         if len(outcome.refused) > 5:
             remarks.append(f"and {len(outcome.refused) - 5} more not taken (see --json)")
-        cells = (outcome.source, outcome.student or "", outcome.assignment or "", outcome.status.value, "\n".join(remarks))
+        cells = (
+            outcome.source,
+            outcome.student or "",
+            outcome.assignment or "",
+            outcome.status.value,
+            "\n".join(remarks),
+        )
         shown.add_row(*(Text(cell, overflow="fold") for cell in cells))
     return shown
 
@@ -288,15 +314,33 @@ def table(outcomes: Iterable[Outcome]) -> Table:
 @click.argument("paths", nargs=-1, required=True, metavar="FILE|DIR...", type=click.Path(exists=True, path_type=Path))
 @click.option("--assignment", help="Take all as hand-ins of this assignment, whatever they say.")
 @click.option("--student", metavar="NAME|NUMBER", help="Take all as handed in by this student, whatever they say.")
-@click.option("--roster", type=click.Path(exists=True, dir_okay=False, path_type=Path),
-              help="A CSV file with the columns name,student: who is meant by a name that the course site gives.")
-@click.option("--received", type=click.DateTime(["%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S"]), metavar="'YYYY-MM-DD HH:MM'",
-              help="When all were handed in (this machine's time), in place of what they say.")
+@click.option(
+    "--roster",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A CSV file with the columns name,student: who is meant by a name that the course site gives.",
+)
+@click.option(
+    "--received",
+    type=click.DateTime(["%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S"]),
+    metavar="'YYYY-MM-DD HH:MM'",
+    help="When all were handed in (this machine's time), in place of what they say.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document in place of the table.")
-@click.option("--course", type=click.Path(exists=True, file_okay=False, path_type=Path), default=ROOT,
-              help="The course's folder, which holds assignments/ and submitted/. Default: this checkout.")
-def collect_command(paths: tuple[Path, ...], assignment: str | None, student: str | None, roster: Path | None,
-                    received: datetime | None, as_json: bool, course: Path) -> None:
+@click.option(
+    "--course",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default=ROOT,
+    help="The course's folder, which holds assignments/ and submitted/. Default: this checkout.",
+)
+def collect_command(
+    paths: tuple[Path, ...],
+    assignment: str | None,
+    student: str | None,
+    roster: Path | None,
+    received: datetime | None,
+    as_json: bool,
+    course: Path,
+) -> None:
     r"""Sort handed-in files into submitted/<student>/<assignment>/, ready to be graded.
 
     FILE is what `lab submit` made, a notebook, or a course site's download of a whole class (Moodle, Canvas, Blackboard,
@@ -313,7 +357,9 @@ def collect_command(paths: tuple[Path, ...], assignment: str | None, student: st
       lab collect mailed/ --roster class.csv
       lab collect answer.ipynb --student ada --assignment 01-containers
     """
-    wishes = Wishes(assignment, student, received.astimezone() if received else None, lms.read_roster(roster) if roster else {})
+    wishes = Wishes(
+        assignment, student, received.astimezone() if received else None, lms.read_roster(roster) if roster else {}
+    )
     outcomes = collect(course.resolve(), paths, wishes)
     counts = Counter(outcome.status.value for outcome in outcomes)
     if as_json:
@@ -321,7 +367,9 @@ def collect_command(paths: tuple[Path, ...], assignment: str | None, student: st
         click.echo(json.dumps({"counts": counted, "hand_ins": [asdict(outcome) for outcome in outcomes]}, indent=1))
         return
     Console().print(table(outcomes))
-    click.echo(", ".join(f"{number} {status}" for status, number in sorted(counts.items())) or "nothing found to collect")
+    click.echo(
+        ", ".join(f"{number} {status}" for status, number in sorted(counts.items())) or "nothing found to collect"
+    )
 
 
 commands = [collect_command]

@@ -38,9 +38,17 @@ class Manifest:
 
     def to_json(self) -> bytes:
         """``{"schema": 1, "student", "assignment", "time": ISO 8601 in UTC, "files": {path: sha256}}``."""
-        return json.dumps({"schema": SCHEMA, "student": self.student, "assignment": self.assignment,
-                           "time": self.time.astimezone(UTC).isoformat(), "files": dict(self.files)},
-                          indent=1, ensure_ascii=False).encode()
+        return json.dumps(
+            {
+                "schema": SCHEMA,
+                "student": self.student,
+                "assignment": self.assignment,
+                "time": self.time.astimezone(UTC).isoformat(),
+                "files": dict(self.files),
+            },
+            indent=1,
+            ensure_ascii=False,
+        ).encode()
 
     @classmethod
     def from_json(cls, content: bytes) -> "Manifest":
@@ -75,7 +83,9 @@ def student_name(text: str) -> str:
     'Zoë-Example'
     """
     name = re.sub(" +", "-", unicodedata.normalize("NFC", text).strip(" "))
-    sound = all(char in "._@-" or unicodedata.category(char)[0] in "LM" or unicodedata.category(char) == "Nd" for char in name)
+    sound = all(
+        char in "._@-" or unicodedata.category(char)[0] in "LM" or unicodedata.category(char) == "Nd" for char in name
+    )
     if not name or not sound or not name[0].isalnum() or name.endswith("."):
         raise RefusedError(f"{_shown(text)} is no student's name here: a name has {WHOSE_NAME}")
     if len(name) > STUDENT_CHARACTERS or len(name.encode()) > STUDENT_BYTES:
@@ -86,8 +96,10 @@ def student_name(text: str) -> str:
 def released(course: Path) -> dict[str, Exercise]:
     """All assignments in the course's ``assignments/``, by name."""
     folders = sorted(path for path in (course / RELEASE).glob("*") if path.is_dir() and not path.name.startswith("."))
-    exercises = (Exercise(path.name, {book.name: grade_ids(book.read_bytes()) for book in sorted(path.glob("*.ipynb"))})
-                 for path in folders)
+    exercises = (
+        Exercise(path.name, {book.name: grade_ids(book.read_bytes()) for book in sorted(path.glob("*.ipynb"))})
+        for path in folders
+    )
     return {exercise.name: exercise for exercise in exercises if exercise.notebooks}
 
 
@@ -105,7 +117,11 @@ def notebook_cells(content: bytes) -> list[dict[str, Any]]:
 def grade_ids(content: bytes) -> frozenset[str]:
     """The grade_ids in a notebook; empty when it is not one."""
     try:
-        return frozenset(name for cell in notebook_cells(content) if (name := nbgrader_metadata(cell).get("grade_id")) and isinstance(name, str))
+        return frozenset(
+            name
+            for cell in notebook_cells(content)
+            if (name := nbgrader_metadata(cell).get("grade_id")) and isinstance(name, str)
+        )
     except RefusedError:
         return frozenset()
 
@@ -130,7 +146,9 @@ def exchange_submission(name: str) -> tuple[str, str, datetime] | None:
 
 def described(student: str, assignment: str, time: datetime, files: Mapping[str, bytes]) -> Manifest:
     """The manifest of these files."""
-    return Manifest(student, assignment, time, {path: hashlib.sha256(content).hexdigest() for path, content in files.items()})
+    return Manifest(
+        student, assignment, time, {path: hashlib.sha256(content).hexdigest() for path, content in files.items()}
+    )
 
 
 def pack(manifest: Manifest, files: Mapping[str, bytes]) -> bytes:

@@ -15,7 +15,9 @@ PATTERNS = (
     # Blackboard: Assignment 1_ada_attempt_2025-11-24-10-30-00_answer.ipynb
     re.compile(r"(?P<title>[^/]+)_(?P<student>[^/_]+)_attempt_(?P<time>\d{4}(?:-\d\d){5})_?(?P<file>.*)"),
     # Brightspace, a folder for each student: 12345-67890 - Ada Lovelace - Nov 24, 2025 1030 AM/answer.ipynb
-    re.compile(r"(?P<person>\d+)-\d+ - (?P<student>[^/]+?) - (?P<time>\w{3} \d{1,2}, \d{4} \d{3,4} [AP]M)/(?P<file>.*)"),
+    re.compile(
+        r"(?P<person>\d+)-\d+ - (?P<student>[^/]+?) - (?P<time>\w{3} \d{1,2}, \d{4} \d{3,4} [AP]M)/(?P<file>.*)"
+    ),
     # Canvas: lovelaceada_LATE_12345_678901_answer.ipynb
     re.compile(r"(?P<student>[^/_]+)_(?:LATE_)?(?P<person>\d{2,})_\d{2,}_(?P<file>[^/]+)"),
 )
@@ -57,8 +59,10 @@ def read_roster(path: Path) -> dict[str, str]:
                 raise KeyError
             return {key(row["name"]): row["student"].strip() for row in rows}
     except (KeyError, AttributeError, TypeError, UnicodeDecodeError, csv.Error) as error:
-        raise LabError(f"{path} is not a roster: it needs a first line `name,student` and one line for each student.",
-                       "save it as CSV in UTF-8 with these two columns.") from error
+        raise LabError(
+            f"{path} is not a roster: it needs a first line `name,student` and one line for each student.",
+            "save it as CSV in UTF-8 with these two columns.",
+        ) from error
 
 
 def mapped(roster: Mapping[str, str], name: str) -> str | None:

@@ -39,11 +39,21 @@ def with_manifest(name: str, contents: Contents) -> HandIn:
         if inside in packed:
             files[path] = packed.pop(inside)
             if sha256(files[path]).hexdigest() != digest:
-                raise RefusedError("its files are not those that were packed: damaged on the way, or changed afterwards")
+                raise RefusedError(
+                    "its files are not those that were packed: damaged on the way, or changed afterwards"
+                )
         elif inside not in refused:
             raise RefusedError("a file that its manifest lists is missing")
     extra = [Refusal(path, "not in its manifest") for path in sorted(packed)]
-    return HandIn(name, name, Contents(files, contents.refused + extra), None, manifest.student, manifest.assignment, manifest.time)
+    return HandIn(
+        name,
+        name,
+        Contents(files, contents.refused + extra),
+        None,
+        manifest.student,
+        manifest.assignment,
+        manifest.time,
+    )
 
 
 def without_top_folder(contents: Contents) -> Contents:
@@ -65,7 +75,11 @@ def is_bulk(members: Sequence[Member], exercises: Mapping[str, Exercise]) -> boo
 
 def recognised(hand_in: HandIn, exercises: Mapping[str, Exercise]) -> Exercise:
     """The assignment of a hand-in without a manifest: by a notebook's name, by the file's own name, by the cells."""
-    notebooks = {PurePosixPath(path).name: content for path, content in hand_in.contents.files.items() if path.lower().endswith(".ipynb")}
+    notebooks = {
+        PurePosixPath(path).name: content
+        for path, content in hand_in.contents.files.items()
+        if path.lower().endswith(".ipynb")
+    }
     exact = [exercise for exercise in exercises.values() if set(exercise.notebooks) & set(notebooks)]
     names = " ".join([hand_in.name, *notebooks])
     named = [exercise for exercise in exercises.values() if exercise.name.casefold() in names.casefold()]
@@ -74,7 +88,10 @@ def recognised(hand_in: HandIn, exercises: Mapping[str, Exercise]) -> Exercise:
     if named:
         return max(named, key=lambda exercise: len(exercise.name))
     cells = frozenset[str]().union(*map(grade_ids, notebooks.values()))
-    shared = {exercise.name: len(cells & frozenset[str]().union(*exercise.notebooks.values())) for exercise in exercises.values()}
+    shared = {
+        exercise.name: len(cells & frozenset[str]().union(*exercise.notebooks.values()))
+        for exercise in exercises.values()
+    }
     best = [name for name, number in shared.items() if number == max(shared.values()) > 0]
     if len(best) != 1:
         raise RefusedError("nothing in it says which assignment it is: use --assignment")

@@ -72,7 +72,9 @@ def generate(course: Path, assignment: str, into: Path, db_url: str | None = Non
         config.GenerateAssignment.update(no_database=True, preprocessors=[one for one in stock if one is not SaveCells])
     log, _ = quiet_log()
     with what_nbgrader_said(f"convert {assignment}", f"correct {SOURCE}/{assignment}, then release again."):
-        GenerateAssignment(coursedir=CourseDirectory(config=config, log=log), config=config, log=log, force=True).start()
+        GenerateAssignment(
+            coursedir=CourseDirectory(config=config, log=log), config=config, log=log, force=True
+        ).start()
     _keep_executable(course / SOURCE / assignment, into / assignment)
 
 
@@ -107,9 +109,12 @@ def _built(course: Path, assignments: Sequence[str]) -> Iterator[Path]:
     known = sources(course)
     unknown = sorted(set(assignments) - set(known))
     if unknown or not known:
-        raise LabError(f"{SOURCE}/ holds no assignment {', '.join(map(repr, unknown))}." if unknown
-                       else f"{course / SOURCE} holds no assignments.",
-                       f"one of: {', '.join(known)}." if known else "run this in a checkout of the course.")
+        raise LabError(
+            f"{SOURCE}/ holds no assignment {', '.join(map(repr, unknown))}."
+            if unknown
+            else f"{course / SOURCE} holds no assignments.",
+            f"one of: {', '.join(known)}." if known else "run this in a checkout of the course.",
+        )
     names = sorted(set(assignments)) or known
     _check_sources(course, names)
     with tempfile.TemporaryDirectory(prefix=".release-", dir=course) as temporary:
@@ -123,8 +128,10 @@ def _built(course: Path, assignments: Sequence[str]) -> Iterator[Path]:
 def _check_sources(course: Path, names: Sequence[str]) -> None:
     found = [f"{name}/{problem}" for name in names for problem in _folder_problems(course / SOURCE / name)]
     if found:
-        raise LabError("Nothing was released:\n" + "\n".join(f"  {SOURCE}/{problem}" for problem in found),
-                       "correct the sources above, then release again.")
+        raise LabError(
+            "Nothing was released:\n" + "\n".join(f"  {SOURCE}/{problem}" for problem in found),
+            "correct the sources above, then release again.",
+        )
 
 
 def _folder_problems(folder: Path) -> Iterator[str]:
@@ -142,8 +149,11 @@ def _folder_problems(folder: Path) -> Iterator[str]:
 
 def _check_leaks(source: Path, released: Path) -> None:
     """Hidden tests must reach a student by no way: not in a cell, not in metadata, not in a file beside the notebook."""
-    cells = [cell for notebook in sorted(source.glob("*.ipynb"))
-             for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]]
+    cells = [
+        cell
+        for notebook in sorted(source.glob("*.ipynb"))
+        for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    ]
     shown = visible_lines(cells)
     given = {path: set(_lines(path)) for path in _files(released)}
     for region in hidden_regions(cells):
@@ -155,7 +165,8 @@ def _check_leaks(source: Path, released: Path) -> None:
                 raise LabError(
                     f"Nothing was released: a hidden test of {source.name} can be read in the release, in "
                     f"{path.relative_to(released)}: {line!r}.",
-                    "remove it from what students get, or show it on purpose by taking it out of the hidden region.")
+                    "remove it from what students get, or show it on purpose by taking it out of the hidden region.",
+                )
 
 
 def _lines(path: Path) -> Iterator[str]:
@@ -197,9 +208,11 @@ def _compare(fresh: Path, present: Path) -> Iterator[Difference]:
 
 
 def _line_counts(old: Path, new: Path) -> str:
+    """``+3 -1 lines``: what the new release has that the present one lacks, and the other way round."""
     before, after = (path.read_text(encoding="utf-8", errors="replace").splitlines() for path in (old, new))
-    marks = [line[0] for line in difflib.ndiff(before, after)] if len(before) + len(after) < 5000 else []
-    return f"release has {marks.count('+')} lines more, {marks.count('-')} fewer" if marks else "content"
+    changes = list(difflib.unified_diff(before, after, n=0, lineterm=""))[2:]
+    added, removed = (sum(line.startswith(sign) for line in changes) for sign in "+-")
+    return f"+{added} -{removed} lines" if added or removed else "line ends or encoding"
 
 
 def _files(folder: Path) -> list[Path]:
@@ -273,9 +286,15 @@ def what_nbgrader_said(doing: str, hint: str) -> Iterator[None]:
 
 @click.command("release")
 @click.argument("assignments", nargs=-1, metavar="[ASSIGNMENT]...")
-@click.option("--check", is_flag=True, help="Change nothing; exit 1 when assignments/ differs from what solutions/ gives.")
-@click.option("--course", type=click.Path(exists=True, file_okay=False, path_type=Path), default=ROOT,
-              help="The course's folder, which holds solutions/ and assignments/. Default: this checkout.")
+@click.option(
+    "--check", is_flag=True, help="Change nothing; exit 1 when assignments/ differs from what solutions/ gives."
+)
+@click.option(
+    "--course",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default=ROOT,
+    help="The course's folder, which holds solutions/ and assignments/. Default: this checkout.",
+)
 def release_command(assignments: tuple[str, ...], check: bool, course: Path) -> None:
     r"""Make the students' version of exercises: solutions/ → assignments/.
 

@@ -28,8 +28,11 @@ def problems(notebook: Path) -> list[str]:
     structure = _structure_problem({**content, "cells": cells})
     if structure:
         return [f"{notebook.name} is not a valid notebook: {structure}"]
-    found = [f"{notebook.name}, {_label(cell, number)} {text}"
-             for number, cell in enumerate(cells, 1) for text in _cell_problems(cell)]
+    found = [
+        f"{notebook.name}, {_label(cell, number)} {text}"
+        for number, cell in enumerate(cells, 1)
+        for text in _cell_problems(cell)
+    ]
     return found + [f"{notebook.name} {text}" for text in _notebook_problems(cells)]
 
 
@@ -123,8 +126,11 @@ def _notebook_problems(cells: list[Cell]) -> Iterator[str]:
     ids = Counter(cell["id"] for cell in cells if cell.get("id"))
     grade_ids = Counter(_grade_id(cell) for cell in cells if _grade_id(cell))
     yield from (f"has {times} cells with the id {name!r}." for name, times in ids.items() if times > 1)
-    yield from (f"has {times} cells with the grade_id {name!r}: each needs its own."
-                for name, times in grade_ids.items() if times > 1)
+    yield from (
+        f"has {times} cells with the grade_id {name!r}: each needs its own."
+        for name, times in grade_ids.items()
+        if times > 1
+    )
 
 
 def _grade_id(cell: Cell) -> str | None:

@@ -72,8 +72,10 @@ class Submissions:
             raise RefusedError(f"{SUBMITTED}/{student} is a link")
         for one in _folders(self.root):
             if one.name != student and one.name.casefold() == student.casefold():
-                raise RefusedError(f"`{student}` and `{one.name}`, who handed in before, differ in upper and lower case only: "
-                                   f"use --student {one.name} if they are one person")
+                raise RefusedError(
+                    f"`{student}` and `{one.name}`, who handed in before, differ in upper and lower case only: "
+                    f"use --student {one.name} if they are one person"
+                )
 
     @staticmethod
     def _time(folder: Path) -> datetime:
@@ -94,7 +96,9 @@ def opened(course: Path) -> Iterator[Submissions]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise LabError(f"Another `lab collect` is working in {root}.", "wait until it has ended, then run this again.") from error
+            raise LabError(
+                f"Another `lab collect` is working in {root}.", "wait until it has ended, then run this again."
+            ) from error
         for leftover in root.glob(f"{INCOMING}*"):
             shutil.rmtree(leftover)
         yield Submissions(root)

@@ -89,7 +89,8 @@ def test_folder_without_a_source_is_removed(course: Path) -> None:
     release(course)
     shutil.rmtree(course / "solutions/02-ports")
     assert [str(one) for one in differences(course)] == [
-        "assignments/02-ports/02-ports.ipynb: comes from nothing in solutions/02-ports"]
+        "assignments/02-ports/02-ports.ipynb: comes from nothing in solutions/02-ports"
+    ]
     assert "removed assignments/02-ports/02-ports.ipynb" in run(course).output
     assert not (course / "assignments/02-ports").exists()
 
@@ -115,29 +116,32 @@ STREAM = {"output_type": "stream", "name": "stdout", "text": "42"}
 HIDDEN = '### BEGIN HIDDEN TESTS\nassert "secret-expectation" not in recipe\n### END HIDDEN TESTS'
 
 
-@pytest.mark.parametrize(("change", "message"), [
-    (set_cell(1, outputs=[STREAM]), r"cell 2 \(grade_id 'recipe'\) has outputs"),
-    (set_cell(1, execution_count=3), "has outputs or an execution count"),
-    (set_meta(2, grade_id="recipe"), "2 cells with the grade_id 'recipe'"),
-    (drop_meta(2, "points"), r"cell 3 \(grade_id 'recipe_test'\) is graded but has no points"),
-    (set_meta(2, points=0), "is graded but has no points"),
-    (drop_meta(1, "schema_version"), "nbgrader metadata"),
-    (set_meta(1, schema_version=2), "nbgrader metadata of another version"),
-    (drop_meta(1, "locked"), "'locked' is a required property"),
-    (lambda cells: cells[0].pop("id"), "cell 1 has no cell id"),
-    (set_cell(1, id="title"), "2 cells with the id 'title'"),
-    (set_cell(1, source="### BEGIN SOLUTION\nFROM busybox"), "BEGIN SOLUTION without END SOLUTION"),
-    (set_cell(1, source="FROM busybox\n### END SOLUTION"), "END SOLUTION without BEGIN SOLUTION"),
-    (set_cell(2, source="### BEGIN HIDDEN TESTS\nassert 1"), "BEGIN HIDDEN TESTS without END HIDDEN TESTS"),
-    (set_cell(2, source="assert 1\n### END HIDDEN TESTS"), "END HIDDEN TESTS without BEGIN"),
-    (set_cell(2, source=f"### BEGIN HIDDEN TESTS\n{HIDDEN}"), "BEGIN HIDDEN TESTS inside a region of HIDDEN TESTS"),
-    (set_cell(1, source=HIDDEN), "is not a test cell"),
-    (set_cell(2, source="### BEGIN HIDDEN TEST\nassert 1\n### END HIDDEN TEST"), "nearly a marker"),
-    (set_cell(2, source="# begin hidden tests\nassert 1"), "nearly a marker"),
-    (set_cell(0, source=HIDDEN.split("\n")[1]), "can be read in the release, in 01-boxes.ipynb"),
-    (set_cell(0, metadata={"note": HIDDEN.split("\n")[1]}), "can be read in the release, in 01-boxes.ipynb"),
-    (set_cell(0, surprise=1), "not a valid notebook"),
-])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (set_cell(1, outputs=[STREAM]), r"cell 2 \(grade_id 'recipe'\) has outputs"),
+        (set_cell(1, execution_count=3), "has outputs or an execution count"),
+        (set_meta(2, grade_id="recipe"), "2 cells with the grade_id 'recipe'"),
+        (drop_meta(2, "points"), r"cell 3 \(grade_id 'recipe_test'\) is graded but has no points"),
+        (set_meta(2, points=0), "is graded but has no points"),
+        (drop_meta(1, "schema_version"), "nbgrader metadata"),
+        (set_meta(1, schema_version=2), "nbgrader metadata of another version"),
+        (drop_meta(1, "locked"), "'locked' is a required property"),
+        (lambda cells: cells[0].pop("id"), "cell 1 has no cell id"),
+        (set_cell(1, id="title"), "2 cells with the id 'title'"),
+        (set_cell(1, source="### BEGIN SOLUTION\nFROM busybox"), "BEGIN SOLUTION without END SOLUTION"),
+        (set_cell(1, source="FROM busybox\n### END SOLUTION"), "END SOLUTION without BEGIN SOLUTION"),
+        (set_cell(2, source="### BEGIN HIDDEN TESTS\nassert 1"), "BEGIN HIDDEN TESTS without END HIDDEN TESTS"),
+        (set_cell(2, source="assert 1\n### END HIDDEN TESTS"), "END HIDDEN TESTS without BEGIN"),
+        (set_cell(2, source=f"### BEGIN HIDDEN TESTS\n{HIDDEN}"), "BEGIN HIDDEN TESTS inside a region of HIDDEN TESTS"),
+        (set_cell(1, source=HIDDEN), "is not a test cell"),
+        (set_cell(2, source="### BEGIN HIDDEN TEST\nassert 1\n### END HIDDEN TEST"), "nearly a marker"),
+        (set_cell(2, source="# begin hidden tests\nassert 1"), "nearly a marker"),
+        (set_cell(0, source=HIDDEN.split("\n")[1]), "can be read in the release, in 01-boxes.ipynb"),
+        (set_cell(0, metadata={"note": HIDDEN.split("\n")[1]}), "can be read in the release, in 01-boxes.ipynb"),
+        (set_cell(0, surprise=1), "not a valid notebook"),
+    ],
+)
 def test_a_faulty_source_is_named_and_nothing_is_released(course: Path, change: Change, message: str) -> None:
     release(course)
     before = snapshot(course / "assignments")
@@ -156,8 +160,14 @@ def test_hidden_test_in_a_file_beside_the_notebook_is_a_leak(course: Path) -> No
 
 
 def test_a_line_that_the_visible_test_shows_as_well_is_no_leak(course: Path) -> None:
-    edit(course, set_cell(2, source='assert len(recipe) > 1\n### BEGIN HIDDEN TESTS\nassert len(recipe) > 1\n'
-                                    'assert "other" in recipe\n### END HIDDEN TESTS'))
+    edit(
+        course,
+        set_cell(
+            2,
+            source="assert len(recipe) > 1\n### BEGIN HIDDEN TESTS\nassert len(recipe) > 1\n"
+            'assert "other" in recipe\n### END HIDDEN TESTS',
+        ),
+    )
     release(course)
     assert "other" not in (course / "assignments" / NOTEBOOK).read_text()
 
