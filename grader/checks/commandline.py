@@ -62,7 +62,7 @@ class MountSpec:
         return self.source is not None and self.source.startswith(("/", ".", "~"))
 
 
-@dataclass
+@dataclass(frozen=True)
 class RunCommand:
     """A `docker run` line: options in the order they are shown, then the image, then the command.
 
@@ -87,16 +87,16 @@ class RunCommand:
         """The same line with this as the option's only value."""
         return self.without(option).with_option(option, value)
 
-    def line(self) -> str:
-        """The line as one types it, quoted for a shell."""
-        words = ["docker", "run"]
+    def line(self, verb: str = "run") -> str:
+        """The line as one types it (`docker run …` or `docker create …`), quoted for a shell."""
+        words = ["docker", verb]
         for option, value in self.options:
             words += [option] if value is None else [option, value]
         return " ".join(shell_word(word) for word in [*words, self.image, *self.command])
 
-    def again(self, name: str) -> str:
+    def again(self, name: str, *, verb: str = "run") -> str:
         """The line, after the one that removes the container in its way."""
-        return f"docker rm -f {shell_word(name)} && {self.line()}"
+        return f"docker rm -f {shell_word(name)} && {self.line(verb)}"
 
 
 def shell_word(word: str) -> str:

@@ -9,7 +9,7 @@ from datetime import datetime
 from docker.errors import APIError, ImageNotFound, NotFound
 
 from grader.checks.commandline import Json, RunCommand, is_anonymous, restart_policy, run_command, shell_word
-from grader.checks.engine import engine, near, transport
+from grader.checks.engine import asking, engine, explanation, near, transport
 from grader.checks.verdict import CheckFailed, quoted
 
 MAX_LOG_BYTES = 1024 * 1024
@@ -148,7 +148,7 @@ class ContainerFacts:
     @property
     def networks(self) -> list[str]:
         """The names of the networks it is attached to."""
-        return sorted(self._inspect()["NetworkSettings"]["Networks"])
+        return sorted(self._inspect()["NetworkSettings"].get("Networks") or {})
 
     @property
     def restart_policy(self) -> str:
@@ -170,13 +170,20 @@ class ContainerFacts:
     @property
     def logs(self) -> str:
         """What its main process printed, both streams: the last 10,000 lines, at most 1 MiB."""
-        return read_log(self.id)
+        try:
+            return read_log(self.id)
+        except APIError as error:
+            raise CheckFailed(
+                f"The log of `{self.name}` cannot be read: {explanation(error)}",
+                "a container whose log the engine keeps.",
+                self._run_command().again(self.name),
+            ) from None
 
     @property
     def processes(self) -> list[str]:
         """The command lines of its processes, as `docker top` lists them; empty when it does not run."""
         try:
-            with transport():
+            with asking():
                 table = engine().top(self.id)
         except APIError:
             return []
@@ -256,7 +263,7 @@ def _host_ports(bindings: list[Json]) -> list[int]:
 def read_log(name: str, *, stdout: bool = True, stderr: bool = True) -> str:
     """What a container printed: the last 10,000 lines, at most 1 MiB."""
     text = bytearray()
-    with transport():
+    with asking():
         for chunk in engine().logs(name, stdout=stdout, stderr=stderr, stream=True, follow=False, tail=MAX_LOG_LINES):
             text += chunk
             if len(text) >= MAX_LOG_BYTES:

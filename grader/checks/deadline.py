@@ -31,6 +31,17 @@ class Deadline:
         return self.seconds_left == 0.0
 
 
+def steadily(look: Callable[[], None], for_seconds: float) -> None:
+    """Looks again and again for this long; the first `CheckFailed` of `look` ends it.
+
+    >>> steadily(lambda: None, for_seconds=0)
+    """
+    deadline = Deadline(for_seconds)
+    while not deadline.passed:
+        look()
+        time.sleep(min(LONGEST_PAUSE_SECONDS / 2, deadline.seconds_left))
+
+
 def eventually(look: Callable[[], T], within_seconds: float) -> T:
     """What `look` returns, as soon as it raises no `CheckFailed`; its last `CheckFailed` once the time is over.
 

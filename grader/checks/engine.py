@@ -16,6 +16,7 @@ from docker.utils import kwargs_from_env
 from grader.checks.verdict import EnvironmentProblem, listed, quoted
 
 REQUEST_TIMEOUT_SECONDS = 30
+OUT_OF_REACH = (requests.RequestException, urllib3.exceptions.HTTPError, DockerException, OSError)
 
 
 @cache
@@ -37,9 +38,24 @@ def transport() -> Iterator[None]:
         if error.status_code is not None and error.status_code < 500:
             raise
         raise _problem(f"The Docker engine reports a fault of its own: {explanation(error)}") from None
-    except (requests.RequestException, urllib3.exceptions.HTTPError, DockerException, OSError) as error:
-        engine.cache_clear()
-        raise _problem(f"The Docker engine does not answer ({type(error).__name__}).") from None
+    except OUT_OF_REACH as error:
+        raise _lost(error) from None
+
+
+@contextmanager
+def asking() -> Iterator[None]:
+    """Like `transport`, for requests whose failure may be the student's: a 5xx of an engine that is alive is an `APIError` too.
+
+    An engine that answers 500 because of what a container is must not turn a wrong answer into an ungraded one.
+    """
+    try:
+        yield
+    except APIError:
+        with transport():
+            engine().ping()
+        raise
+    except OUT_OF_REACH as error:
+        raise _lost(error) from None
 
 
 def explanation(error: APIError) -> str:
@@ -61,6 +77,11 @@ def near(name: str, names: list[str], what: str) -> tuple[str, str | None]:
     if not names:
         return f"There are no {what}.", None
     return f"The {what} here: {listed(sorted(names))}.", None
+
+
+def _lost(error: Exception) -> EnvironmentProblem:
+    engine.cache_clear()
+    return _problem(f"The Docker engine does not answer ({type(error).__name__}).")
 
 
 def _problem(what: str) -> EnvironmentProblem:

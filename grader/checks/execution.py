@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 import socket
 import threading
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import Any, cast
 from docker.errors import APIError
 from docker.utils.socket import frames_iter_no_tty
 
-from grader.checks.engine import engine, explanation, transport
+from grader.checks.engine import asking, engine, explanation
 from grader.checks.verdict import CheckFailed, quoted
 
 MAX_OUTPUT_BYTES = 256 * 1024
@@ -34,22 +35,23 @@ class ExecResult:
 
 def execute(container_id: str, name: str, argv: list[str], within_seconds: float) -> ExecResult:
     """Runs a command in a running container; raises `CheckFailed` if it cannot start or does not end in time."""
+    typed = shlex.join(["docker", "exec", name, *argv])
     try:
-        with transport():
+        with asking():
             exec_id = engine().exec_create(container_id, argv)["Id"]
             stdout, stderr, ended = _collect(engine().exec_start(exec_id, socket=True), within_seconds)
             exit_code = engine().exec_inspect(exec_id)["ExitCode"]
     except APIError as error:
         raise CheckFailed(
-            f"{quoted(' '.join(argv))} could not be started in `{name}`: {explanation(error)}",
+            f"{quoted(shlex.join(argv))} could not be started in `{name}`: {explanation(error)}",
             f"a running container `{name}` in which this command exists.",
-            f"docker exec {name} {' '.join(argv)}",
+            typed,
         ) from None
     if not ended or exit_code is None:
         raise CheckFailed(
-            f"{quoted(' '.join(argv))} in `{name}` had not ended, or had not stopped printing, after {within_seconds:g} s.",
+            f"{quoted(shlex.join(argv))} in `{name}` had not ended, or had not stopped printing, after {within_seconds:g} s.",
             f"the command to end within {within_seconds:g} s.",
-            f"docker exec {name} {' '.join(argv)}",
+            typed,
         )
     return ExecResult(exit_code, stdout, stderr)
 
@@ -69,8 +71,6 @@ def _collect(hijacked: Any, within_seconds: float) -> tuple[str, str, bool]:
         for stream, data in frames_iter_no_tty(hijacked):
             kept = streams[STDERR if stream == STDERR else 1]
             kept += cast(bytes, data)[: MAX_OUTPUT_BYTES - len(kept)]
-            if len(kept) >= MAX_OUTPUT_BYTES:
-                break
     finally:
         timer.cancel()
         # in this order: a response that outlives its socket complains on standard error when it is collected

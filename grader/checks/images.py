@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from docker.errors import APIError
 
 from grader.checks import archive, throwaway
-from grader.checks.commandline import Json, shell_word
+from grader.checks.commandline import Json, RunCommand, shell_word
 from grader.checks.container_facts import MIB, inspect_image, pairs
 from grader.checks.containers import Container
 from grader.checks.engine import engine, near, transport
@@ -277,7 +277,10 @@ class Image:
         """
         with throwaway.created(self.id, self.ref, list(args), publish, env or [], volumes or []) as name:
             throwaway.start(name, self.ref)
-            yield Container(name)
+            try:
+                yield Container(name)
+            except CheckFailed as failure:
+                raise self._as_seen_by_the_student(failure, name, publish, env or [], list(args)) from None
 
     # how
 
@@ -293,7 +296,7 @@ class Image:
         info = inspect_image(self.ref)
         if info is not None:
             return info
-        sentence, meant = near(self.ref, image_names(), "images")
+        sentence, meant = near(self.ref, [name.removesuffix(":latest") for name in image_names()], "images")
         raise CheckFailed(
             f"There is no image {quoted(self.ref)} on this engine. {sentence}",
             f"an image {quoted(self.ref)}.",
@@ -319,6 +322,17 @@ class Image:
         with throwaway.created(self.id, self.ref, args or [], network="none") as name:
             throwaway.start(name, self.ref)
             return throwaway.wait(name, self.ref, within_seconds)
+
+    def _as_seen_by_the_student(
+        self, failure: CheckFailed, name: str, publish: str | None, env: list[str], args: list[str]
+    ) -> CheckFailed:
+        """The failure in words about the image: the container it speaks of is gone."""
+        options: list[tuple[str, str | None]] = [("--rm", None)]
+        options += [("-p", publish)] if publish else []
+        options += [("-e", item) for item in env]
+        who = f"a container of {quoted(self.ref)}"
+        found, expected = (text.replace(f"`{name}`", who) for text in (failure.found, failure.expected))
+        return CheckFailed(found[:1].upper() + found[1:], expected, RunCommand(self.ref, options, args).line())
 
     def _must_have_words(self, instruction: str, found: list[str], wanted: list[str]) -> None:
         if found != wanted:

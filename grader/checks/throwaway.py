@@ -10,15 +10,16 @@ from typing import Any
 from docker.errors import APIError, NotFound
 
 from grader.checks.commandline import MountSpec, Publish
-from grader.checks.container_facts import read_log
+from grader.checks.container_facts import inspect_image, read_log
 from grader.checks.deadline import eventually
-from grader.checks.engine import engine, explanation, transport
+from grader.checks.engine import asking, engine, explanation, transport
 from grader.checks.execution import ExecResult
-from grader.checks.verdict import CheckFailed, quoted
+from grader.checks.verdict import CheckFailed, EnvironmentProblem, listed, quoted
 
 LABELS = {"grader.throwaway": "true"}
 MEMORY_LIMIT = "256m"
 PIDS_LIMIT = 128
+KILLER_IMAGES = ("busybox", "alpine")
 
 
 @contextmanager
@@ -30,6 +31,7 @@ def created(
     env: list[str] | None = None,
     volumes: list[str] | None = None,
     network: str | None = None,
+    pid_mode: str | None = None,
 ) -> Iterator[str]:
     """A container that is created and not started; its name. It is removed, with its anonymous volumes, at the end."""
     name = f"check-{secrets.token_hex(4)}"
@@ -40,6 +42,7 @@ def created(
                 mem_limit=MEMORY_LIMIT,
                 pids_limit=PIDS_LIMIT,
                 network_mode=network,
+                pid_mode=pid_mode,
                 binds=volumes or None,
                 port_bindings={port.container_port: port.host_port} if port else None,
             )
@@ -74,8 +77,7 @@ def wait(name: str, ref: str, within_seconds: float) -> ExecResult:
     """Its exit code and what it printed, once it has ended; `CheckFailed` if it runs on."""
 
     def look() -> int:
-        with transport():
-            state: dict[str, Any] = engine().inspect_container(name)["State"]
+        state = _state(name, ref)
         if state["Status"] != "exited":
             raise CheckFailed(
                 f"A container of {quoted(ref)} still runs after {within_seconds:g} s.",
@@ -88,6 +90,16 @@ def wait(name: str, ref: str, within_seconds: float) -> ExecResult:
     return ExecResult(exit_code, read_log(name, stderr=False), read_log(name, stdout=False))
 
 
+def kill(pid: int) -> None:
+    """Kills a process of the engine's machine from outside its container, where even process 1 of it is not safe."""
+    image = next((ref for ref in KILLER_IMAGES if inspect_image(ref)), None)
+    if image is None:
+        raise EnvironmentProblem(f"None of the images {listed(list(KILLER_IMAGES))} is here.", "docker pull busybox")
+    with created(image, image, ["kill", "-KILL", str(pid)], network="none", pid_mode="host") as name:
+        start(name, image)
+        wait(name, image, 10)
+
+
 def remove(name: str) -> None:
     """Removes it whatever it does; one that is gone already is no problem."""
     try:
@@ -95,6 +107,14 @@ def remove(name: str) -> None:
             engine().remove_container(name, force=True, v=True)
     except (NotFound, APIError):
         pass
+
+
+def _state(name: str, ref: str) -> dict[str, Any]:
+    try:
+        with asking():
+            return dict(engine().inspect_container(name)["State"])
+    except APIError as error:
+        raise cannot_start(ref, error) from None
 
 
 def cannot_start(ref: str, error: APIError) -> CheckFailed:

@@ -81,5 +81,10 @@ def listed(texts: list[str], most: int = 6) -> str:
     return shown if len(texts) <= most else f"{shown} and {len(texts) - most} more"
 
 
+def said(text: str, verb: str = "and said") -> str:
+    """The end of a sentence that quotes what was said; empty if nothing was."""
+    return f", {verb} {quoted(text.strip())}" if text.strip() else ""
+
+
 def _visible(char: str) -> str:
     return char.encode("unicode_escape").decode("ascii")
