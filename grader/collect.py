@@ -341,7 +341,7 @@ def collect_command(
     as_json: bool,
     course: Path,
 ) -> None:
-    r"""Sort handed-in files into submitted/<student>/<assignment>/, ready to be graded.
+    """Sort handed-in files into submitted/<student>/<assignment>/, ready to be graded.
 
     FILE is what `lab submit` made, a notebook, or a course site's download of a whole class (Moodle, Canvas, Blackboard,
     Brightspace); DIR is a folder of those, or of JupyterLab's exchange (.../inbound). Whose it is: --student, else the
@@ -351,12 +351,12 @@ def collect_command(
     is refused with its reason and the rest is taken; exit status 0. A newer hand-in takes the place of an older one, which
     stays in submitted/.earlier/. To collect the same file again changes nothing.
 
-    
+    \b
     Examples:
       lab collect ~/Downloads/01-containers.zip
       lab collect mailed/ --roster class.csv
       lab collect answer.ipynb --student ada --assignment 01-containers
-    """
+    """  # noqa: D301 (click reads the \b)
     wishes = Wishes(
         assignment, student, received.astimezone() if received else None, lms.read_roster(roster) if roster else {}
     )

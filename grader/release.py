@@ -296,7 +296,7 @@ def what_nbgrader_said(doing: str, hint: str) -> Iterator[None]:
     help="The course's folder, which holds solutions/ and assignments/. Default: this checkout.",
 )
 def release_command(assignments: tuple[str, ...], check: bool, course: Path) -> None:
-    r"""Make the students' version of exercises: solutions/ → assignments/.
+    """Make the students' version of exercises: solutions/ → assignments/.
 
     Without ASSIGNMENT all exercises are released, and folders in assignments/ whose source is gone are removed. Solutions
     become "# YOUR CODE HERE" or "YOUR ANSWER HERE", hidden tests and outputs are left out. The same source always gives
@@ -307,7 +307,7 @@ def release_command(assignments: tuple[str, ...], check: bool, course: Path) -> 
       lab release                   all exercises
       lab release 01-containers     one
       lab release --check           for CI: are assignments/ up to date?
-    """
+    """  # noqa: D301 (click reads the \b)
     changed = (differences if check else release)(course.resolve(), assignments)
     for difference in changed:
         done = "released" if (course / difference.path).exists() else "removed"

@@ -226,7 +226,7 @@ def _default_workspace() -> Path:
 )
 @click.option("--course", type=click.Path(exists=True, file_okay=False, path_type=Path), default=ROOT, hidden=True)
 def submit_command(assignment: str, student: str | None, workspace: Path, from_exchange: bool, course: Path) -> None:
-    r"""Make the one file that you hand in.
+    """Make the one file that you hand in.
 
     The file appears in hand-in/ of your workspace: upload it to your course's site, or mail it. Save the notebook first.
     It holds the notebook and the small files beside it (1 MiB each at most). It may be made as often as you like: the newest
@@ -236,7 +236,7 @@ def submit_command(assignment: str, student: str | None, workspace: Path, from_e
     Examples:
       lab submit 01-containers --student ada
       lab submit 01-containers                    (as the student of last time)
-    """
+    """  # noqa: D301 (click reads the \b)
     if student is None and not (workspace / REMEMBERED).is_file() and sys.stdin.isatty():
         student = click.prompt("Your name or student number")
     packed = submit(workspace.resolve(), assignment, student, course.resolve(), from_exchange=from_exchange)
