@@ -21,6 +21,8 @@ _COLOURS = {"RUN": "#0072b2", "COPY": "#e69f00", "ADD": "#e69f00", "base": "#56b
 _OTHER = "#999999"
 _DPI = 110
 _LABEL_CHARACTERS = 46
+_UNITS = (("MB", 1e6), ("kB", 1e3))
+"""Of an axis: megabytes, unless all of it is smaller."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class _Bar:
 
 
 def layer_plot(*images: str) -> Plot:
-    """Plot the layers of images, from the base at the top to the last instruction; sizes in MB.
+    """Plot the layers of images, from the base at the top to the last instruction.
 
     Raises LessonError for an image that is not on the engine.
 
@@ -71,14 +73,14 @@ def writable_layer_plot(*containers: str) -> Plot:
     """
     with engine() as client:
         found = client.api.containers(all=True, size=True)
-    found.sort(key=lambda each: (each["Created"], each["Id"]))
+    found.sort(key=lambda each: each["Created"])
     names = shown_names((each["Id"], each["Names"][0].lstrip("/"), short_image(each["Image"])) for each in found)
     bars = {names[each["Id"]]: _writable(names[each["Id"]], each) for each in found}
     missing = [name for name in containers if name not in bars]
     if missing:
         raise LessonError(f"No container is called {missing[0]!r}.\nTry: docker ps -a")
     title = "Writable layers: what each container changed or added on top of its image"
-    return _plot([(title, [bars[name] for name in containers or bars])])
+    return _plot([(title, [bars[name] for name in containers or sorted(bars)])])
 
 
 def _history(client: Any, image: str) -> list[dict[str, Any]]:
@@ -118,19 +120,19 @@ def _plot(panels: list[tuple[str, list[_Bar]]]) -> Plot:
     heights = [len(bars) + 1.5 for _, bars in panels]
     axes = figure.subplots(len(panels), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0]
     largest = max((bar.size for _, bars in panels for bar in bars), default=0)
+    unit, scale = next((each for each in _UNITS if largest >= each[1]), ("bytes", 1.0))
     for axis, (title, bars) in zip(axes, panels, strict=True):
-        _draw(axis, title, bars, largest)
-    axes[-1].set_xlabel("size in MB")
+        _draw(axis, title, bars, scale)
+        axis.set_xlim(0, max(largest / scale, 1) * 1.15)
+    axes[-1].set_xlabel(f"size in {unit}")
     return Plot(figure, "\n".join(_as_text(title, bars) for title, bars in panels))
 
 
-def _draw(axis: "Axes", title: str, bars: list[_Bar], largest: int) -> None:
-    drawn = axis.barh(
-        range(len(bars)), [bar.size / 1e6 for bar in bars], color=[bar.colour for bar in bars], height=0.7
-    )
+def _draw(axis: "Axes", title: str, bars: list[_Bar], scale: float) -> None:
+    sizes, colours = [bar.size / scale for bar in bars], [bar.colour for bar in bars]
+    drawn = axis.barh(range(len(bars)), sizes, color=colours, height=0.7)
     axis.bar_label(drawn, [_human(bar.size) for bar in bars], padding=4, fontsize=9)
     axis.set_yticks(range(len(bars)), [_shorten(bar.text) for bar in bars], fontsize=9, family="monospace")
-    axis.set_xlim(0, max(largest, 1) / 1e6 * 1.15)
     axis.set_title(title, loc="left", fontsize=11)
     axis.invert_yaxis()
     axis.spines[["top", "right", "left"]].set_visible(False)

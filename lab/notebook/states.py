@@ -14,13 +14,13 @@ _TRANSITIONS = (
     ("created", "running", "docker start"),
     ("running", "paused", "docker pause"),
     ("paused", "running", "docker unpause"),
-    ("running", "exited", "docker stop, docker kill, or its process ends"),
-    ("exited", "running", "docker start, docker restart"),
-    ("running", "restarting", "its process ends, with a restart policy"),
-    ("restarting", "running", "the engine starts it again"),
+    ("running", "exited", "docker stop, docker kill, or it ends"),
+    ("exited", "running", "docker start"),
+    ("running", "restarting", "it ends (restart policy)"),
+    ("restarting", "running", "started again"),
     ("created", _END, "docker rm"),
     ("exited", _END, "docker rm"),
-    ("exited", "dead", "a removal that failed"),
+    ("exited", "dead", "removal failed"),
 )
 _STATES = ("created", "running", "paused", "restarting", "exited", "dead")
 _HERE = "    classDef here fill:#cfe8fa,stroke:#0072b2,stroke-width:3px,color:#000"
@@ -30,9 +30,8 @@ def state_diagram(*container_names: str) -> Diagram:
     """Draw the states of a container, the commands between them, and the state in which each named container is now.
 
     >>> state_diagram("web")
-    web: exited (137)
-      docker start, docker restart -> running
-      docker rm -> removed
+    web: paused
+      docker unpause -> running
     """
     with engine() as client:
         found = {}

@@ -12,6 +12,7 @@ _STYLES = (
     "    classDef paused fill:#fdebc8,stroke:#e69f00,stroke-width:2px,color:#000",
     "    classDef still fill:#eeeeee,stroke:#767676,color:#000",
     "    classDef thing fill:#ffffff,stroke:#767676,color:#000",
+    "    classDef network fill:#f7f7f7,stroke:#999999,color:#000",
     "    classDef port fill:#ffffff,stroke:#d55e00,stroke-width:2px,color:#000",
 )
 
@@ -90,7 +91,7 @@ def _mermaid(census: Census) -> str:
         lines += [f"    {_node(ids, each)}" for each in members]
         if not members:
             lines.append(f'        {ids("empty", network)}["(no container)"]:::still')
-        lines.append("    end")
+        lines += ["    end", f"    class {ids('network', network)} network"]
     lines += [_node(ids, each) for each in census.containers if not each.networks]
     lines += [f'    {ids("volume", name)}[("volume {escape(name)}")]:::thing' for name in census.volumes]
     for container in census.containers:

@@ -1,16 +1,20 @@
 """`%%shell` as a reader meets it; no engine needed."""
 
+import os
 import time
 from pathlib import Path
 
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
+from jupyter_client.manager import start_new_kernel
 
-from lab.notebook import unload_ipython_extension
+from lab.notebook import command, unload_ipython_extension
 from lab.notebook.errors import LessonError
 from lab.notebook.output import FoldedOutput, plain
 
 from .conftest import RunCell
+
+ROOT = Path(__file__).parents[3]
 
 
 def test_braces_dollars_quotes_and_heredocs_reach_bash_unchanged(cell: RunCell) -> None:
@@ -93,6 +97,33 @@ def test_a_time_limit_ends_the_whole_process_group(cell: RunCell, tmp_path: Path
 def test_ctrl_c_after_a_while_is_no_failure(cell: RunCell) -> None:
     ran = cell("%%shell --interrupt-after 0.3\necho begun\nsleep 60")
     assert (ran.output, ran.error) == ("begun\n^C (Ctrl-C after 0.3 s)\n", None)
+
+
+def test_what_ignores_ctrl_c_is_ended_and_explained(cell: RunCell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "GRACE_SECONDS", 0.3)
+    ran = cell("%%shell --interrupt-after 0.3\ntrap '' INT\nsleep 60")
+    assert "Try: docker run --init" in str(ran.error)
+
+
+def test_the_stop_button_ends_the_command(tmp_path: Path) -> None:
+    manager, client = start_new_kernel(kernel_name="python3", env={**os.environ, "PYTHONPATH": str(ROOT)})
+    pid = tmp_path / "pid"
+    try:
+        client.execute_interactive("%load_ext lab.notebook", timeout=30)
+        asked = client.execute(f"%%shell\necho $$ > {pid}\nsleep 60")
+        while not (pid.exists() and pid.read_text()):
+            time.sleep(0.1)
+        manager.interrupt_kernel()
+        reply = client.get_shell_msg(timeout=10)
+        while reply["parent_header"]["msg_id"] != asked:
+            reply = client.get_shell_msg(timeout=10)
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+    assert reply["content"]["ename"] == "CommandError"
+    assert reply["content"]["evalue"].startswith("Stopped.")
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid.read_text()), 0)
 
 
 def test_a_failure_before_ctrl_c_is_one(cell: RunCell) -> None:

@@ -18,13 +18,13 @@ date +%N > $dir/data
 docker build -t MARK $dir
 docker build -t MARK $dir"""
 TYPICAL = [
-    "%%shell\ndocker ps -aq --filter label=lesson=MARK | xargs -r docker rm -f",
+    "%%shell\ndocker ps -aq --filter label=lesson=MARK | xargs -r docker rm -f >/dev/null",
     "%%shell\ndocker run -d --name MARK -l lesson=MARK -p 80 nginx\ndocker run -l lesson=MARK busybox hostname\n"
     "docker run -l lesson=MARK busybox date",
     "%%shell\ndocker ps -a --filter label=lesson=MARK\ndocker port MARK\ndocker top MARK\n"
     "docker stats --no-stream MARK\ndocker images busybox\ndocker history busybox",
     "%%shell\ndocker inspect MARK --format '{{.Id}} {{.State.StartedAt}} {{.NetworkSettings.IPAddress}}'\n"
-    "docker network inspect bridge --format '{{json .Containers}}'\ntime sleep 0.1\ndocker system df",
+    "docker inspect MARK --format '{{json .NetworkSettings.Networks}}'\ntime sleep 0.1",
     BUILD,
     "with record_events(label='lesson=MARK') as events:\n    %shell docker run --rm -l lesson=MARK busybox echo hello\n"
     "sequence_diagram(events)",
