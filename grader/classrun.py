@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +23,9 @@ from grader.sandbox import Limits, Sandbox, SandboxError, sweep
 from lab.errors import LabError
 
 ATTEMPTS = 3  # a sandbox that fails is made anew twice
-SUBMITTED = FileLimits(notebook_bytes=100 << 20, total_bytes=120 << 20)  # a notebook swollen by its outputs is still a notebook
+SUBMITTED = FileLimits(
+    notebook_bytes=100 << 20, total_bytes=120 << 20
+)  # a notebook swollen by its outputs is still a notebook
 HANDED_IN_TIME = "timestamp.txt"
 SEVERITY: tuple[Reason, ...] = ("environment", "out-of-memory", "kernel-died", "timeout")
 
@@ -49,7 +51,9 @@ class Grader:
             result = self._graded(student)
             self._write_feedback(result)
         except Exception as error:  # whatever it is, it must not reach the rest of the class
-            result = self._not_graded(student, "environment", f"The grader itself failed: {type(error).__name__}: {error}", [])
+            result = self._not_graded(
+                student, "environment", f"The grader itself failed: {type(error).__name__}: {error}", []
+            )
         result.seconds = time.monotonic() - start
         return result
 
@@ -73,7 +77,9 @@ class Grader:
             return self._not_graded(student, "environment", str(error), notes)
         reasons = {outcome.reason for outcome in outcomes.values()}
         reason = next((one for one in SEVERITY if one in reasons), None)
-        checks = [check for name, cells in self.released.items() for check in checks_of(name, cells, outcomes[name], grades)]
+        checks = [
+            check for name, cells in self.released.items() for check in checks_of(name, cells, outcomes[name], grades)
+        ]
         return Result(student, checks, reason, notes=notes)
 
     def _read(self, student: str, notes: list[str]) -> dict[str, bytes]:
@@ -99,7 +105,9 @@ class Grader:
             notes += repairs
         return notebooks
 
-    def _execute(self, notebooks: Mapping[str, NotebookNode], files: Mapping[str, bytes], notes: list[str]) -> dict[str, Outcome]:
+    def _execute(
+        self, notebooks: Mapping[str, NotebookNode], files: Mapping[str, bytes], notes: list[str]
+    ) -> dict[str, Outcome]:
         outcomes = {}
         for name, notebook in notebooks.items():
             outcomes[name] = self._in_a_sandbox(notebook, self.released[name], self._files_for_student(files))
@@ -107,7 +115,9 @@ class Grader:
             notebook.metadata["course"] = {"reason": outcomes[name].reason, "notes": list(notes)}
         return outcomes
 
-    def _in_a_sandbox(self, notebook: NotebookNode, cells: Sequence[ReleasedCell], files: Mapping[str, bytes]) -> Outcome:
+    def _in_a_sandbox(
+        self, notebook: NotebookNode, cells: Sequence[ReleasedCell], files: Mapping[str, bytes]
+    ) -> Outcome:
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 with Sandbox(self.client, self.image, self.template, self.limits, files) as sandbox:
@@ -131,7 +141,9 @@ class Grader:
         return Result(student, checks, reason, notes=[message, *notes])
 
 
-def checks_of(notebook: str, cells: Sequence[ReleasedCell], outcome: Outcome, grades: Mapping[tuple[str, str], Recorded]) -> Iterator[Check]:
+def checks_of(
+    notebook: str, cells: Sequence[ReleasedCell], outcome: Outcome, grades: Mapping[tuple[str, str], Recorded]
+) -> Iterator[Check]:
     """The checks of a notebook with the points that the gradebook holds now: marks given by hand count."""
     for cell in cells:
         grade = grades.get((notebook, cell.grade_id))
@@ -149,7 +161,13 @@ def _manual_check(cell: ReleasedCell, grade: Recorded) -> Check:
         return Check(cell.title, points, cell.points, "needs-grading", "A person reads this answer.")
     if grade.by_hand:
         return Check(cell.title, points, cell.points, "passed" if points else "failed", "Graded by a person.")
-    return Check(cell.title, 0.0, cell.points, "failed", "There is no answer here.\nExpected: an answer in your own words.\nTry: write one in this cell, then hand in again.")
+    return Check(
+        cell.title,
+        0.0,
+        cell.points,
+        "failed",
+        "There is no answer here.\nExpected: an answer in your own words.\nTry: write one in this cell, then hand in again.",
+    )
 
 
 @dataclass(frozen=True)
@@ -161,7 +179,9 @@ class Run:
     students: tuple[str, ...]
     released: Mapping[str, Sequence[ReleasedCell]]
 
-    def grade(self, client: docker.DockerClient, image: str, template: str | None, limits: Limits, workers: int, done: Done) -> list[Result]:
+    def grade(
+        self, client: docker.DockerClient, image: str, template: str | None, limits: Limits, workers: int, done: Done
+    ) -> list[Result]:
         """Grade them all; ``done`` hears of each result as it comes. The results are in the order of ``students``."""
         sweep(client)
         grader = Grader(self.course, self.assignment, client, image, template, limits, self.released)
@@ -186,13 +206,22 @@ def plan(root: Path, assignment: str, students: Iterable[str] = ()) -> Run:
     ensure_assignment(course, assignment)
     known = submitters(course)
     if unknown := sorted(set(students) - set(known)):
-        raise LabError(f"There is no folder of {', '.join(unknown)} in {root / 'submitted'}.", f"one of: {', '.join(known) or 'none yet: bin/lab collect FILE...'}")
+        raise LabError(
+            f"There is no folder of {', '.join(unknown)} in {root / 'submitted'}.",
+            f"one of: {', '.join(known) or 'none yet: bin/lab collect FILE...'}",
+        )
     if not known:
-        raise LabError(f"There are no submissions in {root / 'submitted'}.", "bin/lab collect FILE..., then grade again")
+        raise LabError(
+            f"There are no submissions in {root / 'submitted'}.", "bin/lab collect FILE..., then grade again"
+        )
     return Run(course, assignment, tuple(sorted(set(students)) or known), released_cells(course, assignment))
 
 
 def submitters(course: Course) -> list[str]:
     """The students who have a folder in ``submitted/``."""
     folder = course.root / "submitted"
-    return sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith(".")) if folder.is_dir() else []
+    return (
+        sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+        if folder.is_dir()
+        else []
+    )

@@ -1,6 +1,7 @@
 """The commands that grade: ``bin/lab grade`` and ``bin/lab feedback``."""
 
 import json
+import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,24 +22,37 @@ course_option = click.option(
     "--course", type=click.Path(exists=True, file_okay=False, path_type=Path), default=ROOT, show_default="this checkout",
     help="The folder that holds solutions/, submitted/ and the gradebook.",
 )  # fmt: skip
-student_option = click.option("--student", "students", multiple=True, metavar="S", help="Only this student; may be given more than once.")
+student_option = click.option(
+    "--student", "students", multiple=True, metavar="S", help="Only this student; may be given more than once."
+)
 
 
 @click.command("grade")
 @click.argument("assignment")
 @student_option
-@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Submissions graded at the same time.")
+@click.option(
+    "--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Submissions graded at the same time."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of the table.")
-@click.option("--cell-seconds", type=click.FloatRange(1), default=60, show_default=True, help="The most that one cell of a student may take.")
-@click.option("--submission-seconds", type=click.FloatRange(1), default=600, show_default=True, help="The most that all cells of a student may take together.")
-@click.option("--image", hidden=True, envvar="LAB_SANDBOX_IMAGE", help="Image of the sandboxes.  [default: the lab image]")
-@click.option("--template", hidden=True, envvar="LAB_SANDBOX_TEMPLATE", help="Volume with the sandboxes' images.  [default: made from the lab's template]")
+@click.option(
+    "--cell-seconds",
+    type=click.FloatRange(1),
+    default=60,
+    show_default=True,
+    help="The most that one cell of a student may take.",
+)
+@click.option(
+    "--submission-seconds",
+    type=click.FloatRange(1),
+    default=600,
+    show_default=True,
+    help="The most that all cells of a student may take together.",
+)
 @course_option
 def grade_command(
-    assignment: str, students: tuple[str, ...], workers: int, as_json: bool, cell_seconds: float, submission_seconds: float,
-    image: str | None, template: str | None, course: Path,
+    assignment: str, students: tuple[str, ...], workers: int, as_json: bool, cell_seconds: float, submission_seconds: float, course: Path
 ) -> None:  # fmt: skip
-    """Grade the submissions in submitted/STUDENT/ASSIGNMENT/.
+    r"""Grade the submissions in submitted/STUDENT/ASSIGNMENT/.
 
     Each is run in a fresh sandbox of its own, without network. Points go to the gradebook, executed notebooks to autograded/, a page for
     each student to feedback/. A submission that cannot be graded is reported with its reason; the others are graded all the same.
@@ -48,7 +62,14 @@ def grade_command(
               environment                           not graded: our side failed, three times; costs nothing
               malformed                             not graded: missing, or not a notebook
     """
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
     from grader.classrun import plan
     from grader.results import document
@@ -59,13 +80,31 @@ def grade_command(
     client = connect()
     limits = Limits(cell_seconds=cell_seconds, submission_seconds=submission_seconds)
     run = plan(course.resolve(), assignment, students)
-    place = (image, template) if image else _sandbox_images(client)
-    columns = (TextColumn("Grade"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("[dim]{task.fields[last]}"))
+    image, template = sandbox_images(client)
+    columns = (
+        TextColumn("Grade"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("[dim]{task.fields[last]}"),
+    )
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("Grade", total=len(run.students), last="")
-        results = run.grade(client, place[0], place[1], limits, workers, lambda result: progress.update(task, advance=1, last=f"{result.student}: {_points(result)}"))
+        results = run.grade(
+            client,
+            image,
+            template,
+            limits,
+            workers,
+            lambda result: progress.update(task, advance=1, last=f"{result.student}: {_points(result)}"),
+        )
     if as_json:
-        click.echo(json.dumps(document(assignment, time.monotonic() - start, results), indent=2, ensure_ascii=False, allow_nan=False))
+        click.echo(
+            json.dumps(
+                document(assignment, time.monotonic() - start, results), indent=2, ensure_ascii=False, allow_nan=False
+            )
+        )
     else:
         _show(results)
     _tell_notes(results)
@@ -81,7 +120,9 @@ def feedback_command(assignment: str, students: tuple[str, ...], course: Path) -
     from grader.gradebook import Course
 
     place = Course(course.resolve())
-    graded = [entry.parent.name for entry in sorted((place.root / "autograded").glob("*/*")) if entry.name == assignment]
+    graded = [
+        entry.parent.name for entry in sorted((place.root / "autograded").glob("*/*")) if entry.name == assignment
+    ]
     wanted = [student for student in graded if student in students or not students]
     if unknown := sorted(set(students) - set(graded)) or ([] if wanted else ["anybody"]):
         raise LabError(f"{assignment} has not been graded for {', '.join(unknown)}.", f"bin/lab grade {assignment}")
@@ -90,15 +131,19 @@ def feedback_command(assignment: str, students: tuple[str, ...], course: Path) -
     say(f"Wrote {len(wanted)} feedback pages: feedback/STUDENT/{assignment}/")
 
 
-def _sandbox_images(client: "DockerClient") -> tuple[str, str]:
-    """The lab image and the sandboxes' template, made first where they are missing."""
+def sandbox_images(client: "DockerClient") -> tuple[str, str]:
+    """The lab image and the volume of the sandboxes' template, made first where they are missing."""
     from grader.template import ensure_template, from_lab_template
     from lab import images, template
     from lab.base import hub_answers
 
+    if given := os.environ.get("LAB_SANDBOX"):  # for development: IMAGE,VOLUME
+        image, volume = given.split(",")
+        return image, volume
     hub = hub_answers(client)
     image = images.ensure_lab_image(client, hub=hub)
-    return image, ensure_template(client, image, from_lab_template(template.ensure(client, image, hub=hub), [tag for image_ in template.course_images() if not image_.internal for tag in image_.tags]))
+    names = [tag for one in template.course_images() if not one.internal for tag in one.tags]
+    return image, ensure_template(client, image, from_lab_template(template.ensure(client, image, hub=hub), names))
 
 
 def _points(result: "Result") -> str:

@@ -93,14 +93,19 @@ class Execution:
         self._seconds_left -= reply.seconds
         cell.outputs = notebook_outputs(reply.outputs)
         if reply.status == "timeout":
-            cell.outputs.append(_error("Timeout", f"This cell was stopped after {limit:g} s, the time limit of one cell."))
+            cell.outputs.append(
+                _error("Timeout", f"This cell was stopped after {limit:g} s, the time limit of one cell.")
+            )
             self._because("timeout")
 
     def _student_lost(self, lost: KernelLostError) -> None:
         if lost.timed_out:
             self._end_student("A cell did not end at its time limit, nor when it was interrupted", "timeout")
         elif self._sandbox.death("student") == "out-of-memory":
-            self._end_student(f"Your code needed more than {self._limits.kernel_memory} MiB of memory and was stopped", "out-of-memory")
+            self._end_student(
+                f"Your code needed more than {self._limits.kernel_memory} MiB of memory and was stopped",
+                "out-of-memory",
+            )
         else:
             self._end_student("The kernel of your notebook ended", "kernel-died")
             self.outcome.notes.append(f"The student's kernel was lost: {lost}.")
@@ -117,7 +122,9 @@ class Execution:
     def _set_up(self, released: ReleasedCell) -> None:
         reply = self._ask_checker(released.source, self._limits.check_seconds)
         if reply.status != "ok":
-            raise CheckNotMadeError(f"The setup cell {released.grade_id} failed in the checker's kernel: {': '.join(reply.error)}")
+            raise CheckNotMadeError(
+                f"The setup cell {released.grade_id} failed in the checker's kernel: {': '.join(reply.error)}"
+            )
 
     def _check(self, released: ReleasedCell) -> Check:
         wanted = wanted_by(released.source)
@@ -137,12 +144,20 @@ class Execution:
         if reply.status == "timeout":
             self._because("timeout")
             limit = f"{self._limits.check_seconds:g} s"
-            return self._verdict(released, "failed", f"The check did not end within {limit}.\nExpected: an answer in time.\nTry: see whether what you started hangs.")
+            return self._verdict(
+                released,
+                "failed",
+                f"The check did not end within {limit}.\nExpected: an answer in time.\nTry: see whether what you started hangs.",
+            )
         if name == "EnvironmentProblem":
             return self._environment_problem(released, value)
         if name == "NameError" and missing:
             what, why = next(iter(missing.items()))
-            return self._verdict(released, "failed", f"`{what}` {why}.\nExpected: a variable `{what}` made by your cells.\nTry: give `{what}` a value in the cell above, as the question asks.")
+            return self._verdict(
+                released,
+                "failed",
+                f"`{what}` {why}.\nExpected: a variable `{what}` made by your cells.\nTry: give `{what}` a value in the cell above, as the question asks.",
+            )
         message = value if name in VERDICTS and value else f"The check ended with {name}: {value}"
         return self._verdict(released, "failed", message)
 
@@ -160,8 +175,16 @@ class Execution:
             return Check(released.title, released.points, released.points, "passed")
         if not (math.isfinite(points) and 0 <= points <= released.points):
             raise CheckNotMadeError(f"The check {released.grade_id} gave {points:g} of {released.points:g} points")
-        said = "".join(str(output.get("text", "")) for output in reply.outputs if output.get("name") == "stdout").strip()
-        return Check(released.title, points, released.points, "failed", said or f"{points:g} of {released.points:g} points: a part of it is right.")
+        said = "".join(
+            str(output.get("text", "")) for output in reply.outputs if output.get("name") == "stdout"
+        ).strip()
+        return Check(
+            released.title,
+            points,
+            released.points,
+            "failed",
+            said or f"{points:g} of {released.points:g} points: a part of it is right.",
+        )
 
     def _verdict(self, released: ReleasedCell, status: Any, message: str) -> Check:
         return Check(released.title, 0.0, released.points, status, message)
@@ -187,7 +210,9 @@ class Execution:
 
     def _student_values(self, names: Sequence[str]) -> dict[str, Any]:
         try:
-            return self._sandbox.student.run("", QUICK_SECONDS, silent=True, expressions={name: json_expression(name) for name in names}).expressions
+            return self._sandbox.student.run(
+                "", QUICK_SECONDS, silent=True, expressions={name: json_expression(name) for name in names}
+            ).expressions
         except KernelLostError as lost:
             self._student_lost(lost)
             return {}
@@ -223,9 +248,13 @@ def wanted_by(source: str) -> Wanted:
     items = [item.strip() for line in DIRECTIVE.findall(source) for item in line.split(",") if item.strip()]
     files = tuple(item.removeprefix("file:").strip() for item in items if item.startswith("file:"))
     names = tuple(item for item in items if not item.startswith("file:"))
-    wrong = [name for name in names if not name.isidentifier()] + [path for path in files if path.startswith("/") or ".." in path.split("/")]
+    wrong = [name for name in names if not name.isidentifier()] + [
+        path for path in files if path.startswith("/") or ".." in path.split("/")
+    ]
     if wrong:
-        raise CheckNotMadeError(f"A test cell wants {wrong[0]!r} from the student: neither a variable nor a file of their folder")
+        raise CheckNotMadeError(
+            f"A test cell wants {wrong[0]!r} from the student: neither a variable nor a file of their folder"
+        )
     return Wanted(names, files)
 
 
@@ -244,9 +273,12 @@ def verdict_outputs(check: Check) -> list[NotebookNode]:
     """The outputs from which nbgrader reads the same points: nothing for all, a number for some, an error for none."""
     if check.status == "passed":
         return []
-    shown = [NotebookNode(new_output("stream", name="stdout", text=check.message + "\n"))] if check.points else []
+    shown = [_output("stream", name="stdout", text=check.message + "\n")] if check.points else []
     if check.points:
-        return [*shown, NotebookNode(new_output("execute_result", data={"text/plain": repr(check.points)}, execution_count=None))]
+        return [
+            *shown,
+            _output("execute_result", data={"text/plain": repr(check.points)}, execution_count=None),
+        ]
     return [_error("NotChecked" if check.status == "skipped" else "CheckFailed", check.message)]
 
 
@@ -258,7 +290,12 @@ def notebook_outputs(raw: Sequence[dict[str, Any]]) -> list[NotebookNode]:
         if output is None:
             continue
         last = outputs[-1] if outputs else None
-        if last is not None and output.output_type == "stream" and last.output_type == "stream" and last.name == output.name:
+        if (
+            last is not None
+            and output.output_type == "stream"
+            and last.output_type == "stream"
+            and last.name == output.name
+        ):
             last.text += output.text
         elif len(outputs) < MAX_OUTPUTS:
             outputs.append(output)
@@ -268,15 +305,24 @@ def notebook_outputs(raw: Sequence[dict[str, Any]]) -> list[NotebookNode]:
 def _clean(one: dict[str, Any]) -> NotebookNode | None:
     kind = one.get("output_type")
     if kind == "stream" and one.get("name") in ("stdout", "stderr") and isinstance(one.get("text"), str):
-        return NotebookNode(new_output("stream", name=one["name"], text=one["text"]))
+        return _output("stream", name=one["name"], text=one["text"])
     if kind == "error":
         lines = [line for line in one.get("traceback") or [] if isinstance(line, str)]
         return _error(str(one.get("ename"))[:200], str(one.get("evalue"))[:4000], lines[:200])
     if kind in ("display_data", "execute_result") and isinstance(one.get("data"), dict):
-        data = {mime: text for mime, text in one["data"].items() if isinstance(text, str) and (mime == "text/plain" or (mime in IMAGES and BASE64.fullmatch(text)))}
-        return NotebookNode(new_output("display_data", data=data)) if data else None
+        data = {
+            mime: text
+            for mime, text in one["data"].items()
+            if isinstance(text, str) and (mime == "text/plain" or (mime in IMAGES and BASE64.fullmatch(text)))
+        }
+        return _output("display_data", data=data) if data else None
     return None
 
 
 def _error(name: str, value: str, traceback: Sequence[str] | None = None) -> NotebookNode:
-    return NotebookNode(new_output("error", ename=name, evalue=value, traceback=list(traceback or value.splitlines())))
+    return _output("error", ename=name, evalue=value, traceback=list(traceback or value.splitlines()))
+
+
+def _output(kind: str, **fields: Any) -> NotebookNode:
+    output: NotebookNode = new_output(kind, **fields)  # type: ignore[no-untyped-call]
+    return output

@@ -14,16 +14,18 @@ import jinja2
 import nh3
 from nbconvert.exporters import HTMLExporter
 from nbformat import NotebookNode
-from nbgrader.converters import GenerateFeedback
-from nbgrader.preprocessors import ClearHiddenTests, GetGrades
-from pygments.formatters import HtmlFormatter
+from nbgrader.converters import GenerateFeedback  # type: ignore[import-untyped]
+from nbgrader.preprocessors import ClearHiddenTests, GetGrades, NbGraderPreprocessor  # type: ignore[import-untyped]
+from pygments.formatters import HtmlFormatter  # type: ignore[import-untyped]
 
 from grader.gradebook import LOCK, Course
 from grader.release import quiet_log, what_nbgrader_said
 from grader.repair import title_of
 from grader.results import Result
 
-PAGE = jinja2.Environment(autoescape=True, loader=jinja2.FileSystemLoader(Path(__file__).parent), trim_blocks=True, lstrip_blocks=True)
+PAGE = jinja2.Environment(
+    autoescape=True, loader=jinja2.FileSystemLoader(Path(__file__).parent), trim_blocks=True, lstrip_blocks=True
+)
 TEMPLATE = "feedback.html.jinja"
 PICTURE = re.compile(r"data:image/(png|jpeg|gif);base64,")
 LINK = re.compile(r"(https?|mailto):", re.IGNORECASE)
@@ -57,26 +59,39 @@ class FeedbackExporter(HTMLExporter):
     def _template_name_default(self) -> str:
         return "basic"
 
-    def from_notebook_node(self, nb: NotebookNode, resources: Any = None, **kw: Any) -> tuple[str, dict[str, Any]]:
-        resources = self._init_resources(resources)
-        nb, resources = self._preprocess(nb, resources)
-        items = list(items_of(nb))
+    def from_notebook_node(self, nb: NotebookNode, resources: Any = None, **kw: Any) -> Any:
         body, resources = super().from_notebook_node(nb, resources, **kw)
-        course, facts = nb.metadata.get("course", {}), resources["nbgrader"]
+        facts = resources["nbgrader"]
         page = PAGE.get_template(TEMPLATE).render(
-            assignment=facts["assignment"], student=facts["student"], score=facts["score"], max_score=facts["max_score"], late_penalty=facts["late_penalty"],
-            items=items, reason=REASONS.get(course.get("reason") or ""), repairs=course.get("notes", []), body=clean(body), style=_style(),
-        )  # fmt: skip
+            **{name: facts[name] for name in ("assignment", "student", "score", "max_score", "late_penalty", "items")},
+            reason=REASONS.get(facts["course"].get("reason") or ""),
+            repairs=facts["course"].get("notes", []),
+            body=clean(str(body)),
+            style=_style(),
+        )
         return page, resources
+
+
+class Summary(NbGraderPreprocessor):  # type: ignore[misc]
+    """Hands to the page what the notebook says about itself, after GetGrades has put the marks into it."""
+
+    def preprocess(self, nb: NotebookNode, resources: dict[str, Any]) -> tuple[NotebookNode, dict[str, Any]]:
+        resources["nbgrader"] |= {"items": list(items_of(nb)), "course": nb.metadata.get("course", {})}
+        return nb, resources
 
 
 def write(course: Course, assignment: str, student: str) -> None:
     """Write ``feedback/<student>/<assignment>/*.html`` from what the gradebook and ``autograded/`` hold now. Raises LabError."""
-    with LOCK, what_nbgrader_said(f"write the feedback of {student}", f"bin/lab grade {assignment} --student {student}"):
+    with (
+        LOCK,
+        what_nbgrader_said(f"write the feedback of {student}", f"bin/lab grade {assignment} --student {student}"),
+    ):
         directory = course.directory(assignment, student_id=student)
-        converter = GenerateFeedback(coursedir=directory, log=quiet_log()[0], force=True, exporter_class=FeedbackExporter)
+        converter = GenerateFeedback(
+            coursedir=directory, log=quiet_log()[0], force=True, exporter_class=FeedbackExporter
+        )
         converter.config.FeedbackExporter.template_name = "basic"
-        converter.preprocessors = [GetGrades, ClearHiddenTests]
+        converter.preprocessors = [GetGrades, Summary, ClearHiddenTests]
         converter.start()
 
 
@@ -99,14 +114,35 @@ def items_of(notebook: NotebookNode) -> Iterator[Item]:
         if not (known.get("grade") or known.get("task")):
             continue
         test = cell.cell_type == "code" and not known.get("solution")
-        lines = [line for output in cell.get("outputs", []) for line in (output.get("evalue") or output.get("text") or "").splitlines()] if test else []
-        yield Item(title_of(cell.source, known["grade_id"]) if test else known["grade_id"], known.get("score"), known["points"], tuple(lines), known.get("comment") or "")
+        lines = (
+            [
+                line
+                for output in cell.get("outputs", [])
+                for line in (output.get("evalue") or output.get("text") or "").splitlines()
+            ]
+            if test
+            else []
+        )
+        yield Item(
+            title_of(cell.source, known["grade_id"]) if test else known["grade_id"],
+            known.get("score"),
+            known["points"],
+            tuple(lines),
+            known.get("comment") or "",
+        )
 
 
 def clean(html: str) -> str:
     """The HTML with nothing in it that acts, asks another server or leaves its place."""
     attributes = {"*": {"class", "title", "colspan", "rowspan"}, "a": {"href"}, "img": {"src", "alt"}}
-    return nh3.clean(html, tags=TAGS, attributes=attributes, attribute_filter=_allowed, url_schemes={"http", "https", "mailto", "data"}, link_rel="noopener noreferrer")
+    return nh3.clean(
+        html,
+        tags=TAGS,
+        attributes=attributes,
+        attribute_filter=_allowed,
+        url_schemes={"http", "https", "mailto", "data"},
+        link_rel="noopener noreferrer",
+    )
 
 
 def _allowed(tag: str, attribute: str, value: str) -> str | None:

@@ -18,12 +18,19 @@ from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
-from nbgrader.api import Gradebook, MissingEntry
-from nbgrader.converters import Autograde
-from nbgrader.converters.base import NbGraderException
-from nbgrader.coursedir import CourseDirectory
-from nbgrader.preprocessors import AssignLatePenalties, CheckCellMetadata, NbGraderPreprocessor, OverwriteCells, OverwriteKernelspec, SaveAutoGrades
-from nbgrader.utils import determine_grade, parse_utc
+from nbgrader.api import Gradebook, MissingEntry  # type: ignore[import-untyped]
+from nbgrader.converters import Autograde  # type: ignore[import-untyped]
+from nbgrader.converters.base import NbGraderException  # type: ignore[import-untyped]
+from nbgrader.coursedir import CourseDirectory  # type: ignore[import-untyped]
+from nbgrader.preprocessors import (  # type: ignore[import-untyped]
+    AssignLatePenalties,
+    CheckCellMetadata,
+    NbGraderPreprocessor,
+    OverwriteCells,
+    OverwriteKernelspec,
+    SaveAutoGrades,
+)
+from nbgrader.utils import determine_grade, parse_utc  # type: ignore[import-untyped]
 from sqlalchemy.exc import SAWarning
 from traitlets import Dict as DictTrait
 
@@ -52,7 +59,9 @@ class Course:
 
     def directory(self, assignment: str, **changed: str) -> CourseDirectory:
         """The course as nbgrader sees it."""
-        return CourseDirectory(root=str(self.root), db_url=self.db_url, assignment_id=assignment, source_directory=SOURCE, **changed)
+        return CourseDirectory(
+            root=str(self.root), db_url=self.db_url, assignment_id=assignment, source_directory=SOURCE, **changed
+        )
 
 
 @dataclass(frozen=True)
@@ -67,7 +76,9 @@ class Recorded:
 class SaveGrades(SaveAutoGrades):  # type: ignore[misc]
     """Saves what the outputs of the test cells are worth. A mark that was given by hand stays settled unless its cell has changed."""
 
-    previous = DictTrait(help="source of each graded cell at the last grading: {notebook: {grade_id: source}}").tag(config=True)
+    previous = DictTrait(help="source of each graded cell at the last grading: {notebook: {grade_id: source}}").tag(
+        config=True
+    )
 
     def _add_score(self, cell: NotebookNode, resources: dict[str, Any]) -> None:
         grade_id = cell.metadata["nbgrader"]["grade_id"]
@@ -85,7 +96,10 @@ def ensure_assignment(course: Course, assignment: str) -> None:
     """Make the gradebook know the assignment as ``solutions/`` has it now. Raises LabError."""
     known = sources(course.root)
     if assignment not in known:
-        raise LabError(f"There is no assignment {assignment} in {course.root / SOURCE}.", f"one of: {', '.join(known)}" if known else "run this in a checkout of the course")
+        raise LabError(
+            f"There is no assignment {assignment} in {course.root / SOURCE}.",
+            f"one of: {', '.join(known)}" if known else "run this in a checkout of the course",
+        )
     record = course.root / f"{DATABASE}.released.json"
     wanted = _hash(course.folder(SOURCE, assignment))
     with LOCK:
@@ -107,7 +121,9 @@ def released_cells(course: Course, assignment: str) -> dict[str, list[ReleasedCe
         }
 
 
-def record(course: Course, assignment: str, student: str, notebooks: Mapping[str, NotebookNode], files: Mapping[str, bytes]) -> dict[tuple[str, str], Recorded]:
+def record(
+    course: Course, assignment: str, student: str, notebooks: Mapping[str, NotebookNode], files: Mapping[str, bytes]
+) -> dict[tuple[str, str], Recorded]:
     """Write executed notebooks to ``autograded/`` and their grades to the gradebook; returns {(notebook, grade_id): grade}.
 
     ``files`` are the submission's other files. Raises LabError with nbgrader's own words.
@@ -116,7 +132,9 @@ def record(course: Course, assignment: str, student: str, notebooks: Mapping[str
         _stage(Path(folder, student, assignment), notebooks, files)
         directory = course.directory(assignment, submitted_directory=folder)
         with what_nbgrader_said(f"record the grades of {student}", "correct what it names, then grade again"):
-            converter = Autograde(coursedir=directory, log=quiet_log()[0], force=True, exclude_overwriting={assignment: list(files)})
+            converter = Autograde(
+                coursedir=directory, log=quiet_log()[0], force=True, exclude_overwriting={assignment: list(files)}
+            )
             converter.sanitize_preprocessors = [OverwriteKernelspec, OverwriteCells, CheckCellMetadata]
             converter.autograde_preprocessors = [SaveGrades, AssignLatePenalties, CheckCellMetadata]
             converter.config.SaveGrades.previous = _previous_sources(course.folder("autograded", assignment, student))
@@ -133,7 +151,7 @@ def _stage(folder: Path, notebooks: Mapping[str, NotebookNode], files: Mapping[s
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_bytes(content)
     for name, notebook in notebooks.items():
-        nbformat.write(notebook, folder / f"{name}.ipynb")
+        nbformat.write(notebook, folder / f"{name}.ipynb")  # type: ignore[no-untyped-call]
 
 
 def _is_time(content: bytes) -> bool:
@@ -146,7 +164,9 @@ def _is_time(content: bytes) -> bool:
 def _recorded(course: Course, assignment: str, student: str) -> dict[tuple[str, str], Recorded]:
     with _opened(course) as gradebook:
         return {
-            (notebook.name, grade.name): Recorded(max(grade.score or 0.0, 0.0), grade.needs_manual_grade, grade.manual_score is not None)
+            (notebook.name, grade.name): Recorded(
+                max(grade.score or 0.0, 0.0), grade.needs_manual_grade, grade.manual_score is not None
+            )
             for notebook in gradebook.find_submission(assignment, student).notebooks
             for grade in notebook.grades
         }
@@ -156,8 +176,10 @@ def _previous_sources(folder: Path) -> dict[str, dict[str, str]]:
     """What was graded the last time, by notebook and cell."""
     found: dict[str, dict[str, str]] = {}
     for path in folder.glob("*.ipynb"):
-        cells = nbformat.read(path, as_version=4).cells
-        found[path.stem] = {cell.metadata.nbgrader.grade_id: cell.source for cell in cells if "nbgrader" in cell.metadata}
+        cells = nbformat.read(path, as_version=4).cells  # type: ignore[no-untyped-call]
+        found[path.stem] = {
+            cell.metadata.nbgrader.grade_id: cell.source for cell in cells if "nbgrader" in cell.metadata
+        }
     return found
 
 
@@ -166,19 +188,23 @@ def _in_order(notebook: Any, source: Path) -> list[ReleasedCell]:
     tasks = {cell.name: cell for cell in notebook.task_cells}
     solutions = {cell.name for cell in notebook.solution_cells}
     known = {cell.name: cell for cell in notebook.source_cells}
-    order = [_grade_id(cell) for cell in json.loads(source.read_text(encoding="utf-8"))["cells"]]
+    points = {name: float(cell.max_score) for name, cell in (*graded.items(), *tasks.items())}
+    claims = [cell["metadata"].get("nbgrader", {}) for cell in json.loads(source.read_text(encoding="utf-8"))["cells"]]
     return [
         ReleasedCell(
-            name, known[name].cell_type, known[name].source, bool(known[name].locked), name in graded, name in solutions, name in tasks,
-            float((graded.get(name) or tasks.get(name)).max_score) if name in graded or name in tasks else 0.0, known[name].checksum,
+            grade_id=name,
+            cell_type=known[name].cell_type,
+            source=known[name].source,
+            locked=bool(known[name].locked),
+            graded=name in graded,
+            solution=name in solutions,
+            task=name in tasks,
+            points=points.get(name, 0.0),
+            checksum=known[name].checksum,
         )
-        for name in order if name in known
-    ]  # fmt: skip
-
-
-def _grade_id(cell: dict[str, Any]) -> str | None:
-    found = cell["metadata"].get("nbgrader", {}).get("grade_id")
-    return found if isinstance(found, str) else None
+        for name in (claim.get("grade_id") for claim in claims)
+        if name in known
+    ]
 
 
 def _knows(course: Course, assignment: str) -> bool:
@@ -189,7 +215,8 @@ def _knows(course: Course, assignment: str) -> bool:
             return False
 
 
-warnings.filterwarnings("ignore", category=SAWarning, module="nbgrader.api")  # its own way of adding rows; of no concern to an instructor
+# nbgrader's own way of adding rows: no concern of an instructor's
+warnings.filterwarnings("ignore", category=SAWarning, module=r"nbgrader\.api")
 
 
 @contextmanager
@@ -219,4 +246,6 @@ class GradeInSandbox(NbGraderPreprocessor):  # type: ignore[misc]
 
     def preprocess(self, nb: NotebookNode, resources: dict[str, Any]) -> tuple[NotebookNode, dict[str, Any]]:
         """Always raises NbGraderException."""
-        raise NbGraderException(f"Submissions are graded in sandboxes. On the machine's own terminal: bin/lab grade {resources['nbgrader']['assignment']}")
+        raise NbGraderException(
+            f"Submissions are graded in sandboxes. On the machine's own terminal: bin/lab grade {resources['nbgrader']['assignment']}"
+        )

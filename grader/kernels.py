@@ -122,7 +122,9 @@ class Kernel:
         if self.channel.receive(deadline).get("event") != "ready":
             raise KernelLostError("its first message is not the expected one")
 
-    def run(self, code: str, seconds: float, *, silent: bool = False, expressions: dict[str, str] | None = None) -> Reply:
+    def run(
+        self, code: str, seconds: float, *, silent: bool = False, expressions: dict[str, str] | None = None
+    ) -> Reply:
         """Run one cell for at most ``seconds``, after which it is interrupted (status ``timeout``) and the kernel stays usable.
 
         Raises KernelLostError when it is not.

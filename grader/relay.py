@@ -44,7 +44,7 @@ class Relay:
         self.answers = answers
         self.manager = KernelManager(kernel_name="python3", transport="ipc", ip=f"/tmp/kernel-{os.getpid()}")  # noqa: S108
         self.manager.start_kernel(cwd=str(folder), extra_arguments=["--HistoryManager.enabled=False"])
-        self.client: BlockingKernelClient = self.manager.client()  # type: ignore[assignment]
+        self.client: BlockingKernelClient = self.manager.client()
         self.client.start_channels()
         self.client.wait_for_ready(timeout=START_SECONDS)
 
@@ -76,7 +76,12 @@ class Relay:
     def _run(self, request: dict[str, Any]) -> None:
         silent = bool(request.get("silent"))
         message = self.client.execute(
-            request["code"], silent=silent, store_history=not silent, user_expressions=request.get("expressions") or {}, allow_stdin=False, stop_on_error=False
+            request["code"],
+            silent=silent,
+            store_history=not silent,
+            user_expressions=request.get("expressions") or {},
+            allow_stdin=False,
+            stop_on_error=False,
         )
         in_time = self._until_idle(message, request["id"], time.monotonic() + request["timeout"])
         if not in_time:
@@ -87,7 +92,9 @@ class Relay:
         reply = self._reply(message)
         error = [str(reply.get("ename", ""))[:200], str(reply.get("evalue", ""))[:8000]]
         status = reply["status"] if in_time else "timeout"
-        self.send(id=request["id"], event="done", status=status, error=error, expressions=reply.get("user_expressions") or {})
+        self.send(
+            id=request["id"], event="done", status=status, error=error, expressions=reply.get("user_expressions") or {}
+        )
 
     def _until_idle(self, message: str, number: int, deadline: float) -> bool:
         """Pass outputs on until the kernel is idle; False at the deadline."""
@@ -114,7 +121,11 @@ class Relay:
         if size <= room:
             self.send(id=number, event="output", output=output)
         elif room > 0:
-            self.send(id=number, event="output", output={"output_type": "stream", "name": "stdout", "text": "\n[the rest of the output was left out]\n"})
+            self.send(
+                id=number,
+                event="output",
+                output={"output_type": "stream", "name": "stdout", "text": "\n[the rest of the output was left out]\n"},
+            )
             return 0
         return max(room - size, 0)
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nbformat import NotebookNode
+from nbformat import NotebookNode, from_dict
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_raw_cell
 
 MAX_CELLS = 10_000
@@ -122,21 +122,23 @@ def restore(submitted: Sequence[SubmittedCell], released: Sequence[ReleasedCell]
     """
     known = {cell.grade_id: cell for cell in released}
     chosen, notes = _choose(submitted, known)
-    groups: dict[str | None, list[NotebookNode]] = {None: []}  # a released cell, followed by the student's own up to the next one
+    groups: dict[str | None, list[NotebookNode]] = {
+        None: []
+    }  # a released cell, followed by the student's own up to the next one
     current: str | None = None
     for index, cell in enumerate(submitted):
         if index in chosen:
             current = chosen[index]
             groups[current] = [_released_cell(known[current], cell, notes)]
         else:
-            groups[current].append(NEW_CELL[cell.cell_type](cell.source))
+            groups[current].append(_new_cell(cell.cell_type, cell.source))
     if list(groups)[1:] != [grade_id for grade_id in known if grade_id in groups]:
         notes.append("Cells had been moved: they are in the released order again.")
     cells = groups[None]
-    for grade_id, cell in known.items():
+    for grade_id, original in known.items():
         if grade_id not in groups:
             notes.append(f"Cell {grade_id} was missing: it was put back as released.")
-        cells += groups.get(grade_id) or [_released_cell(cell, None, notes)]
+        cells += groups.get(grade_id) or [_released_cell(original, None, notes)]
     return _notebook(cells), notes
 
 
@@ -148,7 +150,9 @@ def _choose(submitted: Sequence[SubmittedCell], known: dict[str, ReleasedCell]) 
         if cell.claims is None:
             continue
         if cell.claims not in known:
-            notes.append(f"A cell claimed the id {cell.claims[:80]!r}, which was never released: it is a plain cell now.")
+            notes.append(
+                f"A cell claimed the id {cell.claims[:80]!r}, which was never released: it is a plain cell now."
+            )
             continue
         if cell.claims in last:
             notes.append(f"Cell {cell.claims} was there more than once: the last one counts.")
@@ -159,10 +163,17 @@ def _choose(submitted: Sequence[SubmittedCell], known: dict[str, ReleasedCell]) 
 def _released_cell(released: ReleasedCell, submitted: SubmittedCell | None, notes: list[str]) -> NotebookNode:
     keep = submitted is not None and not released.locked
     if submitted is not None and submitted.cell_type != released.cell_type:
-        notes.append(f"Cell {released.grade_id} had become a {submitted.cell_type} cell: it is a {released.cell_type} cell again.")
+        notes.append(
+            f"Cell {released.grade_id} had become a {submitted.cell_type} cell: it is a {released.cell_type} cell again."
+        )
     source = submitted.source if submitted is not None and keep else released.source
-    cell = NEW_CELL[released.cell_type](source)
-    cell.metadata["nbgrader"] = NotebookNode(released.metadata())
+    cell = _new_cell(released.cell_type, source)
+    cell.metadata["nbgrader"] = from_dict(released.metadata())  # type: ignore[no-untyped-call]
+    return cell
+
+
+def _new_cell(cell_type: str, source: str) -> NotebookNode:
+    cell: NotebookNode = NEW_CELL[cell_type](source)  # type: ignore[no-untyped-call]
     return cell
 
 
@@ -170,4 +181,7 @@ def _notebook(cells: list[NotebookNode]) -> NotebookNode:
     for number, cell in enumerate(cells):
         cell["id"] = f"cell-{number}"
     kernel = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
-    return new_notebook(cells=cells, metadata={"kernelspec": kernel, "language_info": {"name": "python"}})
+    notebook: NotebookNode = new_notebook(  # type: ignore[no-untyped-call]
+        cells=cells, metadata={"kernelspec": kernel, "language_info": {"name": "python"}}
+    )
+    return notebook

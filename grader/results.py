@@ -64,7 +64,13 @@ class Result:
             "max_points": self.max_points,
             "seconds": round(self.seconds, 3),
             "checks": [
-                {"name": check.name, "points": check.points, "max_points": check.max_points, "status": check.status, "message": check.message}
+                {
+                    "name": check.name,
+                    "points": check.points,
+                    "max_points": check.max_points,
+                    "status": check.status,
+                    "message": check.message,
+                }
                 for check in self.checks
             ],
         }
@@ -72,7 +78,11 @@ class Result:
 
 def document(assignment: str, seconds: float, results: Sequence[Result]) -> dict[str, Any]:
     """The document of ``bin/lab grade --json``."""
-    return {"assignment": assignment, "seconds": round(seconds, 3), "submissions": [result.as_json() for result in results]}
+    return {
+        "assignment": assignment,
+        "seconds": round(seconds, 3),
+        "submissions": [result.as_json() for result in results],
+    }
 
 
 def printable(text: str) -> str:
@@ -81,4 +91,7 @@ def printable(text: str) -> str:
     >>> printable("a\x1b[31mb\nc")
     'a\\x1b[31mb\nc'
     """
-    return "".join(char if char.isprintable() or char == "\n" else char.encode("unicode_escape", "surrogatepass").decode() for char in text)
+    return "".join(
+        char if char.isprintable() or char == "\n" else char.encode("unicode_escape", "surrogatepass").decode()
+        for char in text
+    )

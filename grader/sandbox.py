@@ -39,7 +39,12 @@ COURSE = "/opt/course"
 START_SECONDS = 90.0
 DEATH_SECONDS = 5.0  # for Docker to notice that a container has ended, and why
 SOCKETS = {"checker": "/sockets/checker", "student": "/sockets/student"}
-NO_LOOKUP = ("docker.io", "registry-1.docker.io", "auth.docker.io", "index.docker.io")  # fail at once, not after ten seconds
+NO_LOOKUP = (
+    "docker.io",
+    "registry-1.docker.io",
+    "auth.docker.io",
+    "index.docker.io",
+)  # fail at once, not after ten seconds
 ROOTLESS_NEEDS = ("seccomp=unconfined", "apparmor=unconfined")
 
 
@@ -71,7 +76,9 @@ def owner() -> str:
 class Sandbox:
     """A context manager: made on entry, gone on exit, whatever happened in between."""
 
-    def __init__(self, client: docker.DockerClient, image: str, template: str | None, limits: Limits, files: Mapping[str, bytes]) -> None:
+    def __init__(
+        self, client: docker.DockerClient, image: str, template: str | None, limits: Limits, files: Mapping[str, bytes]
+    ) -> None:
         self.id = secrets.token_hex(6)
         self.limits = limits
         self._api = client.api
@@ -94,7 +101,9 @@ class Sandbox:
             raise
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def close(self) -> None:
@@ -133,7 +142,9 @@ class Sandbox:
     def _oom_events(self, role: str) -> bool:
         """Engines before 23.0 set OOMKilled only when the main process was the one that was killed."""
         now = int(time.time()) + 1
-        events = self._api.events(since=now - 3600, until=now, filters={"container": self._containers[role], "event": "oom"}, decode=True)
+        events = self._api.events(
+            since=now - 3600, until=now, filters={"container": self._containers[role], "event": "oom"}, decode=True
+        )
         return any(True for _ in events)
 
     def _make(self) -> None:
@@ -167,14 +178,19 @@ class Sandbox:
         if self._template:
             mounts.append(Mount("/template", self._template, read_only=True))
         tmpfs = {"/data": f"rw,exec,suid,dev,size={self.limits.engine_disk}m,uid={USER},gid={USER},mode=700"}
-        return create_engine(self._api, self._image, f"course-sandbox-{self.id}-engine", self._labels(), self.limits, mounts, tmpfs)
+        return create_engine(
+            self._api, self._image, f"course-sandbox-{self.id}-engine", self._labels(), self.limits, mounts, tmpfs
+        )
 
     def _create_kernel(self, role: str) -> str:
         student = role == "student"
         folder = WORK if student else CHECK
         environment = {"HOME": "/home/student", "DOCKER_HOST": f"unix://{SOCKETS[role]}/docker.sock"}
         if not student:
-            environment |= {"PYTHONSAFEPATH": "1", "PYTHONNOUSERSITE": "1"}  # a collected file must not pass for a library
+            environment |= {
+                "PYTHONSAFEPATH": "1",
+                "PYTHONNOUSERSITE": "1",
+            }  # a collected file must not pass for a library
         host = _host_config(
             self._api,
             memory=self.limits.kernel_memory,
@@ -205,7 +221,9 @@ class Sandbox:
         return ""
 
 
-def create_engine(api: Any, image: str, name: str, labels: dict[str, str], limits: Limits, mounts: list[Mount], tmpfs: dict[str, str]) -> str:
+def create_engine(
+    api: Any, image: str, name: str, labels: dict[str, str], limits: Limits, mounts: list[Mount], tmpfs: dict[str, str]
+) -> str:
     """Create (not start) a container with a rootless engine of one's own; its data are at ``/data``. Returns the container's id."""
     host = _host_config(
         api,
@@ -224,9 +242,23 @@ def create_engine(api: Any, image: str, name: str, labels: dict[str, str], limit
         log_config=LogConfig(type=LogConfig.types.JSON, config={"max-size": "1m", "max-file": "1"}),
     )
     host |= {"MaskedPaths": [], "ReadonlyPaths": []}  # a rootless engine mounts /proc for its own containers
-    environment = {"HOME": "/home/student", "XDG_RUNTIME_DIR": "/run/user/1000", "DOCKER_HOST": f"unix://{SOCKETS['checker']}/docker.sock"}
+    environment = {
+        "HOME": "/home/student",
+        "XDG_RUNTIME_DIR": "/run/user/1000",
+        "DOCKER_HOST": f"unix://{SOCKETS['checker']}/docker.sock",
+    }
     command = ["/usr/bin/python3", "-I", f"{COURSE}/lab/sandbox_engine.py"]
-    created = api.create_container(image, command, name=name, user="0:0", working_dir="/", environment=environment, labels=labels, stdin_open=True, host_config=host)
+    created = api.create_container(
+        image,
+        command,
+        name=name,
+        user="0:0",
+        working_dir="/",
+        environment=environment,
+        labels=labels,
+        stdin_open=True,
+        host_config=host,
+    )
     return str(created["Id"])
 
 
@@ -248,7 +280,10 @@ def remove(api: Any, label: str) -> None:
 
 def sweep(client: docker.DockerClient) -> None:
     """Remove the sandboxes of graders on this machine that are no longer there."""
-    found = [*client.api.containers(all=True, filters={"label": OWNER_LABEL}), *(client.api.volumes(filters={"label": OWNER_LABEL})["Volumes"] or [])]
+    found = [
+        *client.api.containers(all=True, filters={"label": OWNER_LABEL}),
+        *(client.api.volumes(filters={"label": OWNER_LABEL})["Volumes"] or []),
+    ]
     for one in {thing["Labels"][OWNER_LABEL] for thing in found}:
         if not _alive(one):
             remove(client.api, f"{OWNER_LABEL}={one}")
@@ -269,7 +304,17 @@ def _alive(one: str) -> bool:
 
 def _host_config(api: Any, *, memory: int, pids: int, **options: Any) -> dict[str, Any]:
     """What all three containers have in common."""
-    return dict(api.create_host_config(mem_limit=f"{memory}m", memswap_limit=f"{memory}m", pids_limit=pids, nano_cpus=10**9, cap_drop=["ALL"], read_only=True, **options))
+    return dict(
+        api.create_host_config(
+            mem_limit=f"{memory}m",
+            memswap_limit=f"{memory}m",
+            pids_limit=pids,
+            nano_cpus=10**9,
+            cap_drop=["ALL"],
+            read_only=True,
+            **options,
+        )
+    )
 
 
 def _scratch() -> dict[str, str]:

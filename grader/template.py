@@ -23,7 +23,7 @@ from lab.course import LABEL
 
 PREFIX = "docker-course-sandbox-template-"
 MAKER = "course.sandbox.template"  # label of the container that makes one
-STOP_SECONDS = 30.0
+STOP_SECONDS = 30
 
 
 @dataclass(frozen=True)
@@ -36,13 +36,12 @@ class Shell:
     def run(self, command: list[str], stdin: Iterable[bytes] | None = None) -> str:
         """Run one command, fed from ``stdin``; returns what it printed. Raises SandboxError when it fails."""
         handle = self.api.exec_create(self.container, command, user=str(USER), stdin=stdin is not None)["Id"]
-        if stdin is None:
-            said = self.api.exec_start(handle).decode(errors="replace")
-        else:
-            said = self._fed(handle, stdin)
+        said = self._fed(handle, stdin) if stdin else self.api.exec_start(handle).decode(errors="replace")
         code = self.api.exec_inspect(handle)["ExitCode"]
         if code:
-            raise SandboxError(f"`{' '.join(command)[:100]}` failed while the sandboxes' images were made (exit status {code}): {said[-500:]}")
+            raise SandboxError(
+                f"`{' '.join(command)[:100]}` failed while the sandboxes' images were made (exit status {code}): {said[-500:]}"
+            )
         return str(said)
 
     def _fed(self, handle: str, stdin: Iterable[bytes]) -> str:
@@ -98,9 +97,11 @@ def from_lab_template(volume: str, names: Iterable[str]) -> ImageSource:
 def _make(client: docker.DockerClient, image: str, volume: str, source: ImageSource) -> None:
     api = client.api
     mounts = [Mount("/data", volume), *(Mount(path, name, read_only=True) for name, path in source.volumes.items())]
-    scratch = {path: f"rw,size=1m,uid={USER},gid={USER}" for path in SOCKETS.values()}
+    scratch = dict.fromkeys(SOCKETS.values(), f"rw,size=1m,uid={USER},gid={USER}")
     _give_to_user(client, image, volume)
-    container = create_engine(api, image, volume + "-maker", {MAKER: volume}, Limits(engine_memory=4096), mounts, scratch)
+    container = create_engine(
+        api, image, volume + "-maker", {MAKER: volume}, Limits(engine_memory=4096), mounts, scratch
+    )
     try:
         channel = attach(api, container)
         api.start(container)
@@ -110,14 +111,24 @@ def _make(client: docker.DockerClient, image: str, volume: str, source: ImageSou
         shell.run(["pkill", "-TERM", "-x", "dockerd"])
         api.wait(container, timeout=STOP_SECONDS)
     except (APIError, KernelLostError) as error:
-        raise SandboxError(f"The sandboxes' images could not be made: {error}\n{api.logs(container, tail=5).decode(errors='replace')}") from error
+        raise SandboxError(
+            f"The sandboxes' images could not be made: {error}\n{api.logs(container, tail=5).decode(errors='replace')}"
+        ) from error
     api.put_archive(container, "/data", _empty_file("complete"))
 
 
 def _give_to_user(client: docker.DockerClient, image: str, volume: str) -> None:
     """A new volume belongs to root; the engine that fills it does not run as root."""
     mount = Mount("/data", volume, no_copy=True)
-    client.containers.run(image, ["chown", f"{USER}:{USER}", "/data"], user="0:0", mounts=[mount], network_disabled=True, remove=True, labels={MAKER: volume})
+    client.containers.run(
+        image,
+        ["chown", f"{USER}:{USER}", "/data"],
+        user="0:0",
+        mounts=[mount],
+        network_disabled=True,
+        remove=True,
+        labels={MAKER: volume},
+    )
 
 
 def _empty_file(name: str) -> bytes:
