@@ -19,7 +19,7 @@ from grader.gradebook import Course, Recorded, ensure_assignment, record, releas
 from grader.release import SOURCE
 from grader.repair import MalformedError, ReleasedCell, read, restore
 from grader.results import Check, Reason, Result
-from grader.sandbox import Limits, Sandbox, SandboxError, sweep
+from grader.sandbox import Limits, Place, Sandbox, SandboxError, sweep
 from lab.errors import LabError
 
 ATTEMPTS = 3  # a sandbox that fails is made anew twice
@@ -34,13 +34,12 @@ Done = Callable[[Result], None]
 
 @dataclass(frozen=True)
 class Grader:
-    """All that grading a submission needs. ``image`` is the lab image, ``template`` the volume with the sandboxes' images."""
+    """All that grading a submission needs."""
 
     course: Course
     assignment: str
     client: docker.DockerClient
-    image: str
-    template: str | None
+    place: Place
     limits: Limits
     released: Mapping[str, Sequence[ReleasedCell]]
 
@@ -120,7 +119,7 @@ class Grader:
     ) -> Outcome:
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                with Sandbox(self.client, self.image, self.template, self.limits, files) as sandbox:
+                with Sandbox(self.client, self.place, self.limits, files) as sandbox:
                     return Execution(sandbox, cells).run(notebook)
             except (SandboxError, DockerException) as error:
                 if attempt == ATTEMPTS:
@@ -180,11 +179,11 @@ class Run:
     released: Mapping[str, Sequence[ReleasedCell]]
 
     def grade(
-        self, client: docker.DockerClient, image: str, template: str | None, limits: Limits, workers: int, done: Done
+        self, client: docker.DockerClient, place: Place, limits: Limits, workers: int, done: Done
     ) -> list[Result]:
         """Grade them all; ``done`` hears of each result as it comes. The results are in the order of ``students``."""
         sweep(client)
-        grader = Grader(self.course, self.assignment, client, image, template, limits, self.released)
+        grader = Grader(self.course, self.assignment, client, place, limits, self.released)
         lock = threading.Lock()
 
         def one(student: str) -> Result:

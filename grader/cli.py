@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from docker import DockerClient
 
     from grader.results import Result
+    from grader.sandbox import Place
 
 course_option = click.option(
     "--course", type=click.Path(exists=True, file_okay=False, path_type=Path), default=ROOT, show_default="this checkout",
@@ -80,7 +81,7 @@ def grade_command(
     client = connect()
     limits = Limits(cell_seconds=cell_seconds, submission_seconds=submission_seconds)
     run = plan(course.resolve(), assignment, students)
-    image, template = sandbox_images(client)
+    place = sandbox_place(client)
     columns = (
         TextColumn("Grade"),
         BarColumn(),
@@ -93,8 +94,7 @@ def grade_command(
         task = progress.add_task("Grade", total=len(run.students), last="")
         results = run.grade(
             client,
-            image,
-            template,
+            place,
             limits,
             workers,
             lambda result: progress.update(task, advance=1, last=f"{result.student}: {_points(result)}"),
@@ -131,19 +131,16 @@ def feedback_command(assignment: str, students: tuple[str, ...], course: Path) -
     say(f"Wrote {len(wanted)} feedback pages: feedback/STUDENT/{assignment}/")
 
 
-def sandbox_images(client: "DockerClient") -> tuple[str, str]:
-    """The lab image and the volume of the sandboxes' template, made first where they are missing."""
-    from grader.template import ensure_template, from_lab_template
+def sandbox_place(client: "DockerClient") -> "Place":
+    """What sandboxes are made of: the lab image and the templates of course images, made first where they are missing."""
+    from grader.template import ensure_place
     from lab import images, template
     from lab.base import hub_answers
 
-    if given := os.environ.get("LAB_SANDBOX"):  # for development: IMAGE,VOLUME
-        image, volume = given.split(",")
-        return image, volume
     hub = hub_answers(client)
-    image = images.ensure_lab_image(client, hub=hub)
+    image = os.environ.get("LAB_SANDBOX_IMAGE") or images.ensure_lab_image(client, hub=hub)
     names = [tag for one in template.course_images() if not one.internal for tag in one.tags]
-    return image, ensure_template(client, image, from_lab_template(template.ensure(client, image, hub=hub), names))
+    return ensure_place(client, image, template.ensure(client, image, hub=hub), names)
 
 
 def _points(result: "Result") -> str:

@@ -64,6 +64,20 @@ class Limits:
     file_bytes: int = 256_000
 
 
+@dataclass(frozen=True)
+class Place:
+    """What sandboxes are made of: the lab image, the volume with their engines' images, the lab's own template for its registry."""
+
+    image: str
+    template: str | None = None
+    registry: str | None = None
+
+    def mounts(self) -> list[Mount]:
+        """The read-only volumes of an engine's container."""
+        volumes = {"/template": self.template, "/lab-template": self.registry}
+        return [Mount(path, volume, read_only=True) for path, volume in volumes.items() if volume]
+
+
 class SandboxError(Exception):
     """Our side: the sandbox could not be made or was lost, through no fault of the submission."""
 
@@ -76,14 +90,11 @@ def owner() -> str:
 class Sandbox:
     """A context manager: made on entry, gone on exit, whatever happened in between."""
 
-    def __init__(
-        self, client: docker.DockerClient, image: str, template: str | None, limits: Limits, files: Mapping[str, bytes]
-    ) -> None:
+    def __init__(self, client: docker.DockerClient, place: Place, limits: Limits, files: Mapping[str, bytes]) -> None:
         self.id = secrets.token_hex(6)
         self.limits = limits
         self._api = client.api
-        self._image = image
-        self._template = template
+        self._place = place
         self._files = files
         self._containers: dict[str, str] = {}
         self.student: Kernel
@@ -175,11 +186,10 @@ class Sandbox:
 
     def _create_engine(self) -> str:
         mounts = [self._mount("work", WORK), *(self._mount(name, path) for name, path in SOCKETS.items())]
-        if self._template:
-            mounts.append(Mount("/template", self._template, read_only=True))
+        mounts += self._place.mounts()
         tmpfs = {"/data": f"rw,exec,suid,dev,size={self.limits.engine_disk}m,uid={USER},gid={USER},mode=700"}
         return create_engine(
-            self._api, self._image, f"course-sandbox-{self.id}-engine", self._labels(), self.limits, mounts, tmpfs
+            self._api, self._place.image, f"course-sandbox-{self.id}-engine", self._labels(), self.limits, mounts, tmpfs
         )
 
     def _create_kernel(self, role: str) -> str:
@@ -203,7 +213,7 @@ class Sandbox:
         )
         command = [PYTHON, "-P", f"{COURSE}/grader/relay.py", folder]
         created = self._api.create_container(
-            self._image, command, name=f"course-sandbox-{self.id}-{role}", user=f"{USER}:{USER}", working_dir="/", environment=environment,
+            self._place.image, command, name=f"course-sandbox-{self.id}-{role}", user=f"{USER}:{USER}", working_dir="/", environment=environment,
             labels=self._labels(), stdin_open=True, host_config=host,
         )  # fmt: skip
         return str(created["Id"])
@@ -238,7 +248,12 @@ def create_engine(
         extra_hosts=dict.fromkeys(NO_LOOKUP, "127.0.0.1"),
         ulimits=[docker.types.Ulimit(name="nofile", soft=4096, hard=8192)],
         init=True,
-        tmpfs={**_scratch(), "/run/user/1000": f"rw,size=16m,uid={USER},gid={USER},mode=700", **tmpfs},
+        tmpfs={
+            **_scratch(),
+            "/var/log/lab": f"rw,size=8m,uid={USER},gid={USER}",
+            "/run/user/1000": f"rw,size=16m,uid={USER},gid={USER},mode=700",
+            **tmpfs,
+        },
         log_config=LogConfig(type=LogConfig.types.JSON, config={"max-size": "1m", "max-file": "1"}),
     )
     host |= {"MaskedPaths": [], "ReadonlyPaths": []}  # a rootless engine mounts /proc for its own containers

@@ -4,12 +4,10 @@ Its layers must belong to the numbers that a rootless engine maps, so a rootless
 """
 
 import io
-import re
 import tarfile
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any
 
 import docker
@@ -17,104 +15,70 @@ from docker.errors import APIError, NotFound
 from docker.types import Mount
 
 from grader.kernels import Kernel, KernelLostError
-from grader.sandbox import SOCKETS, START_SECONDS, USER, Limits, SandboxError, attach, create_engine, remove
+from grader.sandbox import SOCKETS, START_SECONDS, USER, Limits, Place, SandboxError, attach, create_engine, remove
 from lab import engine
 from lab.course import LABEL
+from lab.progress import Step, step
 
 PREFIX = "docker-course-sandbox-template-"
 MAKER = "course.sandbox.template"  # label of the container that makes one
 STOP_SECONDS = 30
+COMPLETE = "complete"
 
 
-@dataclass(frozen=True)
-class Shell:
-    """Runs commands beside the engine that is being filled; ``docker`` there talks to it."""
+def ensure_place(client: docker.DockerClient, image: str, lab_template: str, names: Sequence[str]) -> Place:
+    """Where sandboxes are made, with their template made first where it is missing or was left unfinished.
 
-    api: Any
-    container: str
-
-    def run(self, command: list[str], stdin: Iterable[bytes] | None = None) -> str:
-        """Run one command, fed from ``stdin``; returns what it printed. Raises SandboxError when it fails."""
-        handle = self.api.exec_create(self.container, command, user=str(USER), stdin=stdin is not None)["Id"]
-        said = self._fed(handle, stdin) if stdin else self.api.exec_start(handle).decode(errors="replace")
-        code = self.api.exec_inspect(handle)["ExitCode"]
-        if code:
-            raise SandboxError(
-                f"`{' '.join(command)[:100]}` failed while the sandboxes' images were made (exit status {code}): {said[-500:]}"
-            )
-        return str(said)
-
-    def _fed(self, handle: str, stdin: Iterable[bytes]) -> str:
-        stream = self.api.exec_start(handle, socket=True)
-        connected = getattr(stream, "_sock", stream)
-        for chunk in stdin:
-            connected.sendall(chunk)
-        connected.shutdown(1)
-        said = b""
-        while chunk := connected.recv(65536):
-            said += chunk
-        stream.close()
-        return said.decode(errors="replace")
-
-
-@dataclass(frozen=True)
-class ImageSource:
-    """Where images come from. ``version`` changes when they do; ``fill`` loads them; ``volumes`` (name → path) are mounted read-only."""
-
-    version: str
-    fill: Callable[[Shell], None]
-    volumes: Mapping[str, str] = field(default_factory=dict)
-
-
-def ensure_template(client: docker.DockerClient, image: str, source: ImageSource) -> str:
-    """Name of the template's volume, made first where it is missing or was left unfinished."""
-    volume = PREFIX + re.sub(r"[^a-zA-Z0-9_.-]", "-", source.version)
+    The images (``names`` as in ``docker pull``) come from the registry in the lab's own template. Raises SandboxError.
+    """
+    volume = PREFIX + lab_template.rpartition("-")[2]
+    place = Place(image, volume, lab_template)
     with suppress(NotFound):
         client.volumes.get(volume)
-        if engine.has_file(client, image, volume, "complete"):
-            return volume
+        if engine.has_file(client, image, volume, COMPLETE):
+            return place
         remove(client.api, f"{MAKER}={volume}")
         client.volumes.get(volume).remove(force=True)
     client.volumes.create(volume, labels={LABEL: "template"})
     try:
-        _make(client, image, volume, source)
+        with step("Make the sandboxes' images") as progress:
+            _make(client, Place(image, registry=lab_template), volume, names, progress)
     finally:
         remove(client.api, f"{MAKER}={volume}")
-    return volume
+    return place
 
 
-def from_lab_template(volume: str, names: Iterable[str]) -> ImageSource:
-    """The images of the lab's own template, over the registry in it; ``names`` as in ``docker pull``."""
-    wanted = tuple(names)
-
-    def fill(shell: Shell) -> None:
-        for name in wanted:
-            shell.run(["docker", "pull", "--quiet", name])
-
-    return ImageSource(volume.rpartition("-")[2], fill, {volume: "/registry"})
-
-
-def _make(client: docker.DockerClient, image: str, volume: str, source: ImageSource) -> None:
+def _make(client: docker.DockerClient, place: Place, volume: str, names: Sequence[str], progress: Step) -> None:
     api = client.api
-    mounts = [Mount("/data", volume), *(Mount(path, name, read_only=True) for name, path in source.volumes.items())]
+    _give_to_user(client, place.image, volume)
     scratch = dict.fromkeys(SOCKETS.values(), f"rw,size=1m,uid={USER},gid={USER}")
-    _give_to_user(client, image, volume)
+    mounts = [Mount("/data", volume), *place.mounts()]
     container = create_engine(
-        api, image, volume + "-maker", {MAKER: volume}, Limits(engine_memory=4096), mounts, scratch
+        api, place.image, volume + "-maker", {MAKER: volume}, Limits(engine_memory=4096), mounts, scratch
     )
     try:
         channel = attach(api, container)
         api.start(container)
         Kernel(channel).wait_until_ready(time.monotonic() + START_SECONDS)
-        shell = Shell(api, container)
-        source.fill(shell)
-        shell.run(["pkill", "-TERM", "-x", "dockerd"])
+        for number, name in enumerate(names):
+            progress.advance(number, len(names))
+            progress.note(name)
+            _run(api, container, ["docker", "pull", "--quiet", name])
+        _run(api, container, ["pkill", "-TERM", "-x", "dockerd"])
         api.wait(container, timeout=STOP_SECONDS)
     except (APIError, KernelLostError) as error:
+        log = api.logs(container, tail=5).decode(errors="replace")
+        raise SandboxError(f"The sandboxes' images could not be made: {error}\n{log}") from error
+    api.put_archive(container, "/data", _empty_file(COMPLETE))
+
+
+def _run(api: Any, container: str, command: list[str]) -> None:
+    handle = api.exec_create(container, command, user=str(USER))["Id"]
+    said = api.exec_start(handle).decode(errors="replace")
+    if code := api.exec_inspect(handle)["ExitCode"]:
         raise SandboxError(
-            f"The sandboxes' images could not be made: {error}\n{api.logs(container, tail=5).decode(errors='replace')}"
-        ) from error
-    api.put_archive(container, "/data", _empty_file("complete"))
+            f"`{' '.join(command)}` failed while the sandboxes' images were made (exit status {code}): {said[-500:]}"
+        )
 
 
 def _give_to_user(client: docker.DockerClient, image: str, volume: str) -> None:

@@ -12,6 +12,7 @@ import http.client
 import os
 import shutil
 import socket
+import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -19,6 +20,10 @@ from pathlib import Path
 
 DATA = Path("/data")  # the engine's own files: a tmpfs of fixed size
 TEMPLATE = Path("/template")  # a stopped engine's data-root (overlay2/, image/): mounted read-only
+REGISTRY = Path(
+    "/lab-template/registry"
+)  # the store of the lab's registry, read-only: `docker pull` works without a network
+REGISTRY_START = "/usr/local/lib/lab/registry/start"
 CHECKER_SOCKET = Path("/sockets/checker/docker.sock")
 STUDENT_SOCKET = Path("/sockets/student/docker.sock")
 TUN = Path("/dev/net/tun")
@@ -69,6 +74,18 @@ def answers(path: Path) -> bool:
         return False
 
 
+def _start_registry() -> bool:
+    """Whether there is a registry, answering now; in the engine's own network, where it is Docker Hub as far as the engine knows."""
+    if not REGISTRY.is_dir():
+        return False
+    store = {
+        "REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY": str(REGISTRY),
+        "REGISTRY_STORAGE_MAINTENANCE_READONLY": "{enabled: true}",
+    }
+    subprocess.run([REGISTRY_START], env={**os.environ, **store}, stdout=2, check=True)
+    return True
+
+
 def _report_when_ready() -> None:
     """In a process of its own: ``dockerd`` takes the place of this one."""
     if os.fork():
@@ -90,10 +107,11 @@ def _become_engine(extra: Sequence[str]) -> None:
     ):  # links that --copy-up made of the image's own
         Path(leftover).unlink(missing_ok=True)
     link_template(TEMPLATE, DATA)
+    mirror = ["--registry-mirror=http://127.0.0.1:5000"] if _start_registry() else []
     _report_when_ready()
     os.dup2(2, 1)
     sockets = [f"--host=unix://{path}" for path in (CHECKER_SOCKET, STUDENT_SOCKET)]
-    os.execvp("dockerd", ["dockerd", f"--data-root={DATA}", "--log-level=warn", *sockets, *extra])
+    os.execvp("dockerd", ["dockerd", f"--data-root={DATA}", "--log-level=warn", *sockets, *mirror, *extra])
 
 
 def _become_user() -> None:

@@ -14,11 +14,11 @@ from nbformat.v4 import new_code_cell, new_markdown_cell
 from nbgrader.api import Gradebook
 
 from grader.classrun import Run, plan
-from grader.cli import sandbox_images
+from grader.cli import sandbox_place
 from grader.gradebook import Course
 from grader.release import generate
 from grader.results import Check, Result, document
-from grader.sandbox import OWNER_LABEL, Limits, owner, sweep
+from grader.sandbox import OWNER_LABEL, Limits, Place, owner, sweep
 from lab.host import ensure_engine
 
 pytestmark = [pytest.mark.machine, pytest.mark.grading]
@@ -164,15 +164,14 @@ def client() -> docker.DockerClient:
 
 
 @pytest.fixture(scope="module")
-def place(client: docker.DockerClient) -> tuple[str, str]:
-    """Image and template of the sandboxes."""
-    return sandbox_images(client)
+def place(client: docker.DockerClient) -> Place:
+    return sandbox_place(client)
 
 
 @pytest.fixture(scope="module")
-def grade(client: docker.DockerClient, place: tuple[str, str]) -> Callable[[Run], dict[str, Result]]:
+def grade(client: docker.DockerClient, place: Place) -> Callable[[Run], dict[str, Result]]:
     def run(planned: Run) -> dict[str, Result]:
-        return {result.student: result for result in planned.grade(client, *place, LIMITS, 2, lambda result: None)}
+        return {result.student: result for result in planned.grade(client, place, LIMITS, 2, lambda result: None)}
 
     return run
 
@@ -344,9 +343,9 @@ def test_mark_given_by_hand_stays_until_the_answer_changes(
     assert (changed.checks[BY_HAND].points, changed.checks[BY_HAND].status) == (1.5, "needs-grading")
 
 
-def test_leftovers_of_a_grader_that_is_gone_are_swept(client: docker.DockerClient, place: tuple[str, str]) -> None:
+def test_leftovers_of_a_grader_that_is_gone_are_swept(client: docker.DockerClient, place: Place) -> None:
     gone = owner().rpartition("/")[0] + "/4194999"  # above the kernel's largest process id
-    left = client.containers.create(place[0], ["true"], labels={OWNER_LABEL: gone}, network_disabled=True)
+    left = client.containers.create(place.image, ["true"], labels={OWNER_LABEL: gone}, network_disabled=True)
     ours = client.volumes.create(labels={OWNER_LABEL: owner()})
     try:
         sweep(client)
