@@ -105,9 +105,10 @@ class ContainerPorts(ContainerSettings):
 
 
 def _collides(one: Publish, other: Publish) -> bool:
-    return one.container_port == other.container_port or (
-        one.host_port is not None and one.host_port == other.host_port
-    )
+    """Whether a published port stands in the way of another: same end inside or outside, or the two exchanged."""
+    exchanged = one.container_port == f"{other.host_port}/tcp" and other.container_port == f"{one.host_port}/tcp"
+    same_outside = one.host_port is not None and one.host_port == other.host_port
+    return one.container_port == other.container_port or same_outside or exchanged
 
 
 def _arrows(ports: dict[str, list[int]]) -> list[str]:

@@ -36,7 +36,9 @@ class ContainerSettings(ContainerState):
             raise CheckFailed(
                 f"The main process of `{self.name}` is {quoted(shlex.join(self.command))}.",
                 f"{quoted(shlex.join(argv))}.",
-                f"docker rm -f {self._word}, then docker run with {quoted(shlex.join(argv))} after the image name.",
+                self._again(replace(self._run_command().without("--entrypoint"), command=list(argv)))
+                if not self._config.get("Entrypoint")
+                else f"docker rm -f {self._word}, then docker run with other words after the image name.",
             )
 
     def must_have_env(self, spec: str) -> None:

@@ -11,6 +11,12 @@ from grader.checks.deadline import eventually, steadily
 from grader.checks.engine import asking, engine, explanation
 from grader.checks.verdict import CheckFailed, quoted
 
+EXIT_CODES = {
+    126: " (the command cannot be executed)",
+    127: " (the command was not found)",
+    137: " (killed)",
+    143: " (asked to stop)",
+}
 SETTLING = ("restarting", "removing")
 
 
@@ -150,5 +156,8 @@ def _not_running(name: str, word: str, state: Json) -> tuple[str, str]:
     if state["OOMKilled"]:
         return f"`{name}` was killed (exit code {code}): it passed its memory limit.", f"docker logs {word}"
     if status == "exited":
-        return f"`{name}` is not running: its main process ended with exit code {code}.", f"docker logs {word}"
+        return (
+            f"`{name}` is not running: its main process ended with exit code {code}{EXIT_CODES.get(code, '')}.",
+            f"docker logs {word}",
+        )
     return f"`{name}` is {status}.", f"docker ps -a --filter name={word}"

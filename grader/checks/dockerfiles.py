@@ -39,8 +39,9 @@ class Instruction:
         """Whether it has the keyword, the flags, and somewhere in a row the words of the wanted one."""
         if self.keyword != wanted.keyword or not set(wanted.flags) <= set(self.flags):
             return False
-        width = len(wanted.words)
-        return any(self.words[i : i + width] == wanted.words for i in range(len(self.words) - width + 1))
+        words, sought = self.words, wanted.words
+        width = len(sought)
+        return any(words[i : i + width] == sought for i in range(len(words) - width + 1))
 
     def __str__(self) -> str:
         return " ".join((self.keyword, *self.flags, *self.values))
@@ -116,25 +117,13 @@ class Dockerfile(File):
 
     @property
     def base_images(self) -> list[str]:
-        """The images it starts from, in order: stages that start from another stage, and `scratch`, left out."""
-        names: set[str] = set()
-        bases = []
-        for stage in self.stages:
-            if stage.base.lower() not in names and stage.base != "scratch":
-                bases.append(stage.base)
-            names.add((stage.name or "").lower())
-        return bases
+        """The images its stages stand on, each once, in order; `scratch` is none."""
+        return list(dict.fromkeys(base for base in self._roots() if base != "scratch"))
 
     @property
     def base_image(self) -> str:
         """The image under the final stage, the one that is built: stages built on stages are followed down."""
-        stages = self.stages
-        stage = stages[-1]
-        while True:
-            below = [each for each in stages[: stage.index] if (each.name or "").lower() == stage.base.lower()]
-            if not below or not stage.base:
-                return stage.base
-            stage = below[-1]
+        return self._roots()[-1]
 
     def must_parse(self) -> None:
         """Docker could read it: every instruction exists, and the first is FROM (or ARG)."""
@@ -145,7 +134,9 @@ class Dockerfile(File):
         found = self.base_image
         if not same_image(found, ref):
             raise CheckFailed(
-                f"{quoted(self.path)} starts from {quoted(found)}.", f"FROM {ref}", f"FROM {ref} in {self.path}."
+                f"{quoted(self.path)} starts from {quoted(found)}.",
+                f"{quoted(ref)} in the FROM line of the image that is built (the last stage).",
+                f"FROM {ref} in {self.path}, then docker build again.",
             )
 
     def must_have(self, instruction: str) -> None:
@@ -216,6 +207,16 @@ class Dockerfile(File):
                     "nothing that hadolint advises against.",
                     f"hadolint {self.path}",
                 )
+
+    def _roots(self) -> list[str]:
+        """For each stage the image under it, at the bottom of the stages it is built on."""
+        roots: list[str] = []
+        by_name: dict[str, str] = {}
+        for stage in self.stages:
+            roots.append(by_name.get(stage.base.lower(), stage.base))
+            if stage.name:
+                by_name[stage.name.lower()] = roots[-1]
+        return roots
 
     def _all_like(self, instruction: str) -> list[Instruction]:
         wanted = parse(instruction)[0]

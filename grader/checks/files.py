@@ -44,7 +44,7 @@ class File:
 
     @property
     def text(self) -> str:
-        """Its text (UTF-8, anything else made visible). Raises `CheckFailed` if it is missing, no file, or over 1 MiB."""
+        """Its text (UTF-8, anything else made visible). Raises `CheckFailed` if it is missing, no file, or too large."""
         try:
             descriptor = _open(self.path)
         except (OSError, _NotAFileError) as error:
@@ -68,7 +68,7 @@ class File:
         except (ValueError, RecursionError) as error:
             where = f" at line {error.lineno}, column {error.colno}" if isinstance(error, json.JSONDecodeError) else ""
             raise CheckFailed(
-                f"{quoted(self.path)} is not JSON{where}: {error}.",
+                f"{quoted(self.path)} is not JSON{where}.",
                 "one JSON document.",
                 f"python3 -m json.tool {self.path}",
             ) from None

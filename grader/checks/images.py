@@ -339,8 +339,8 @@ class Image:
             exec_form = "[" + ", ".join(f'"{word}"' for word in wanted) + "]"
             shown = quoted(shlex.join(found)) if found else "empty"
             raise CheckFailed(
-                f"The {instruction} of {quoted(self.ref)} is {shown} ({len(found)} words).",
-                f"{quoted(shlex.join(wanted))} ({len(wanted)} words).",
+                f"The {instruction} of {quoted(self.ref)} is {shown} ({_counted(found)}).",
+                f"{quoted(shlex.join(wanted))} ({_counted(wanted)}).",
                 f"{instruction} {exec_form} in its Dockerfile, then docker build -t {self._word} .",
             )
 
@@ -354,6 +354,10 @@ class Image:
                 f"{noun} {quoted(spec)}.",
                 f"{instruction} {spec if given else key + '=VALUE'} in its Dockerfile, then docker build -t {self._word} .",
             )
+
+
+def _counted(words: list[str]) -> str:
+    return "1 word" if len(words) == 1 else f"{len(words)} words"
 
 
 def image_names() -> list[str]:

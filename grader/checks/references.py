@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+MAX_CHARS = 1000  # ARGs that double each other would grow without end
+
 
 def same_image(one: str, other: str) -> bool:
     """Whether two references name the same image; a digest matters only if both have one.
@@ -27,14 +29,18 @@ def expand(text: str, values: Mapping[str, str]) -> str:
     >>> expand("$IMAGE:$TAG", {"IMAGE": "node", "TAG": "22"})
     'node:22'
     """
-    head, dollar, rest = text.partition("$")
-    if not dollar:
-        return head
-    if rest.startswith("{") and "}" in rest:
-        inside, _, rest = rest[1:].partition("}")
-        return head + _substitute(inside, values) + expand(rest, values)
-    end = next((i for i, char in enumerate(rest) if not (char.isalnum() or char == "_")), len(rest))
-    return head + values.get(rest[:end], "") + expand(rest[end:], values)
+    done = ""
+    while "$" in text and len(done) <= MAX_CHARS:
+        head, _, rest = text.partition("$")
+        done += head
+        if rest.startswith("{") and "}" in rest:
+            inside, _, text = rest[1:].partition("}")
+            done += _substitute(inside, values)
+        else:
+            end = next((i for i, char in enumerate(rest) if not (char.isalnum() or char == "_")), len(rest))
+            done += values.get(rest[:end], "") if end else "$"
+            text = rest[end:]
+    return (done + text)[:MAX_CHARS]
 
 
 def _substitute(inside: str, values: Mapping[str, str]) -> str:

@@ -1,0 +1,269 @@
+"""docs/checks.md: its failure texts are what the checks really say, on containers made by the commands it shows.
+
+`python tests/grader/checks/test_reference.py` (in the lab) writes the page's reference anew.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import os
+import re
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import grader.checks
+from grader.checks import CheckFailed, Container, Dockerfile, File, Given, Image
+
+pytestmark = pytest.mark.engine
+
+PAGE = Path(__file__).parents[3] / "docs" / "checks.md"
+MARK = "<!-- From here on written by tests/grader/checks/test_reference.py -->\n"
+
+STAGE = """\
+docker run -d --name shop nginx:alpine
+docker run --name mailer busybox sh -c 'echo no database; exit 3'
+docker commit mailer me/shop:by-hand
+docker network create shop-net
+printf 'FROM busybox\\nCOPY . .\\nRUN touch /done\\nCMD cat /done\\n' > Dockerfile
+docker build -q -t me/shop:1.0 .
+printf 'port = 80\\n' > notes.txt
+"""
+CLEAN = """\
+docker rm -fv shop mailer 2>/dev/null
+docker network rm shop-net
+docker rmi -f me/shop:1.0 me/shop:by-hand
+"""
+ANSWERS = {"answer": 80, "why": "no idea"}
+
+# noun → (what calls it in the examples, its class, check → the arguments of a call that fails on the stage)
+EXAMPLES: dict[str, tuple[str, type, dict[str, str]]] = {
+    "container": (
+        'container("shop")',
+        Container,
+        {
+            "must_exist": "",
+            "must_not_exist": "within_seconds=0",
+            "must_be_running": "",
+            "must_be_created": "",
+            "must_be_paused": "",
+            "must_have_exited": "",
+            "must_survive_restart": "",
+            "must_run_image": '"redis:alpine"',
+            "must_have_command": '"sh", "-c", "exit 0"',
+            "must_have_env": '"MODE=production"',
+            "must_have_label": '"tier=front"',
+            "must_mount": '"data:/data"',
+            "must_limit_memory": '"64m"',
+            "must_limit_pids": "50",
+            "must_restart": '"on-failure"',
+            "must_be_on_network": '"shop-net"',
+            "must_run_as": '"node"',
+            "must_publish": '"8080:80"',
+            "must_answer": '"http://localhost:8080"',
+            "must_log": '"ready", within_seconds=0',
+            "must_run": "\"sh -c 'echo no such table; exit 4'\"",
+            "must_have_file": '"/etc/nginx/shop.conf"',
+            "must_survive_crash": "within_seconds=0",
+        },
+    ),
+    "image": (
+        'image("me/shop:1.0")',
+        Image,
+        {
+            "must_exist": "",
+            "must_not_exist": "",
+            "must_have_command": '["cat", "/done"]',
+            "must_have_entrypoint": '["cat"]',
+            "must_expose": "80",
+            "must_have_env": '"MODE=production"',
+            "must_have_label": '"tier=front"',
+            "must_have_workdir": '"/app"',
+            "must_run_as": '"node"',
+            "must_not_run_as_root": "",
+            "must_be_smaller_than_mib": "0.01",
+            "must_be_based_on": '"nginx:alpine"',
+            "must_be_same_as": '"nginx:alpine"',
+            "must_be_built": "",
+            "must_be_committed": "",
+            "must_contain_file": '"/app/index.js"',
+            "must_not_contain_file": '"/done"',
+            "must_print": 'containing="hello"',
+        },
+    ),
+    "dockerfile": (
+        'dockerfile("Dockerfile")',
+        Dockerfile,
+        {
+            "must_parse": "",
+            "must_start_from": '"node:alpine"',
+            "must_have": '"EXPOSE 8080"',
+            "must_not_have": '"COPY ."',
+            "must_have_before": '"RUN touch", "COPY ."',
+            "must_use_exec_form": '"CMD"',
+            "must_have_stages": "2",
+            "must_pass_hadolint": "",
+        },
+    ),
+    "file": (
+        'file("notes.txt")',
+        File,
+        {
+            "must_exist": "",
+            "must_not_exist": "",
+            "must_contain": '"8080"',
+            "must_not_contain": '"port"',
+            "must_be_json": "",
+        },
+    ),
+    "given": (
+        'given("answer")',
+        Given,
+        {
+            "must_equal": '8080, hint="docker port shop"',
+            "must_be_one_of": '8080, 8081, hint="docker port shop"',
+            "must_be_about": '8080, within=10, hint="docker port shop"',
+            "must_contain": '"ended", hint="docker logs mailer", asked="what the main process did."',
+        },
+    ),
+}
+# where the stage's own container, image or file would pass
+OTHER_NOUN = {
+    "container.must_exist": 'container("shopp")',
+    "container.must_be_running": 'container("mailer")',
+    "container.must_have_exited": 'container("mailer")',
+    "container.must_have_command": 'container("mailer")',
+    "container.must_log": 'container("mailer")',
+    "container.must_survive_restart": 'container("mailer")',
+    "image.must_exist": 'image("me/shop:1")',
+    "image.must_be_built": 'image("me/shop:by-hand")',
+    "image.must_be_smaller_than_mib": 'image("me/shop:1.0")',
+    "dockerfile.must_parse": 'dockerfile("notes.txt")',
+    "file.must_exist": 'file("answers.txt")',
+    "given.must_contain": 'given("why")',
+}
+
+
+@contextlib.contextmanager
+def stage() -> Iterator[None]:
+    """The containers, image and files that the page's examples look at, made by the commands it shows."""
+    before = os.getcwd()
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        try:
+            subprocess.run(["bash", "-c", STAGE], capture_output=True)
+            yield
+        finally:
+            subprocess.run(["bash", "-c", CLEAN], capture_output=True)
+            os.chdir(before)
+
+
+def reference() -> str:
+    """The page's reference: for each noun its facts, and its checks with what they say."""
+    parts = ["## The stage of the examples\n", "```bash", STAGE + "```\n", f"The student assigned {_assigned()}.\n"]
+    with stage():
+        for noun, (call, kind, checks) in EXAMPLES.items():
+            parts += [
+                f"## `{noun}{_signature(grader.checks, noun)}`\n",
+                _doc(getattr(grader.checks, noun)) + "\n",
+            ]
+            parts += _facts(kind)
+            for check, arguments in checks.items():
+                parts += _section(noun, OTHER_NOUN.get(f"{noun}.{check}", call), kind, check, arguments)
+    parts += ["## `credit(out_of)`\n", _doc(grader.checks.credit) + "\n"]
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def _assigned() -> str:
+    return ", ".join(f"`{name} = {value!r}`" for name, value in ANSWERS.items())
+
+
+def _facts(kind: type) -> list[str]:
+    facts = {name: each for name, each in inspect.getmembers(kind) if isinstance(each, property) and name[0] != "_"}
+    rows = [f"| `{name}` | `{_returns(fact)}` | {_first(fact)} |" for name, fact in facts.items()]
+    others = [
+        name for name in _public(kind) if not name.startswith("must_") and name not in facts and name != "max_bytes"
+    ]
+    rows += [f"| `{name}{_signature(kind, name)}` | | {_first(getattr(kind, name))} |" for name in others]
+    return ["| fact | type | |", "| --- | --- | --- |", *rows, ""] if rows else []
+
+
+def _section(noun: str, call: str, kind: type, check: str, arguments: str) -> list[str]:
+    source = f"{call}.{check}({arguments})"
+    said = _failure(source)
+    return [
+        f"### `{noun}.{check}{_signature(kind, check)}`\n",
+        _doc(getattr(kind, check)) + "\n",
+        "```python",
+        source,
+        "```",
+        "```text",
+        said,
+        "```\n",
+    ]
+
+
+def _failure(source: str) -> str:
+    namespace: dict[str, Any] = {**vars(grader.checks), **ANSWERS}
+    try:
+        exec(source, namespace)
+    except CheckFailed as failure:
+        return _without_ids(str(failure))
+    raise AssertionError(f"{source} does not fail")
+
+
+def _without_ids(text: str) -> str:
+    """What differs from engine to engine left out: what else is there, and sizes."""
+    text = re.sub(r"has \d+\.\d MiB", "has 1.9 MiB", text)
+    return re.sub(r"(The (?:containers|images) here): .*\.", r"\1: ….", text)
+
+
+def _doc(thing: object) -> str:
+    """The docstring, its example as a block of code."""
+    text, prompt, example = (inspect.getdoc(thing) or "").partition(">>>")
+    return f"{text}```python\n{prompt}{example}\n```" if prompt else text
+
+
+def _first(thing: object) -> str:
+    return _doc(thing).split("\n\n")[0].replace("\n", " ").replace("|", "\\|")
+
+
+def _returns(fact: property) -> str:
+    return str(inspect.signature(fact.fget).return_annotation).replace("|", "\\|") if fact.fget else ""
+
+
+class _Bare(str):
+    """An annotation shown as it is written."""
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def _signature(owner: object, name: str) -> str:
+    signature = inspect.signature(getattr(owner, name))
+    parameters = [p.replace(annotation=_Bare(p.annotation)) for p in signature.parameters.values() if p.name != "self"]
+    return str(signature.replace(parameters=parameters, return_annotation=inspect.Signature.empty))
+
+
+def _public(kind: type) -> list[str]:
+    return [name for name, _ in inspect.getmembers(kind) if not name.startswith("_")]
+
+
+@pytest.mark.parametrize("noun", EXAMPLES)
+def test_every_check_has_an_example(noun: str) -> None:
+    _, kind, checks = EXAMPLES[noun]
+    inherited = set(vars(File)) if kind is Dockerfile else set()
+    assert set(checks) == {name for name in _public(kind) if name.startswith("must_")} - inherited
+
+
+def test_page_says_what_the_checks_say() -> None:
+    assert PAGE.read_text().partition(MARK)[2] == reference()
+
+
+if __name__ == "__main__":
+    PAGE.write_text(PAGE.read_text().partition(MARK)[0] + MARK + reference())
