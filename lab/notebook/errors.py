@@ -1,6 +1,6 @@
 """Errors for the person at the notebook: a sentence or three, no Python traceback."""
 
-_RED, _PLAIN = "\x1b[1;31m", "\x1b[0m"
+_BOLD, _PLAIN = "\x1b[1m", "\x1b[0m"
 
 
 class LessonError(Exception):
@@ -18,4 +18,4 @@ class LessonError(Exception):
     def _render_traceback_(self) -> list[str]:
         """Called by IPython in place of its own traceback."""
         first, *rest = str(self).splitlines()
-        return [f"{_RED}{first}{_PLAIN}", *rest]
+        return [f"{_BOLD}{first}{_PLAIN}", *rest]

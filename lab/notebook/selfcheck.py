@@ -14,6 +14,7 @@ _COLOURS = {
     "--jq-numeric-bg": "#00598c",
     "--jq-string-bg": "#00598c",
     "--jq-mc-button-bg": "#fafafa",
+    "--jq-numeric-input-label": "var(--jp-content-font-color1, #101010)",  # stands on the page, light or dark
     "--jq-correct-color": "#00674c",
     "--jq-incorrect-color": "#a33a00",
     "--jq-text-color": "#ffffff",

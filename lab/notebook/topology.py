@@ -12,7 +12,7 @@ _STYLES = (
     "    classDef paused fill:#fdebc8,stroke:#e69f00,stroke-width:2px,color:#000",
     "    classDef still fill:#eeeeee,stroke:#767676,color:#000",
     "    classDef thing fill:#ffffff,stroke:#767676,color:#000",
-    "    classDef network fill:#f7f7f7,stroke:#999999,color:#000",
+    "    classDef network fill:none,stroke:#888888",
     "    classDef port fill:#ffffff,stroke:#d55e00,stroke-width:2px,color:#000",
 )
 
@@ -78,7 +78,7 @@ class _Ids:
         self._ids: dict[tuple[str, str], str] = {}
 
     def __call__(self, kind: str, name: str) -> str:
-        return self._ids.setdefault((kind, name), f"{kind}{len(self._ids)}")
+        return self._ids.setdefault((kind, name), f"n{len(self._ids)}")
 
 
 def _mermaid(census: Census) -> str:
@@ -89,7 +89,11 @@ def _mermaid(census: Census) -> str:
         members = [each for each in census.containers if _home(each) == network]
         lines.append(f'    subgraph {ids("network", network)}["network {escape(network)}"]')
         lines += [f"    {_node(ids, each)}" for each in members]
-        if not members:
+        guests = [each for each in census.containers if network in each.networks[1:]]
+        lines += [
+            f'        {ids(f"guest of {network}", each.name)}["<b>{escape(each.name)}</b>"]:::still' for each in guests
+        ]
+        if not members and not guests:
             lines.append(f'        {ids("empty", network)}["(no container)"]:::still')
         lines += ["    end", f"    class {ids('network', network)} network"]
     lines += [_node(ids, each) for each in census.containers if not each.networks]
@@ -118,4 +122,4 @@ def _links(ids: _Ids, container: Container) -> Iterable[str]:
         shape = "" if mount.kind == "volume" else f'[/"{escape(mount.source or mount.kind)}"/]:::thing'
         yield f'    {where}{shape} -- "{escape(mount.target)}" --- {me}'
     for network in container.networks[1:]:
-        yield f"    {me} --- {ids('network', network)}"
+        yield f"    {me} -. same container .- {ids(f'guest of {network}', container.name)}"
