@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 import click
+from rich.markup import escape
 
 from lab import doctor as doctors
 from lab import engine
@@ -30,8 +31,8 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except LabError as error:
-            console.print(f"[bold red]✗[/] {error.what}", soft_wrap=True, markup=True)
-            console.print(f"[bold]Try:[/] {error.hint}", soft_wrap=True)
+            console.print(f"[bold red]✗[/] {escape(error.what)}", soft_wrap=True)
+            console.print(f"[bold]Try:[/] {escape(error.hint)}", soft_wrap=True)
             sys.exit(1)
         except KeyboardInterrupt:
             say("Stopped. Run the same command again: it goes on from here.")
@@ -40,12 +41,12 @@ class Commands(click.Group):
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 def main() -> None:
-    r"""Docker and Kubernetes, hands on: a course in JupyterLab in which every command is real.
+    """Docker and Kubernetes, hands on: a course in JupyterLab in which every command is real.
 
     \b
     Start here:   bin/lab up        set up everything and open the course
                   bin/lab doctor    what this machine can do, and what to do about the rest
-    """
+    """  # noqa: D301  (click reads the backspace)
 
 
 instructor_option = click.option(
@@ -151,12 +152,12 @@ def doctor(as_json: bool) -> None:
 @instructor_option
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 def sh(kind: Kind, command: tuple[str, ...]) -> None:
-    r"""Open a shell in the lab, or run one COMMAND there; exits with its exit status.
+    """Open a shell in the lab, or run one COMMAND there; exits with its exit status.
 
     \b
     bin/lab sh
     bin/lab sh docker run --rm busybox echo ok
-    """
+    """  # noqa: D301
     client, lab = connect(), labs.Lab(kind)
     if not labs.status(client, lab).running:
         raise LabError("The lab is not running.", "bin/lab up")

@@ -1,7 +1,8 @@
 """The lab's container: an engine of one's own, inside a container on the machine's Docker.
 
-Capabilities: Docker's default set plus SYS_ADMIN (mounts: overlay, cgroups) and NET_ADMIN (bridges, iptables). No ``--privileged``, no
-device, nothing of the host's but the workspace folder: see docs/decisions.md.
+Capabilities: Docker's default set plus SYS_ADMIN (mounts: overlay, cgroups), NET_ADMIN (bridges, iptables) and SYS_PTRACE (``docker exec``
+into a container whose process is not root). No ``--privileged``, no device, nothing of the host's but the workspace folder: see
+docs/decisions.md.
 """
 
 import os
@@ -14,10 +15,12 @@ from typing import IO, Any, cast
 import docker
 from docker.errors import APIError, NotFound
 from docker.models.containers import Container
+from docker.types import LogConfig
 
 from lab.course import LABEL
 from lab.errors import LabError
 
+CAPABILITIES = ("SYS_ADMIN", "NET_ADMIN", "SYS_PTRACE")
 HUB_NAMES = ("registry-1.docker.io", "auth.docker.io", "index.docker.io")
 OUR_VOLUME = "/var/lib/lab"  # the engine's data and the registry's, in one volume
 
@@ -31,31 +34,37 @@ def start(
     volumes: dict[str, dict[str, str]],
     environment: dict[str, str],
     hub: bool,
-    ports: dict[str, tuple[str, int]] | None = None,
+    ports: dict[int, tuple[str, int]] | None = None,
     labels: dict[str, str] | None = None,
 ) -> Container:
     """Create and start a container with a root engine inside. ``hub``: Docker Hub answers, so its names are left alone.
 
     Raises docker.errors.APIError, with the container removed, when the machine refuses.
     """
-    container = client.containers.create(
-        image,
-        command,
-        name=name,
-        hostname="lab",
+    api = client.api
+    host = api.create_host_config(
         init=True,
-        cap_add=["SYS_ADMIN", "NET_ADMIN"],
-        security_opt=["seccomp=unconfined", "apparmor=unconfined", "systempaths=unconfined"],
+        cap_add=list(CAPABILITIES),
+        security_opt=["seccomp=unconfined", "apparmor=unconfined"],
         cgroupns="private",
         # No name of Docker Hub is looked up where it cannot be reached: the registry inside answers for it, at once.
-        extra_hosts={} if hub else dict.fromkeys(HUB_NAMES, "127.0.0.1"),
-        volumes=volumes,
+        extra_hosts=None if hub else dict.fromkeys(HUB_NAMES, "127.0.0.1"),
+        binds=volumes,
+        port_bindings={**(ports or {})},
+        log_config=LogConfig(type="json-file", config={"max-size": "5m", "max-file": "2"}),
+    )
+    host |= {"MaskedPaths": [], "ReadonlyPaths": []}  # the engine inside mounts /proc and /sys for its own containers
+    config = api.create_container_config(
+        image,
+        command,
+        hostname="lab",
         environment={**environment, "LAB_HUB": "yes" if hub else "no"},
-        ports=ports or {},
+        ports=list(ports or {}),
         labels={LABEL: name, "course.hub": "yes" if hub else "no", **(labels or {})},
-        log_config=docker.types.LogConfig(type="json-file", config={"max-size": "5m", "max-file": "2"}),
+        host_config=host,
         stop_signal="SIGTERM",
     )
+    container = client.containers.get(api.create_container_from_config(config, name)["Id"])  # type: ignore[no-untyped-call]
     try:
         container.start()
     except APIError:

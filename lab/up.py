@@ -142,7 +142,7 @@ def _start(
             environment=environment,
             labels=labels,
             hub=hub,
-            ports={"8888/tcp": ("127.0.0.1", port)},
+            ports={8888: ("127.0.0.1", port)},
         )
     except APIError as error:
         raise _explain(error, port) from error
