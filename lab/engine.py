@@ -8,7 +8,7 @@ docs/decisions.md.
 import os
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import IO, Any, cast
 
@@ -34,7 +34,7 @@ def start(
     volumes: dict[str, dict[str, str]],
     environment: dict[str, str],
     hub: bool,
-    ports: dict[int, tuple[str, int]] | None = None,
+    ports: Mapping[int | str, tuple[str, int]] | None = None,
     labels: dict[str, str] | None = None,
 ) -> Container:
     """Create and start a container with a root engine inside. ``hub``: Docker Hub answers, so its names are left alone.
@@ -50,7 +50,7 @@ def start(
         # No name of Docker Hub is looked up where it cannot be reached: the registry inside answers for it, at once.
         extra_hosts=None if hub else dict.fromkeys(HUB_NAMES, "127.0.0.1"),
         binds=volumes,
-        port_bindings={**(ports or {})},
+        port_bindings=dict(ports or {}),
         log_config=LogConfig(type="json-file", config={"max-size": "5m", "max-file": "2"}),
     )
     host |= {"MaskedPaths": [], "ReadonlyPaths": []}  # the engine inside mounts /proc and /sys for its own containers

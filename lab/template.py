@@ -77,12 +77,15 @@ def ensure(client: docker.DockerClient, lab_image: str, *, hub: bool) -> str:
         builder.mark_complete()
     finally:
         container.remove(force=True, v=True)
+    remove_all(client, but=volume)
     return volume
 
 
-def remove_all(client: docker.DockerClient) -> None:
-    """Remove every template of this or an earlier version that nothing uses."""
+def remove_all(client: docker.DockerClient, *, but: str = "") -> None:
+    """Remove every template, of this or an earlier version, that nothing uses."""
     for volume in client.volumes.list(filters={"label": f"{LABEL}=template"}):
+        if volume.name == but:
+            continue
         try:
             volume.remove()
         except APIError:
