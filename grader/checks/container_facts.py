@@ -181,9 +181,12 @@ class ContainerFacts:
 
     @property
     def processes(self) -> list[str]:
-        """The command lines of its processes, as `docker top` lists them; empty when it does not run."""
+        """The command lines of its processes, as `docker top` lists them; empty when it does not run.
+
+        An engine without cgroups, as in a grading sandbox, cannot tell: `EnvironmentProblem`.
+        """
         try:
-            with asking():
+            with transport():
                 table = engine().top(self.id)
         except APIError:
             return []

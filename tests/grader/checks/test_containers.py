@@ -80,6 +80,7 @@ def test_container_that_ends_a_moment_later_is_caught_by_watching(start: Start) 
     job = container(start("busybox", "sleep", "1"))
     job.must_be_running()
     assert "is not running" in failure(job.must_be_running, for_seconds=4).found
+    assert job.processes == []
 
 
 def test_restarts_are_seen_by_watching(start: Start) -> None:

@@ -36,6 +36,9 @@ def reply(status: str, body: bytes) -> bytes:
     return head.encode() + body
 
 
+WEB = reply("200 OK", b'{"Id": "1", "Name": "/web", "State": {"Status": "running"}}')
+
+
 class FakeEngine:
     """A server on a unix socket: answers /version, then each request with the next of its replies, then hangs up."""
 
@@ -69,6 +72,28 @@ def test_engine_that_fails_in_the_middle_is_an_environment_problem(
     monkeypatch.setenv("DOCKER_HOST", f"unix://{fake.path}")
     with pytest.raises(EnvironmentProblem):
         image("nginx").must_exist()
+
+
+def test_processes_that_the_engine_cannot_list_are_not_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    fake = FakeEngine(tmp_path / "docker.sock", [WEB, reply("500 Internal Server Error", b'{"message":"no cgroups"}')])
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{fake.path}")
+    with pytest.raises(EnvironmentProblem, match="no cgroups"):
+        print(container("web").processes)
+
+
+def test_failing_request_to_a_living_engine_is_the_students(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    failing = reply("500 Internal Server Error", b'{"message":"too many links"}')
+    fake = FakeEngine(tmp_path / "docker.sock", [WEB, failing, reply("200 OK", b"OK"), WEB])
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{fake.path}")
+    with pytest.raises(CheckFailed, match="path that cannot be read"):
+        container("web").must_have_file("/loop")
+
+
+def test_failing_request_to_a_dying_engine_is_ours(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    fake = FakeEngine(tmp_path / "docker.sock", [WEB, reply("500 Internal Server Error", b'{"message":"dying"}'), b""])
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{fake.path}")
+    with pytest.raises(EnvironmentProblem):
+        container("web").must_have_file("/loop")
 
 
 def test_engine_that_answers_is_never_blamed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
