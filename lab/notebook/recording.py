@@ -143,5 +143,6 @@ def _agrees(client: docker.DockerClient, container_id: str, events: list[Event])
         return False
     if found["State"]["Running"] or found["State"]["Status"] == "created":
         return True
-    ended = [action for action in actions if action in {"start", "die"}][-1:] != ["start"]
-    return ended and not found["HostConfig"].get("AutoRemove")
+    # `docker stop` too may return before `die` is published.
+    last = next((action for action in reversed(actions) if action in {"start", "kill", "die"}), "die")
+    return last == "die" and not found["HostConfig"].get("AutoRemove")
