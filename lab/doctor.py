@@ -9,6 +9,7 @@ from typing import Literal
 import docker
 from docker.errors import DockerException
 from docker.models.containers import Container
+from rich.console import Console
 from rich.table import Table
 
 from lab import engine, template
@@ -17,7 +18,6 @@ from lab.base import hub_answers
 from lab.course import ROOT
 from lab.errors import LabError
 from lab.host import connect
-from lab.progress import console
 
 OLDEST_API = (1, 41)  # Docker 20.10: the first with a cgroup namespace of one's own
 MEMORY_GIB = 2.0  # JupyterLab, the engine and a lesson's containers: 0.9 GiB measured, and room for the largest lesson
@@ -163,4 +163,4 @@ def show(findings: list[Finding]) -> None:
     mark = {"ok": "[green]✓[/]", "note": "[yellow]•[/]", "bad": "[bold red]✗[/]"}
     for finding in findings:
         table.add_row(mark[finding.state], finding.name, finding.found, finding.todo)
-    console.print(table)
+    Console(highlight=False).print(table)

@@ -26,6 +26,7 @@ from lab.progress import say, step
 
 FREE_GIB = 6  # the image, the course images twice (template and engine) and room to work: 4.1 GiB measured
 START_SECONDS = 180
+INSIDE_WORKSPACE, INSIDE_COURSE = "/home/student/workspace", "/home/student/course"
 
 
 @dataclass(frozen=True)
@@ -120,14 +121,15 @@ def _start(
     volumes = {
         lab.volume: {"bind": engine.OUR_VOLUME, "mode": "rw"},
         layers: {"bind": "/template", "mode": "ro"},
-        str(folder): {"bind": "/home/student/workspace", "mode": "rw"},
+        str(folder): {"bind": INSIDE_WORKSPACE, "mode": "rw"},
     }
     if lab.kind != "student":
-        volumes[str(ROOT)] = {"bind": "/home/student/course", "mode": "rw"}
+        volumes[str(ROOT)] = {"bind": INSIDE_COURSE, "mode": "rw"}
     environment = {
         "LAB_UID": str(uid),
         "LAB_GID": str(gid),
         "LAB_INSTRUCTOR": "yes" if lab.kind == "instructor" else "",
+        "LAB_FOLDER": INSIDE_COURSE if lab.kind == "instructor" else INSIDE_WORKSPACE,
         "JUPYTER_TOKEN": secrets.token_urlsafe(24),
     }
     client.volumes.create(lab.volume, labels={LABEL: lab.name})
@@ -283,7 +285,7 @@ def enter(client: docker.DockerClient, lab: Lab, command: list[str]) -> int:
         "--env",
         "HOME=/home/student",
         "--workdir",
-        "/home/student/workspace",
+        INSIDE_WORKSPACE,
     ]
     called = [docker_command, "exec", *options, lab.name, *(command or ["bash", "-l"])]
     return subprocess.run(called, env=host.environment(), check=False).returncode

@@ -14,7 +14,12 @@ from lab.course import ROOT
 from lab.errors import LabError
 
 RECORD = ".course.json"
-SHIPPED = {"course": "course", "assignments": "assignments"}  # folder of the checkout → folder of the workspace
+EXCHANGE = ".exchange/docker-kubernetes"  # nbgrader's Assignment List offers what is in its outbound/, and submits to its inbound/
+SHIPPED = (
+    ("course", "course"),
+    ("assignments", "assignments"),
+    ("assignments", f"{EXCHANGE}/outbound"),
+)  # checkout → workspace
 LEFT_OUT = {"__pycache__", ".ipynb_checkpoints"}
 
 
@@ -48,12 +53,13 @@ def update(workspace: Path, owner: tuple[int, int]) -> Update:
             (done.updated if state == "untouched" else done.added).append(name)
         else:
             done.kept.append(name)
+    _make_folder(workspace / EXCHANGE / "inbound", workspace, owner)
     _write(workspace / RECORD, json.dumps(record, indent=1, sort_keys=True).encode(), owner)
     return done
 
 
 def _shipped() -> Iterator[tuple[str, Path]]:
-    for folder, into in SHIPPED.items():
+    for folder, into in SHIPPED:
         for path in sorted((ROOT / folder).rglob("*")):
             if path.is_file() and not LEFT_OUT & set(path.parts):
                 yield f"{into}/{path.relative_to(ROOT / folder).as_posix()}", path
@@ -85,21 +91,16 @@ def _digest(content: bytes) -> str:
 
 def _make_folder(folder: Path, workspace: Path, owner: tuple[int, int]) -> bool:
     """Make a folder and those above it up to the workspace; False where a link or a file stands in its way (never followed)."""
-    missing = []
-    while True:
-        if folder.is_symlink() and folder != workspace:
-            return False
-        if folder.is_dir():
-            break
-        if folder.exists():
-            if folder == workspace:
-                raise LabError(
-                    f"{workspace} is a file; the workspace has to be a folder.",
-                    "move it away, or name another with --workspace",
-                )
-            return False
-        missing.append(folder)
-        folder = folder.parent
+    above = [folder, *folder.parents]
+    inside = above[: above.index(workspace)]
+    if any(path.is_symlink() or (path.exists() and not path.is_dir()) for path in inside):
+        return False
+    if workspace.exists() and not workspace.is_dir():
+        raise LabError(
+            f"{workspace} is a file; the workspace has to be a folder.",
+            "move it away, or name another with --workspace",
+        )
+    missing = [path for path in above if not path.exists()]
     for new in reversed(missing):
         new.mkdir()
         os.chown(new, *owner)
