@@ -53,7 +53,7 @@ student_option = click.option(
 def grade_command(
     assignment: str, students: tuple[str, ...], workers: int, as_json: bool, cell_seconds: float, submission_seconds: float, course: Path
 ) -> None:  # fmt: skip
-    r"""Grade the submissions in submitted/STUDENT/ASSIGNMENT/.
+    """Grade the submissions in submitted/STUDENT/ASSIGNMENT/.
 
     Each is run in a fresh sandbox of its own, without network. Points go to the gradebook, executed notebooks to autograded/, a page for
     each student to feedback/. A submission that cannot be graded is reported with its reason; the others are graded all the same.
@@ -62,7 +62,7 @@ def grade_command(
     Reasons:  timeout, out-of-memory, kernel-died   graded: what came before counts
               environment                           not graded: our side failed, three times; costs nothing
               malformed                             not graded: missing, or not a notebook
-    """
+    """  # noqa: D301
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,

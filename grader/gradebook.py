@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+from nbconvert.exporters import NotebookExporter
 from nbformat import NotebookNode
 from nbgrader.api import Gradebook, MissingEntry  # type: ignore[import-untyped]
 from nbgrader.converters import Autograde  # type: ignore[import-untyped]
@@ -25,7 +26,6 @@ from nbgrader.coursedir import CourseDirectory  # type: ignore[import-untyped]
 from nbgrader.preprocessors import (  # type: ignore[import-untyped]
     AssignLatePenalties,
     CheckCellMetadata,
-    NbGraderPreprocessor,
     OverwriteCells,
     OverwriteKernelspec,
     SaveAutoGrades,
@@ -241,11 +241,11 @@ def _hash(folder: Path) -> str:
     return digest.hexdigest()
 
 
-class GradeInSandbox(NbGraderPreprocessor):  # type: ignore[misc]
-    """In place of nbgrader's own autograding (a button of formgrader, ``nbgrader autograde``), which would run submissions as the instructor."""
+class GradeInSandbox(NotebookExporter):
+    """In place of nbgrader's own autograding (a button of formgrader, ``nbgrader autograde``), which would run submissions as the instructor.
 
-    def preprocess(self, nb: NotebookNode, resources: dict[str, Any]) -> tuple[NotebookNode, dict[str, Any]]:
-        """Always raises NbGraderException."""
-        raise NbGraderException(
-            f"Submissions are graded in sandboxes. On the machine's own terminal: bin/lab grade {resources['nbgrader']['assignment']}"
-        )
+    It refuses before anything is converted, so what was graded stays.
+    """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        raise NbGraderException("Submissions are graded in sandboxes, from a terminal: bin/lab grade ASSIGNMENT")

@@ -29,10 +29,10 @@ RIGHT_WEB = "!docker run -d --name web busybox sleep 600"
 RIGHT_REST = "answer = ['a', 'b', 'c']\nopen('Dockerfile', 'w').write('FROM busybox\\n')"
 LIES = """
 import glob, os
-for path in glob.glob(f"/proc/{os.getppid()}/fd/*"):
+for path in glob.glob(f"/proc/{os.getppid()}/fd/[1-9]*"):
     try:
         with open(path, "w") as stream:
-            stream.write('{"event": "done", "points": ' + "[" * 100_000 + "\\n")
+            stream.write('{"event": "done", "points": ' + "[" * 30_000 + "\\n")
     except OSError:
         pass
 """
