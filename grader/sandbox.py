@@ -134,7 +134,7 @@ class Sandbox:
             raise RefusedError("cannot be read") from error
         if status["size"] > self.limits.file_bytes:
             raise RefusedError(f"larger than {self.limits.file_bytes // 1000} kB")
-        return _only_file(chunks, self.limits.file_bytes)
+        return only_file(chunks, self.limits.file_bytes)
 
     def death(self, role: str) -> Reason | None:
         """Why a container (``engine``, ``student``, ``checker``) has ended; None while it runs."""
@@ -168,7 +168,7 @@ class Sandbox:
             engine = self._start("engine")
             self._containers.update(zip(roles[1:], made, strict=True))
             if self._files:
-                self._api.put_archive(self._containers["student"], WORK, _archive(self._files))
+                self._api.put_archive(self._containers["student"], WORK, packed(self._files))
             self.student, self.checker = map(Kernel, pool.map(self._start, roles[1:]))
         deadline = time.monotonic() + START_SECONDS
         for kernel in (Kernel(engine), self.student, self.checker):
@@ -336,7 +336,7 @@ def _scratch() -> dict[str, str]:
     return {"/tmp": "rw,exec,size=64m,mode=1777", "/home/student": f"rw,exec,size=64m,uid={USER},gid={USER},mode=700"}  # noqa: S108
 
 
-def _archive(files: Mapping[str, bytes]) -> bytes:
+def packed(files: Mapping[str, bytes]) -> bytes:
     with tarfile.open(fileobj=(spool := io.BytesIO()), mode="w") as archive:
         for folder in sorted({str(parent) for path in files for parent in _parents(path)}):
             entry = tarfile.TarInfo(folder)
@@ -354,7 +354,7 @@ def _parents(path: str) -> Iterable[str]:
     return ("/".join(parts[:end]) for end in range(1, len(parts) + 1))
 
 
-def _only_file(chunks: Iterable[bytes], most: int) -> bytes:
+def only_file(chunks: Iterable[bytes], most: int) -> bytes:
     content = b""
     for chunk in chunks:
         content += chunk
