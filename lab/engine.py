@@ -31,7 +31,7 @@ def start(
     name: str,
     command: list[str],
     *,
-    volumes: dict[str, dict[str, str]],
+    volumes: Mapping[str, Mapping[str, str]],
     environment: dict[str, str],
     hub: bool,
     ports: Mapping[int | str, tuple[str, int]] | None = None,
@@ -49,7 +49,7 @@ def start(
         cgroupns="private",
         # No name of Docker Hub is looked up where it cannot be reached: the registry inside answers for it, at once.
         extra_hosts=None if hub else dict.fromkeys(HUB_NAMES, "127.0.0.1"),
-        binds=volumes,
+        binds=dict(volumes),
         port_bindings=dict(ports or {}),
         log_config=LogConfig(type="json-file", config={"max-size": "5m", "max-file": "2"}),
     )

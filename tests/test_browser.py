@@ -1,0 +1,102 @@
+"""The course as a person meets it: JupyterLab in a real browser (Debian's chromium, without a screen)."""
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+
+from lab.host import run_as_root
+
+from .conftest import ROOT, TestLab
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+PATIENCE = 60_000  # ms; a kernel starts slowly on a busy machine
+QUIET = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium; Debian's package is installed first where it is missing."""
+    if not shutil.which("chromium"):
+        run_as_root(["apt-get", "update", "-qq"], "apt-get update")
+        run_as_root(
+            ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "chromium", "fonts-dejavu"],
+            "apt-get install chromium",
+        )
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=QUIET)
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A window of an ordinary size."""
+    context = browser.new_context(viewport={"width": 1360, "height": 900})
+    context.set_default_timeout(PATIENCE)
+    yield context.new_page()
+    context.close()
+
+
+def address(lab: TestLab, path: str) -> str:
+    """URL of one page of JupyterLab, with the token; ``reset`` starts with an empty workbench."""
+    parts = urlsplit(lab.url)
+    return f"{parts.scheme}://{parts.netloc}/lab/tree/{path}?{parts.query}&reset"
+
+
+def open_notebook(page: Page, lab: TestLab, path: str) -> Locator:
+    """Open a notebook and wait for its kernel; returns its panel."""
+    page.goto(address(lab, path))
+    panel = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
+    expect(panel.locator(".jp-Notebook-ExecutionIndicator")).to_have_attribute("data-status", "idle", timeout=PATIENCE)
+    return panel
+
+
+def run_cell(panel: Locator, text: str) -> Locator:
+    """Run the code cell that contains ``text``, as a person does: click, Shift+Enter; returns the cell."""
+    cell = panel.locator(".jp-CodeCell", has_text=text).first
+    cell.scroll_into_view_if_needed()
+    cell.locator(".cm-content").click()
+    panel.page.keyboard.press("Shift+Enter")
+    expect(cell.locator(".jp-InputPrompt").first).to_have_text(re.compile(r"\[\d+\]"), timeout=PATIENCE)
+    return cell
+
+
+def test_a_lesson_opens_and_a_cell_runs(page: Page, test_lab: TestLab, tmp_path: Path) -> None:
+    panel = open_notebook(page, test_lab, "course/02-how-docker-runs-a-container.ipynb")
+    expect(panel.locator("h1").first).to_contain_text("How Docker runs a container")
+    run_cell(panel, "%load_ext lab.notebook")
+    page.keyboard.press("Escape")
+    page.keyboard.press("b")
+    page.keyboard.press("Enter")
+    page.keyboard.type("%%shell\ndocker run --rm busybox echo seen-in-the-browser")
+    page.keyboard.press("Shift+Enter")
+    expect(panel.locator(".jp-OutputArea-output", has_text="seen-in-the-browser")).to_be_visible(timeout=PATIENCE)
+
+
+def test_a_live_diagram_is_drawn(page: Page, test_lab: TestLab) -> None:
+    panel = open_notebook(page, test_lab, "course/02-how-docker-runs-a-container.ipynb")
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    diagram = panel.locator(".jp-RenderedMermaid img, .jp-RenderedMermaid svg").first
+    expect(diagram).to_be_visible(timeout=2 * PATIENCE)
+    diagram.scroll_into_view_if_needed()
+    picture = page.screenshot()
+    assert len(picture) > 20_000
+    if "UPDATE_SCREENSHOTS" in os.environ:
+        page.wait_for_timeout(1500)  # let the panel settle before the picture for the README
+        (ROOT / "docs" / "images").mkdir(exist_ok=True)
+        page.screenshot(path=ROOT / "docs" / "images" / "lesson.png")
