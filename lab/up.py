@@ -67,6 +67,8 @@ def up(lab: Lab, *, folder: Path, port: int | None) -> Status:
     require_space()
     client = ensure_engine()
     running = engine.find(client, lab.name)
+    if port and not (running and running.labels.get("course.port") == str(port)):
+        free_port(port)  # before anything is built, and before a lab that runs is replaced
     hub = _known_hub(running) if running else None
     hub = hub_answers(client) if hub is None else hub
     image = images.ensure_lab_image(client, hub=hub)

@@ -1,0 +1,183 @@
+"""The life of a lab on this machine: up, up again, killed, half gone, reset, down."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import docker
+import pytest
+
+from lab.course import ROOT
+from lab.host import ensure_engine
+
+pytestmark = [pytest.mark.machine, pytest.mark.timeout(600)]
+PARTS = ("lab", "grader", "course", "assignments", "pyproject.toml", "requirements-image.txt")
+PORT = "18890"
+
+
+class Checkout:
+    """A second checkout of this course, owned by somebody else; its lab has a name of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.client = ensure_engine()
+        self.environment = {**os.environ, "PYTHONPATH": str(folder), "NO_COLOR": "1"}
+        where = subprocess.run(
+            [sys.executable, "-c", "from lab.course import NAME; print(NAME)"],
+            cwd=folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        self.name = where.stdout.strip()
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "lab", *arguments]
+        return subprocess.Popen(
+            command, cwd=self.folder, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+
+    def lab(self, *arguments: str, expect: int = 0) -> str:
+        """Run ``bin/lab ARGUMENTS``; its standard output. Fails unless it exits with ``expect``."""
+        running = self.start(*arguments)
+        out, err = running.communicate(timeout=300)
+        assert running.returncode == expect, out + err
+        return out if expect == 0 else out + err
+
+    def up(self) -> str:
+        return self.lab("up", "--no-browser", "--port", PORT).strip()
+
+    def container(self) -> docker.models.containers.Container:
+        return self.client.containers.get(self.name)
+
+    def left(self) -> list[str]:
+        """What of this checkout's lab is on the machine: containers, volumes, networks."""
+        containers = [found.name for found in self.client.containers.list(all=True) if found.name.startswith(self.name)]
+        volumes = [found.name for found in self.client.volumes.list() if found.name.startswith(self.name)]
+        networks = [found.name for found in self.client.networks.list() if found.name.startswith(self.name)]
+        return containers + volumes + networks
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
+    folder = tmp_path_factory.mktemp("checkout")
+    for part in PARTS:
+        source = ROOT / part
+        if source.is_dir():
+            shutil.copytree(source, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+        elif source.exists():
+            shutil.copy(source, folder / part)
+    if os.geteuid() == 0:
+        os.chown(folder, 12345, 12345)
+    made = Checkout(folder)
+    yield made
+    made.lab("down")
+
+
+def answers(url: str) -> int:
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        return int(answer.status)
+
+
+def test_up_opens_the_course_and_again_changes_nothing(checkout: Checkout) -> None:
+    url = checkout.up()
+    assert answers(url) == 200
+    before = checkout.container().attrs["State"]["StartedAt"]
+    begun = time.monotonic()
+    assert checkout.up() == url
+    assert time.monotonic() - begun < 10
+    assert checkout.container().attrs["State"]["StartedAt"] == before
+
+
+def test_commands_in_the_lab_are_real(checkout: Checkout) -> None:
+    assert checkout.lab("sh", "docker", "run", "--rm", "busybox", "echo", "ok") == "ok\n"
+    assert "exit status" not in checkout.lab("sh", "sh", "-c", "exit 7", expect=7)
+    assert json.loads(checkout.lab("status", "--json"))["running"] is True
+
+
+def test_files_belong_to_the_person_on_the_host(checkout: Checkout) -> None:
+    checkout.lab("sh", "touch", "course/mine.txt")
+    wanted = (checkout.folder).stat().st_uid
+    assert {path.lstat().st_uid for path in (checkout.folder / "workspace").rglob("*")} == {wanted}
+
+
+def test_memory_and_process_limits_are_enforced(checkout: Checkout) -> None:
+    bomb = "dd if=/dev/zero of=/dev/null bs=200M count=1"
+    checkout.lab("sh", "docker", "run", "--rm", "--memory", "32m", "busybox", "sh", "-c", bomb, expect=137)
+    forks = "for i in $(seq 20); do sleep 1 & done; wait"
+    assert "fork" in checkout.lab(
+        "sh", "docker", "run", "--rm", "--pids-limit", "10", "busybox", "sh", "-c", forks, expect=2
+    )
+
+
+def test_build_and_compose_work(checkout: Checkout) -> None:
+    script = "printf 'FROM busybox\\nRUN <<E\\necho built > /f\\nE\\nCMD cat /f\\n' | docker build -q -t life - && docker run --rm life && docker image rm life >/dev/null"
+    assert "built" in checkout.lab("sh", "sh", "-c", script)
+    assert checkout.lab("sh", "docker", "compose", "version", "--short").startswith("2.")
+
+
+def test_the_machines_own_containers_are_never_touched(checkout: Checkout) -> None:
+    image = checkout.container().image
+    own = checkout.client.containers.run(image.id, ["sleep", "600"], name=f"somebody-elses-{os.getpid()}", detach=True)
+    try:
+        checkout.lab(
+            "sh", "sh", "-c", "docker ps -aq | xargs -r docker rm -f; docker system prune --all --force --volumes"
+        )
+        checkout.lab("reset")
+        own.reload()
+        assert own.status == "running"
+        assert "busybox" in checkout.lab("sh", "docker", "images", "--format", "{{.Repository}}")
+    finally:
+        own.remove(force=True)
+
+
+def test_reset_keeps_work(checkout: Checkout) -> None:
+    (checkout.folder / "workspace/course/notes.md").write_text("mine")
+    checkout.lab("sh", "docker", "run", "-d", "--name", "gone-after-reset", "busybox", "sleep", "600")
+    checkout.lab("reset")
+    assert (checkout.folder / "workspace/course/notes.md").read_text() == "mine"
+    assert checkout.lab("sh", "docker", "ps", "-aq") == ""
+
+
+def test_a_stopped_or_half_started_lab_comes_back_with_its_engine(checkout: Checkout) -> None:
+    checkout.lab("sh", "docker", "run", "-d", "--name", "kept", "busybox", "sleep", "600")
+    checkout.container().kill()
+    assert "not running" in checkout.lab("status", expect=3)
+    assert answers(checkout.up()) == 200
+    assert "kept" in checkout.lab("sh", "docker", "ps", "-a", "--format", "{{.Names}}")
+
+
+@pytest.mark.parametrize("seconds", [0.5, 1.5, 3, 5])
+def test_an_up_that_was_killed_is_completed_by_the_next(checkout: Checkout, seconds: float) -> None:
+    checkout.lab("down")
+    running = checkout.start("up", "--no-browser", "--port", PORT)
+    time.sleep(seconds)
+    running.send_signal(signal.SIGKILL)
+    running.wait()
+    assert answers(checkout.up()) == 200
+
+
+def test_a_taken_port_is_said(checkout: Checkout) -> None:
+    with closing(socket.socket()) as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        other = checkout.lab("up", "--no-browser", "--port", str(holder.getsockname()[1]), expect=1)
+    assert "is taken by another program" in other
+    assert "bin/lab up --port" in other
+
+
+def test_down_leaves_nothing(checkout: Checkout) -> None:
+    checkout.up()
+    checkout.lab("down")
+    assert checkout.left() == []
+    assert (checkout.folder / "workspace/course").is_dir()
