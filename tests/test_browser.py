@@ -100,3 +100,20 @@ def test_a_live_diagram_is_drawn(page: Page, test_lab: TestLab) -> None:
         page.wait_for_timeout(1500)  # let the panel settle before the picture for the README
         (ROOT / "docs" / "images").mkdir(exist_ok=True)
         page.screenshot(path=ROOT / "docs" / "images" / "lesson.png")
+
+
+def test_the_assignment_list_offers_the_exercises(page: Page, test_lab: TestLab) -> None:
+    page.goto(address(test_lab, "course/01-what-is-docker.ipynb"))
+    page.get_by_role("menuitem", name="Nbgrader").click()
+    page.get_by_role("menuitem", name="Assignment List").click()
+    listing = page.locator("#nbgrader-assignment-list, .nbgrader-assignment-list, #assignment_list").first
+    expect(listing).to_contain_text("00-check-your-lab", timeout=PATIENCE)
+    expect(listing.get_by_role("button", name="Submit").first).to_be_visible()
+
+
+def test_validate_tells_what_is_missing(page: Page, test_lab: TestLab) -> None:
+    open_notebook(page, test_lab, "assignments/00-check-your-lab/00-check-your-lab.ipynb")
+    page.get_by_role("button", name="Validate").click()
+    dialog = page.locator(".jp-Dialog")
+    expect(dialog).to_contain_text("failed", timeout=2 * PATIENCE)
+    expect(dialog).to_contain_text("Try:")
