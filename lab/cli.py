@@ -73,15 +73,27 @@ instructor_option = click.option(
     show_default="workspace",
     help="The student's folder; made where it is missing.",
 )
+@click.option(
+    "--engine",
+    "where",
+    type=click.Choice(["own", "host"]),
+    default="own",
+    show_default=True,
+    help="An engine inside the lab, or the machine's own: for machines where none can run in a container.",
+)
 @click.option("--no-browser", is_flag=True, help="Print the address, open no browser.")
-def up(kind: Kind, port: int | None, folder: Path, no_browser: bool) -> None:
+def up(kind: Kind, port: int | None, folder: Path, where: str, no_browser: bool) -> None:
     """Set up everything and open the course.
 
     Installs and starts Docker where none answers (Debian, Ubuntu), builds the lab image, brings the course images, starts the lab and prints
     the address of JupyterLab. Run it as often as you like: what is there stays, files that you have changed are never overwritten.
     """
-    state = labs.up(labs.Lab(kind), folder=folder.resolve(), port=port)
-    if state.stand_ins:
+    state = labs.up(labs.Lab(kind), folder=folder.resolve(), port=port, on_host=where == "host")
+    if state.stand_ins and where == "host":
+        say(
+            "Docker Hub does not answer, and the machine's own engine gets no stand-ins: only images that it holds can be used."
+        )
+    elif state.stand_ins:
         say(
             "Docker Hub does not answer: the course images are stand-ins made of Debian packages, under the usual names (bin/lab doctor tells more)."
         )
@@ -117,8 +129,9 @@ def reset(ctx: click.Context, kind: Kind) -> None:
     before = engine.find(client, lab.name)
     folder = Path(before.labels["course.workspace"]) if before else WORKSPACE
     port = int(before.labels["course.port"]) if before else None
+    where = before.labels["course.engine"] if before else "own"
     labs.reset(client, lab)
-    ctx.invoke(up, kind=kind, port=port, folder=folder, no_browser=True)
+    ctx.invoke(up, kind=kind, port=port, folder=folder, where=where, no_browser=True)
 
 
 @main.command()

@@ -55,6 +55,18 @@ def environment() -> dict[str, str]:
     return variables
 
 
+def machine_socket() -> str:
+    """Path of the engine's socket as the engine's own machine sees it; LabError where it is reached over a network."""
+    named = environment().get("DOCKER_HOST", f"unix://{SOCKET}")
+    if not named.startswith("unix://"):
+        raise LabError(
+            f"The engine is reached at {named}, which a container here cannot share.",
+            "bin/lab up without --engine host",
+        )
+    path = named.removeprefix("unix://")
+    return path if Path(path).is_relative_to("/var/run") or Path(path).is_relative_to("/run") else str(SOCKET)
+
+
 def _reason(error: Exception) -> str:
     text = str(error)
     if "Permission denied" in text:

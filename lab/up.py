@@ -11,10 +11,10 @@ import urllib.request
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import docker
-from docker.errors import APIError, NotFound
+from docker.errors import APIError
 from docker.models.containers import Container
 
 from lab import engine, host, images, template, workspace
@@ -62,8 +62,11 @@ class Status:
     stand_ins: bool | None
 
 
-def up(lab: Lab, *, folder: Path, port: int | None) -> Status:
-    """Set up everything that is missing and start the lab; nothing that is already right is touched."""
+def up(lab: Lab, *, folder: Path, port: int | None, on_host: bool = False) -> Status:
+    """Set up everything that is missing and start the lab; nothing that is already right is touched.
+
+    ``on_host``: work with the machine's own engine instead of one inside; what is made there gets the lab's label.
+    """
     require_space()
     client = ensure_engine()
     running = engine.find(client, lab.name)
@@ -72,9 +75,9 @@ def up(lab: Lab, *, folder: Path, port: int | None) -> Status:
     hub = _known_hub(running) if running else None
     hub = hub_answers(client) if hub is None else hub
     image = images.ensure_lab_image(client, hub=hub)
-    layers = template.ensure(client, image, hub=hub)
+    layers = None if on_host else template.ensure(client, image, hub=hub)
     report(workspace.update(folder, owner(folder if folder.exists() else ROOT)))
-    running = _still_right(running, image, folder, port)
+    running = _still_right(running, image, folder, port, on_host)
     if running is None:
         engine_container = _start(client, lab, image=image, layers=layers, folder=folder, port=port, hub=hub)
         _wait_until_open(engine_container)
@@ -96,15 +99,23 @@ def _known_hub(container: Container) -> bool | None:
     return None if label is None else label == "yes"
 
 
-def _still_right(container: Container | None, image: str, folder: Path, port: int | None) -> Container | None:
+def _still_right(
+    container: Container | None, image: str, folder: Path, port: int | None, on_host: bool
+) -> Container | None:
     """The running lab when it is the one that is wanted; else it is removed (its engine's data stay) and None."""
     if container is None:
         return None
-    wanted = {"image": image, "folder": str(folder), "port": str(port or container.labels.get("course.port"))}
+    wanted = {
+        "image": image,
+        "folder": str(folder),
+        "port": str(port or container.labels.get("course.port")),
+        "engine": "host" if on_host else "own",
+    }
     found = {
         "image": container.attrs["Config"]["Image"],
         "folder": container.labels.get("course.workspace"),
         "port": container.labels.get("course.port"),
+        "engine": container.labels.get("course.engine"),
     }
     if container.status == "running" and wanted == found and _answers(container):
         return container
@@ -116,17 +127,11 @@ def _still_right(container: Container | None, image: str, folder: Path, port: in
 
 
 def _start(
-    client: docker.DockerClient, lab: Lab, *, image: str, layers: str, folder: Path, port: int | None, hub: bool
+    client: docker.DockerClient, lab: Lab, *, image: str, layers: str | None, folder: Path, port: int | None, hub: bool
 ) -> Container:
+    """Start the lab's container: with an engine of its own, or without ``layers`` beside the machine's engine."""
     port = free_port(port or lab.port)
     uid, gid = owner(folder)
-    volumes = {
-        lab.volume: {"bind": engine.OUR_VOLUME, "mode": "rw"},
-        layers: {"bind": "/template", "mode": "ro"},
-        str(folder): {"bind": INSIDE_WORKSPACE, "mode": "rw"},
-    }
-    if lab.kind != "student":
-        volumes[str(ROOT)] = {"bind": INSIDE_COURSE, "mode": "rw"}
     environment = {
         "LAB_UID": str(uid),
         "LAB_GID": str(gid),
@@ -134,8 +139,17 @@ def _start(
         "LAB_FOLDER": INSIDE_COURSE if lab.kind == "instructor" else INSIDE_WORKSPACE,
         "JUPYTER_TOKEN": secrets.token_urlsafe(24),
     }
+    labels = {"course.workspace": str(folder), "course.port": str(port), "course.engine": "own" if layers else "host"}
+    if layers is None:
+        return _start_on_host(client, lab, image, folder, port, environment, labels)
+    volumes = {
+        lab.volume: {"bind": engine.OUR_VOLUME, "mode": "rw"},
+        layers: {"bind": "/template", "mode": "ro"},
+        str(folder): {"bind": INSIDE_WORKSPACE, "mode": "rw"},
+    }
+    if lab.kind != "student":
+        volumes[str(ROOT)] = {"bind": INSIDE_COURSE, "mode": "rw"}
     client.volumes.create(lab.volume, labels={LABEL: lab.name})
-    labels = {"course.workspace": str(folder), "course.port": str(port)}
     try:
         return engine.start(
             client,
@@ -150,6 +164,45 @@ def _start(
         )
     except APIError as error:
         raise _explain(error, port) from error
+
+
+def _start_on_host(
+    client: docker.DockerClient,
+    lab: Lab,
+    image: str,
+    folder: Path,
+    port: int,
+    environment: dict[str, str],
+    labels: dict[str, str],
+) -> Container:
+    """An ordinary container in the machine's network, with the workspace at its own path, so that ``-v "$PWD":/x`` and localhost work."""
+    if lab.kind == "instructor":
+        raise LabError(
+            "The instructor's lab needs an engine of its own.", "bin/lab up --instructor without --engine host"
+        )
+    say(
+        "Using the machine's own engine: what is made there gets the lab's label; bin/lab down removes that and nothing else."
+    )
+    return client.containers.run(
+        image,
+        ["/usr/local/lib/lab/start", "host"],
+        name=lab.name,
+        detach=True,
+        init=True,
+        network_mode="host",
+        volumes={
+            str(folder): {"bind": str(folder), "mode": "rw"},
+            host.machine_socket(): {"bind": "/run/lab/machine.sock", "mode": "rw"},
+        },
+        environment={
+            **environment,
+            "LAB_FOLDER": str(folder),
+            "LAB_LABEL": f"{LABEL}={lab.name}",
+            "LAB_ADDRESS": "127.0.0.1",
+            "LAB_PORT": str(port),
+        },
+        labels={LABEL: lab.name, **labels},
+    )
 
 
 def _explain(error: APIError, port: int) -> LabError:
@@ -238,32 +291,29 @@ def as_json(state: Status) -> dict[str, object]:
 
 
 def down(client: docker.DockerClient, lab: Lab, *, everything: bool) -> None:
-    """Remove the lab's container and its engine's data; with ``everything`` the template and the images as well."""
+    """Remove the lab and all that carries its label; with ``everything`` the template and the images as well."""
     with step("Remove the lab"):
-        if container := engine.find(client, lab.name):
-            _remove(container)
-        _remove_volume(client, lab.volume)
+        reset(client, lab)
         if everything:
             template.remove_all(client)
             images.remove_all(client)
 
 
 def reset(client: docker.DockerClient, lab: Lab) -> None:
-    """Throw the engine's data away, keep the work: the next ``up`` starts with a fresh engine."""
-    if container := engine.find(client, lab.name):
+    """Throw away the lab's container, its engine's data, and what the lab made on the machine's own engine; keep the work."""
+    ours: dict[str, Any] = {"label": f"{LABEL}={lab.name}"}
+    for container in client.containers.list(all=True, filters=ours):
         _remove(container)
-    _remove_volume(client, lab.volume)
+    for network in client.networks.list(filters=ours):
+        network.remove()
+    for volume in client.volumes.list(filters=ours):
+        volume.remove(force=True)
+    for image in client.images.list(filters=ours):
+        client.images.remove(str(image.id), force=True)
 
 
 def _remove(container: Container) -> None:
     container.remove(force=True, v=True)
-
-
-def _remove_volume(client: docker.DockerClient, name: str) -> None:
-    try:
-        client.volumes.get(name).remove(force=True)
-    except NotFound:
-        return
 
 
 def enter(client: docker.DockerClient, lab: Lab, command: list[str]) -> int:
@@ -287,7 +337,7 @@ def enter(client: docker.DockerClient, lab: Lab, command: list[str]) -> int:
         "--env",
         "HOME=/home/student",
         "--workdir",
-        INSIDE_WORKSPACE,
+        environment["LAB_FOLDER"],
     ]
     called = [docker_command, "exec", *options, lab.name, *(command or ["bash", "-l"])]
     return subprocess.run(called, env=host.environment(), check=False).returncode

@@ -13,6 +13,7 @@ from lab import up as labs
 from lab.course import ROOT
 from lab.host import ensure_engine
 
+NEED_MACHINE = ("machine", "grading", "browser", "lesson")
 INSIDE = Path("/opt/lab/venv").is_dir()  # these tests are running in a lab, where `docker` is the lab's engine
 
 
@@ -21,6 +22,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     here = [item for item in items if bool(item.get_closest_marker("engine")) == INSIDE]
     config.hook.pytest_deselected(items=[item for item in items if item not in here])
     items[:] = here
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Start the machine's engine, as ``bin/lab up`` does, when one of the chosen tests needs it."""
+    if not INSIDE and any(item.get_closest_marker(name) for item in session.items for name in NEED_MACHINE):
+        ensure_engine()
 
 
 @dataclass(frozen=True)

@@ -181,3 +181,24 @@ def test_down_leaves_nothing(checkout: Checkout) -> None:
     checkout.lab("down")
     assert checkout.left() == []
     assert (checkout.folder / "workspace/course").is_dir()
+
+
+def test_on_the_machines_own_engine_only_what_the_course_labelled_is_removed(checkout: Checkout) -> None:
+    image = checkout.client.images.list("docker-course/lab")[0].tags[0]
+    own = checkout.client.containers.run(image, ["sleep", "600"], name=f"not-the-courses-{os.getpid()}", detach=True)
+    try:
+        assert answers(checkout.lab("up", "--no-browser", "--engine", "host", "--port", PORT).strip()) == 200
+        assert own.name in checkout.lab("sh", "docker", "ps", "--format", "{{.Names}}"), "it is the machine's engine"
+        checkout.lab(
+            "sh", "docker", "run", "-d", "--name", f"{checkout.name}-web", "--entrypoint", "sleep", image, "600"
+        )
+        checkout.lab("sh", "docker", "volume", "create", f"{checkout.name}-data")
+        checkout.lab("sh", "docker", "network", "create", f"{checkout.name}-net")
+        assert checkout.lab("sh", "docker", "exec", f"{checkout.name}-web", "echo", "inside") == "inside\n"
+        assert len(checkout.left()) == 4
+        checkout.lab("down")
+        assert checkout.left() == []
+        own.reload()
+        assert own.status == "running"
+    finally:
+        own.remove(force=True)

@@ -5,8 +5,10 @@ import os
 c = get_config()  # noqa: F821  (given by Jupyter)
 instructor = os.environ.get("LAB_INSTRUCTOR") == "yes"
 
-c.ServerApp.ip = "0.0.0.0"  # inside the container; the machine publishes it on its loopback address only
-c.ServerApp.port = 8888
+# In a container of its own network all addresses are right: the machine publishes the port on its loopback address only.
+c.ServerApp.ip = os.environ.get("LAB_ADDRESS", "0.0.0.0")
+c.ServerApp.port = int(os.environ.get("LAB_PORT", "8888"))
+c.ServerApp.port_retries = 0
 c.ServerApp.open_browser = False
 c.ServerApp.allow_root = True  # a lab that root started writes root's files
 c.ServerApp.root_dir = os.getcwd()
