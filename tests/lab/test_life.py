@@ -2,81 +2,24 @@
 
 import json
 import os
-import shutil
 import signal
 import socket
-import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
 
-import docker
 import pytest
 
-from lab.course import ROOT
-from lab.host import ensure_engine
+from ..checkouts import PORT, Checkout, copy_checkout
 
 pytestmark = [pytest.mark.machine, pytest.mark.timeout(600)]
-PARTS = ("lab", "grader", "course", "assignments", "pyproject.toml", "requirements-image.txt")
-PORT = "18890"
-
-
-class Checkout:
-    """A second checkout of this course, owned by somebody else; its lab has a name of its own."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.client = ensure_engine()
-        self.environment = {**os.environ, "PYTHONPATH": str(folder), "NO_COLOR": "1"}
-        where = subprocess.run(
-            [sys.executable, "-c", "from lab.course import NAME; print(NAME)"],
-            cwd=folder,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        self.name = where.stdout.strip()
-
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "lab", *arguments]
-        return subprocess.Popen(
-            command, cwd=self.folder, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-
-    def lab(self, *arguments: str, expect: int = 0) -> str:
-        """Run ``bin/lab ARGUMENTS``; its standard output. Fails unless it exits with ``expect``."""
-        running = self.start(*arguments)
-        out, err = running.communicate(timeout=300)
-        assert running.returncode == expect, out + err
-        return out if expect == 0 else out + err
-
-    def up(self) -> str:
-        return self.lab("up", "--no-browser", "--port", PORT).strip()
-
-    def container(self) -> docker.models.containers.Container:
-        return self.client.containers.get(self.name)
-
-    def left(self) -> list[str]:
-        """What of this checkout's lab is on the machine: containers, volumes, networks."""
-        containers = [found.name for found in self.client.containers.list(all=True) if found.name.startswith(self.name)]
-        volumes = [found.name for found in self.client.volumes.list() if found.name.startswith(self.name)]
-        networks = [found.name for found in self.client.networks.list() if found.name.startswith(self.name)]
-        return containers + volumes + networks
 
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
     folder = tmp_path_factory.mktemp("checkout")
-    for part in PARTS:
-        source = ROOT / part
-        if source.is_dir():
-            shutil.copytree(source, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
-        elif source.exists():
-            shutil.copy(source, folder / part)
+    copy_checkout(folder)
     if os.geteuid() == 0:
         os.chown(folder, 12345, 12345)
     made = Checkout(folder)

@@ -1,0 +1,78 @@
+"""A second checkout of the course, for tests that need all of it: a lab, a gradebook and a workspace of its own."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import docker
+
+from lab.course import ROOT
+from lab.host import ensure_engine
+
+PARTS = (
+    "lab",
+    "grader",
+    "course",
+    "solutions",
+    "assignments",
+    "pyproject.toml",
+    "requirements-image.txt",
+    "nbgrader_config.py",
+)
+PORT = "18890"
+
+
+def copy_checkout(folder: Path) -> None:
+    """Copy what a checkout needs to run, as it is in the working tree."""
+    for part in PARTS:
+        source = ROOT / part
+        if source.is_dir():
+            shutil.copytree(source, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+        elif source.exists():
+            shutil.copy(source, folder / part)
+
+
+class Checkout:
+    """A second checkout of this course, owned by somebody else; its lab has a name of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.client = ensure_engine()
+        self.environment = {**os.environ, "PYTHONPATH": str(folder), "NO_COLOR": "1"}
+        where = subprocess.run(
+            [sys.executable, "-c", "from lab.course import NAME; print(NAME)"],
+            cwd=folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        self.name = where.stdout.strip()
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "lab", *arguments]
+        return subprocess.Popen(
+            command, cwd=self.folder, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+
+    def lab(self, *arguments: str, expect: int = 0) -> str:
+        """Run ``bin/lab ARGUMENTS``; its standard output. Fails unless it exits with ``expect``."""
+        running = self.start(*arguments)
+        out, err = running.communicate(timeout=300)
+        assert running.returncode == expect, out + err
+        return out if expect == 0 else out + err
+
+    def up(self) -> str:
+        return self.lab("up", "--no-browser", "--port", PORT).strip()
+
+    def container(self) -> docker.models.containers.Container:
+        return self.client.containers.get(self.name)
+
+    def left(self) -> list[str]:
+        """What of this checkout's lab is on the machine: containers, volumes, networks."""
+        containers = [found.name for found in self.client.containers.list(all=True) if found.name.startswith(self.name)]
+        volumes = [found.name for found in self.client.volumes.list() if found.name.startswith(self.name)]
+        networks = [found.name for found in self.client.networks.list() if found.name.startswith(self.name)]
+        return containers + volumes + networks
