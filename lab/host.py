@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -27,6 +28,7 @@ def connect() -> docker.DockerClient:
         client = docker.from_env(timeout=REQUEST_SECONDS, environment=environment())
         client.ping()
     except DockerException as error:
+        _go_on_as_root()
         raise LabError(f"No Docker engine answers on this machine ({_reason(error)}).", _start_hint()) from error
     return client
 
@@ -36,7 +38,7 @@ def ensure_engine() -> docker.DockerClient:
     try:
         return connect()
     except LabError:
-        if os.environ.get("DOCKER_HOST") or _permission_denied():
+        if os.environ.get("DOCKER_HOST"):
             raise
     if not shutil.which("dockerd"):
         _install()
@@ -53,6 +55,14 @@ def environment() -> dict[str, str]:
         if found.startswith("unix://"):
             variables["DOCKER_HOST"] = found
     return variables
+
+
+def _go_on_as_root() -> None:
+    """Run this command again through sudo where only the socket's permissions are in the way. The workspace stays the caller's."""
+    if not _permission_denied() or os.environ.get("DOCKER_HOST") or not shutil.which("sudo"):
+        return
+    say("Docker's socket is not open to you (you are not in the group docker): going on as root, through sudo ...")
+    os.execvp("sudo", ["sudo", "--", sys.executable, "-m", "lab", *sys.argv[1:]])
 
 
 def machine_socket() -> str:
@@ -151,8 +161,6 @@ def _wait_for_engine(seconds: float = 60) -> docker.DockerClient:
             try:
                 return connect()
             except LabError as error:
-                if _permission_denied() and os.geteuid() != 0:
-                    raise
                 if time.monotonic() > deadline:
                     raise LabError(
                         f"The Docker engine was started but does not answer after {seconds:.0f} s ({error.what})",
