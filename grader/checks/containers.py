@@ -7,7 +7,7 @@ import shlex
 from grader.checks import archive
 from grader.checks.commandline import shell_word
 from grader.checks.container_ports import ContainerPorts
-from grader.checks.deadline import eventually
+from grader.checks.deadline import Deadline, eventually
 from grader.checks.execution import ExecResult, execute
 from grader.checks.verdict import CheckFailed, quoted, said
 
@@ -45,8 +45,20 @@ class Container(ContainerPorts):
     def must_run(
         self, command: str, *, printing: str | None = None, exit_code: int = 0, within_seconds: float = 10
     ) -> None:
-        """A command line in it ends with this exit code and prints this text. No shell: write `sh -c '…'` for one."""
-        result = self.exec(*shlex.split(command), within_seconds=within_seconds)
+        """A command line in it ends with this exit code and prints this text. No shell: write `sh -c '…'` for one.
+
+        Runs it again until the deadline: a server needs a moment before it answers.
+        """
+        self.must_be_running()
+        deadline = Deadline(within_seconds)
+
+        def look() -> None:
+            result = self.exec(*shlex.split(command), within_seconds=max(1.0, deadline.seconds_left))
+            self._must_have_done(command, result, printing, exit_code)
+
+        eventually(look, within_seconds)
+
+    def _must_have_done(self, command: str, result: ExecResult, printing: str | None, exit_code: int) -> None:
         typed = f"docker exec {self._word} {command}"
         if result.exit_code != exit_code:
             raise CheckFailed(

@@ -290,11 +290,18 @@ def test_must_run_tells_code_and_output(start: Start) -> None:
     web = container(start(*SLEEP))
     web.must_run("sh -c 'echo $((40 + 2))'", printing="42")
     web.must_run("sh -c 'exit 3'", exit_code=3)
-    told = failure(web.must_run, "sh -c 'echo no such table; exit 3'")
+    told = failure(web.must_run, "sh -c 'echo no such table; exit 3'", within_seconds=0)
     assert told.found.endswith("ended with exit code 3, and said `no such table`.")
-    assert failure(web.must_run, "echo hello", printing="bye").found.endswith("printed `hello`.")
-    assert failure(web.must_run, "true", printing="bye").found.endswith("printed nothing.")
-    assert failure(web.must_run, "nosuch").found.startswith(f"In `{web.name}`, `nosuch` ended with exit code")
+    assert failure(web.must_run, "echo hello", printing="bye", within_seconds=0).found.endswith("printed `hello`.")
+    assert failure(web.must_run, "true", printing="bye", within_seconds=0).found.endswith("printed nothing.")
+    assert failure(web.must_run, "nosuch", within_seconds=0).found.startswith(
+        f"In `{web.name}`, `nosuch` ended with exit code"
+    )
+
+
+def test_must_run_looks_again_until_the_deadline(start: Start) -> None:
+    web = container(start("busybox", "sh", "-c", "sleep 1; echo ready > /state; sleep 600"))
+    web.must_run("cat /state", printing="ready", within_seconds=10)
 
 
 @pytest.mark.parametrize("endless", ["sleep 600", "yes"])

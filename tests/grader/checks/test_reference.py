@@ -67,7 +67,7 @@ EXAMPLES: dict[str, tuple[str, type, dict[str, str]]] = {
             "must_publish": '"8080:80"',
             "must_answer": '"http://localhost:8080"',
             "must_log": '"ready", within_seconds=0',
-            "must_run": "\"sh -c 'echo no such table; exit 4'\"",
+            "must_run": "\"sh -c 'echo no such table; exit 4'\", within_seconds=0",
             "must_have_file": '"/etc/nginx/shop.conf"',
             "must_survive_crash": "within_seconds=0",
         },
