@@ -139,8 +139,10 @@ def sandbox_place(client: "DockerClient") -> "Place":
 
     hub = hub_answers(client)
     image = os.environ.get("LAB_SANDBOX_IMAGE") or images.ensure_lab_image(client, hub=hub)
-    names = [tag for one in template.course_images() if not one.internal for tag in one.tags]
-    return ensure_place(client, image, template.ensure(client, image, hub=hub), names)
+    lab_template = template.ensure(client, image, hub=hub)
+    hub = not template.holds_stand_ins(lab_template)
+    names = [tag for one in template.course_images() for tag in one.offered(hub=hub)]
+    return ensure_place(client, image, lab_template, names)
 
 
 def _points(result: "Result") -> str:

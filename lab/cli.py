@@ -89,11 +89,7 @@ def up(kind: Kind, port: int | None, folder: Path, where: str, no_browser: bool)
     the address of JupyterLab. Run it as often as you like: what is there stays, files that you have changed are never overwritten.
     """
     state = labs.up(labs.Lab(kind), folder=folder.resolve(), port=port, on_host=where == "host")
-    if state.stand_ins and where == "host":
-        say(
-            "Docker Hub does not answer, and the machine's own engine gets no stand-ins: only images that it holds can be used."
-        )
-    elif state.stand_ins:
+    if state.stand_ins:
         say(
             "Docker Hub does not answer: the course images are stand-ins made of Debian packages, under the usual names (bin/lab doctor tells more)."
         )

@@ -31,7 +31,6 @@ BUILDER = "docker-course-template-builder"
 REGISTRY = "127.0.0.1:5001"  # docker-registry itself: the front on port 5000 lets nobody write the mirror's own images
 READY_SECONDS = 60
 COMPLETE = "complete"
-SAVED = "images.tar"  # `docker save` of all of them: what a rootless engine is filled from
 SCRATCH = "/opt"  # a folder of the builder, which is thrown away
 
 
@@ -44,12 +43,19 @@ class CourseImage:
     tags: tuple[str, ...]
     args: dict[str, str]
     internal: bool = False
+    hub: tuple[str, ...] = ()
+
+    def offered(self, *, hub: bool) -> tuple[str, ...]:
+        """The tags that students find: all of a stand-in's, on Docker Hub those that do not cost a gigabyte."""
+        return () if self.internal else (self.hub if hub and self.hub else self.tags)
 
 
 def course_images() -> list[CourseImage]:
     """The course images in the order in which they are built."""
     entries = tomllib.loads((STANDINS / "images.toml").read_text())["image"]
-    return [CourseImage(**{**entry, "tags": tuple(entry["tags"])}) for entry in entries]
+    return [
+        CourseImage(**{**entry, "tags": tuple(entry["tags"]), "hub": tuple(entry.get("hub", ()))}) for entry in entries
+    ]
 
 
 def names() -> list[str]:
@@ -58,12 +64,17 @@ def names() -> list[str]:
 
 
 def ensure(client: docker.DockerClient, lab_image: str, *, hub: bool) -> str:
-    """Name of the template's volume, filled first where it is missing or was left unfinished."""
-    volume = PREFIX + _version(hub=hub)
-    if _exists(client, volume):
-        if engine.has_file(client, lab_image, volume, COMPLETE):
-            return volume
-        _discard(client, volume)
+    """Name of the template's volume, filled first where none is there or it was left unfinished.
+
+    A complete one is used whether Docker Hub answers today or not: without a network the lab starts with what it has.
+    """
+    for mode in (hub, not hub):
+        volume = _volume(hub=mode)
+        if _exists(client, volume):
+            if engine.has_file(client, lab_image, volume, COMPLETE):
+                return volume
+            _discard(client, volume)
+    volume = _volume(hub=hub)
     client.volumes.create(volume, labels={LABEL: "template"})
     if leftover := engine.find(client, BUILDER):
         leftover.remove(force=True, v=True)
@@ -72,7 +83,7 @@ def ensure(client: docker.DockerClient, lab_image: str, *, hub: bool) -> str:
     try:
         builder = Builder(client, container)
         builder.wait_until_ready()
-        builder.fill(builder.pull if hub else builder.prepare_and_build())
+        builder.fill(builder.pull if hub else builder.prepare_and_build(), hub=hub)
         container.stop(timeout=30)
         builder.mark_complete()
     finally:
@@ -92,12 +103,17 @@ def remove_all(client: docker.DockerClient, *, but: str = "") -> None:
             continue
 
 
-def _version(*, hub: bool) -> str:
+def holds_stand_ins(volume: str) -> bool:
+    """Whether a template's images are stand-ins (else they are Docker Hub's)."""
+    return volume.startswith(f"{PREFIX}stand-ins-")
+
+
+def _volume(*, hub: bool) -> str:
     digest = hashlib.sha256(b"hub" if hub else host_certificates())
     for path in sorted(STANDINS.rglob("*")):
         if path.is_file():
             digest.update(path.relative_to(STANDINS).as_posix().encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()[:12]
+    return f"{PREFIX}{'hub' if hub else 'stand-ins'}-{digest.hexdigest()[:12]}"
 
 
 def _exists(client: docker.DockerClient, volume: str) -> bool:
@@ -129,28 +145,25 @@ class Builder:
                 )
             time.sleep(0.1)
 
-    def fill(self, bring: Callable[[CourseImage], None]) -> None:
-        """Bring each image into the engine, push it to the registry under its Docker Hub name, keep all as one file too."""
+    def fill(self, bring: Callable[[CourseImage], None], *, hub: bool) -> None:
+        """Bring each image into the engine, push it to the registry under its Docker Hub name."""
         images = course_images()
         with step("Bring the course images") as progress:
             for number, image in enumerate(images):
                 progress.advance(number, len(images))
                 progress.note(image.name)
                 bring(image)
-                for tag in [] if image.internal else image.tags:
+                for tag in image.offered(hub=hub):
                     there = f"{REGISTRY}/library/{tag}"
                     self.run(f"docker tag {tag} {there} && docker push --quiet {there} && docker image rm {there}")
             internal = " ".join(tag for image in images if image.internal for tag in image.tags)
             self.run(
                 f"docker image rm {internal} || true; docker builder prune --all --force; docker image prune --force"
             )
-            self.run(
-                f"docker save --output /template/{SAVED} $(docker images --format '{{{{.Repository}}}}:{{{{.Tag}}}}')"
-            )
 
     def pull(self, image: CourseImage) -> None:
         """The real image, from Docker Hub."""
-        for tag in [] if image.internal else image.tags:
+        for tag in image.offered(hub=True):
             self.run(f"docker pull --quiet {tag}")
 
     def prepare_and_build(self) -> Callable[[CourseImage], None]:

@@ -149,6 +149,7 @@ def _start(
     }
     if lab.kind != "student":
         volumes[str(ROOT)] = {"bind": INSIDE_COURSE, "mode": "rw"}
+    labels["course.images"] = "stand-ins" if template.holds_stand_ins(layers) else "hub"
     client.volumes.create(lab.volume, labels={LABEL: lab.name})
     try:
         return engine.start(
@@ -181,7 +182,7 @@ def _start_on_host(
             "The instructor's lab needs an engine of its own.", "bin/lab up --instructor without --engine host"
         )
     say(
-        "Using the machine's own engine: what is made there gets the lab's label; bin/lab down removes that and nothing else."
+        "Using the machine's own engine: what is made there gets the lab's label, bin/lab down removes that and nothing else; images are what it holds or can pull."
     )
     return client.containers.run(
         image,
@@ -281,7 +282,7 @@ def status(client: docker.DockerClient, lab: Lab) -> Status:
         url=_url(container) if open_now else None,
         image=container.attrs["Config"]["Image"],
         workspace=container.labels.get("course.workspace"),
-        stand_ins=not _known_hub(container),
+        stand_ins=container.labels.get("course.images") == "stand-ins",
     )
 
 
