@@ -3,11 +3,12 @@
 Its layers must belong to the numbers that a rootless engine maps, so a rootless engine makes it, once for each set of images.
 """
 
+import fcntl
 import io
 import tarfile
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import docker
@@ -17,7 +18,7 @@ from docker.types import Mount
 from grader.kernels import Kernel, KernelLostError
 from grader.sandbox import SOCKETS, START_SECONDS, USER, Limits, Place, SandboxError, attach, create_engine, remove
 from lab import engine
-from lab.course import LABEL
+from lab.course import LABEL, STATE
 from lab.progress import Step, step
 
 PREFIX = "docker-course-sandbox-template-"
@@ -31,8 +32,21 @@ def ensure_place(client: docker.DockerClient, image: str, lab_template: str, nam
 
     The images (``names`` as in ``docker pull``) come from the registry in the lab's own template. Raises SandboxError.
     """
-    volume = PREFIX + lab_template.rpartition("-")[2]
-    place = Place(image, volume, lab_template)
+    with _alone():
+        return _ensured(client, Place(image, PREFIX + lab_template.rpartition("-")[2], lab_template), names)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Of several runs in this checkout one makes the template and the others wait for it; the lock ends with its process."""
+    STATE.mkdir(parents=True, exist_ok=True)
+    with (STATE / "sandbox-template.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _ensured(client: docker.DockerClient, place: Place, names: Sequence[str]) -> Place:
+    image, volume = place.image, str(place.template)
     with suppress(NotFound):
         client.volumes.get(volume)
         if engine.has_file(client, image, volume, COMPLETE):
@@ -42,7 +56,7 @@ def ensure_place(client: docker.DockerClient, image: str, lab_template: str, nam
     client.volumes.create(volume, labels={LABEL: "template"})
     try:
         with step("Make the sandboxes' images") as progress:
-            _make(client, Place(image, registry=lab_template), volume, names, progress)
+            _make(client, Place(image, registry=place.registry), volume, names, progress)
     finally:
         remove(client.api, f"{MAKER}={volume}")
     return place
