@@ -4,14 +4,18 @@ Each fresh engine is filled from it. It is made once, in a container of the lab 
 stand-ins (``lab/standins/images.toml``). A volume that was not finished (no ``complete`` in it) is made anew.
 """
 
+import fcntl
 import hashlib
 import io
+import os
 import tarfile
 import tempfile
 import time
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import cast
 
 import docker
@@ -66,8 +70,26 @@ def names() -> list[str]:
 def ensure(client: docker.DockerClient, lab_image: str, *, hub: bool) -> str:
     """Name of the template's volume, filled first where none is there or it was left unfinished.
 
-    A complete one is used whether Docker Hub answers today or not: without a network the lab starts with what it has.
+    A complete one is used whether Docker Hub answers today or not: without a network the lab starts with what it has. Two commands at
+    once make it once: the second waits.
     """
+    with _alone():
+        return _ensure(client, lab_image, hub=hub)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """One process of this machine at a time, whoever runs it and from whichever checkout: templates are shared."""
+    path = Path(tempfile.gettempdir(), f"{PREFIX}lock")
+    if not path.exists():
+        with suppress(FileExistsError):
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o666))
+    with path.open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _ensure(client: docker.DockerClient, lab_image: str, *, hub: bool) -> str:
     for mode in (hub, not hub):
         volume = _volume(hub=mode)
         if _exists(client, volume):
