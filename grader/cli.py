@@ -133,6 +133,7 @@ def feedback_command(assignment: str, students: tuple[str, ...], course: Path) -
 
 def sandbox_place(client: "DockerClient") -> "Place":
     """What sandboxes are made of: the lab image and the templates of course images, made first where they are missing."""
+    from grader.sandbox import SandboxError
     from grader.template import ensure_place
     from lab import images, template
     from lab.base import hub_answers
@@ -142,7 +143,10 @@ def sandbox_place(client: "DockerClient") -> "Place":
     lab_template = template.ensure(client, image, hub=hub)
     hub = not template.holds_stand_ins(lab_template)
     names = [tag for one in template.course_images() for tag in one.offered(hub=hub)]
-    return ensure_place(client, image, lab_template, names)
+    try:
+        return ensure_place(client, image, lab_template, names)
+    except SandboxError as error:
+        raise LabError(str(error), "bin/lab doctor; then grade again") from error
 
 
 def _points(result: "Result") -> str:
