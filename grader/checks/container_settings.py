@@ -137,6 +137,9 @@ class ContainerSettings(ContainerState):
             )
 
     def _again(self, line: RunCommand) -> str:
+        state = self._state
+        if state["Status"] == "created" and not state.get("Error"):  # its author typed `docker create`
+            return line.without("-d").again(self.name, verb="create")
         return line.again(self.name)
 
     def _without_pair(self, option: str, name: str) -> RunCommand:

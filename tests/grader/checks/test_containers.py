@@ -114,6 +114,12 @@ def test_must_not_exist_waits_for_a_removal(docker: Callable[..., str], start: S
     web.must_not_exist()
 
 
+def test_hint_for_a_container_that_was_only_created_creates_it_again(docker: Callable[..., str], name: str) -> None:
+    docker("create", "--name", name, "alpine", "echo", "ready")
+    told = failure(container(name).must_run_image, "busybox")
+    assert told.hint == f"docker rm -f {name} && docker create --name {name} busybox echo ready"
+
+
 def test_any_name_of_the_same_image_counts(docker: Callable[..., str], start: Start) -> None:
     web = container(start("nginx:alpine"))
     web.must_run_image("nginx:alpine")
