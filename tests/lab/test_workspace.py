@@ -42,6 +42,19 @@ def test_first_time_brings_lessons_exercises_and_the_assignment_list(folder: Pat
     assert (folder / workspace.EXCHANGE / "inbound").is_dir()
 
 
+def test_lessons_come_without_the_answers_to_their_predictions(course: Path, folder: Path) -> None:
+    cell = {
+        "cell_type": "code",
+        "source": "1+1",
+        "outputs": [{"output_type": "stream", "text": "2"}],
+        "execution_count": 3,
+    }
+    (course / "course/02.ipynb").write_text(json.dumps({"cells": [cell, {"cell_type": "markdown", "source": "é"}]}))
+    workspace.update(folder, ME)
+    copied = json.loads((folder / "course/02.ipynb").read_text())["cells"]
+    assert copied == [{**cell, "outputs": [], "execution_count": None}, {"cell_type": "markdown", "source": "é"}]
+
+
 def test_second_time_changes_nothing(folder: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*.ipynb")}
     done = workspace.update(folder, ME)
