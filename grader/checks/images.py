@@ -332,7 +332,9 @@ class Image:
         options += [("-e", item) for item in env]
         who = f"a container of {quoted(self.ref)}"
         found, expected = (text.replace(f"`{name}`", who) for text in (failure.found, failure.expected))
-        return CheckFailed(found[:1].upper() + found[1:], expected, RunCommand(self.ref, options, args).line())
+        if found.startswith(who):
+            found = found[:1].upper() + found[1:]
+        return CheckFailed(found, expected, RunCommand(self.ref, options, args).line())
 
     def _must_have_words(self, instruction: str, found: list[str], wanted: list[str]) -> None:
         if found != wanted:

@@ -67,7 +67,7 @@ def created(
 def start(name: str, ref: str) -> None:
     """Starts it; an image whose program cannot be started is the student's to repair."""
     try:
-        with transport():
+        with asking():
             engine().start(name)
     except APIError as error:
         raise cannot_start(ref, error) from None

@@ -132,6 +132,14 @@ def test_what_it_prints(build: Build) -> None:
     assert throwaways() == ""
 
 
+def test_a_user_that_does_not_exist_is_the_students_to_repair(build: Build) -> None:
+    ref = build('FROM busybox\nUSER nobody-made-me\nCMD ["true"]\n')
+    with pytest.raises(CheckFailed, match="nobody-made-me"), image(ref).run():
+        pytest.fail("it cannot start")
+    assert "nobody-made-me" in failure(image(ref).must_print, containing="hello").found
+    assert throwaways() == ""
+
+
 def test_printing_has_no_network(build: Build) -> None:
     image(build(HELLO)).must_print(containing="lo", args=["ls", "/sys/class/net"])
     failure(image(build(HELLO)).must_print, containing="eth0", args=["ls", "/sys/class/net"])
