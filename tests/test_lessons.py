@@ -2,8 +2,12 @@
 
 import json
 import shutil
+from collections.abc import Iterator
 
 import pytest
+from docker.models.containers import Container
+
+from lab.host import ensure_engine
 
 from .conftest import ROOT, TestLab
 
@@ -34,10 +38,21 @@ def objects(lab: TestLab) -> dict[str, list[str]]:
     return {kind: sorted(lab.run(*command).stdout.split()) for kind, command in listings.items()}
 
 
+@pytest.fixture(scope="module")
+def somebody_elses(test_lab: TestLab) -> Iterator[Container]:
+    """A container on the machine's own engine, which no lesson may touch."""
+    client = ensure_engine()
+    image = client.containers.get(test_lab.name).image
+    assert image is not None
+    container = client.containers.run(image.id, ["sleep", "3600"], detach=True, labels={"lesson": "04"})
+    yield container
+    container.remove(force=True)
+
+
 @pytest.mark.lesson
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("lesson", LESSONS)
-def test_lesson_runs_twice_and_leaves_nothing(lesson: str, test_lab: TestLab) -> None:
+def test_lesson_runs_twice_and_leaves_nothing(lesson: str, test_lab: TestLab, somebody_elses: Container) -> None:
     before = objects(test_lab)
     for attempt in ("first", "second"):
         shutil.copy(ROOT / "course" / lesson, test_lab.workspace / "course" / lesson)
@@ -49,6 +64,8 @@ def test_lesson_runs_twice_and_leaves_nothing(lesson: str, test_lab: TestLab) ->
         )
         assert done.returncode == 0, f"{attempt} run:\n{done.stdout}"
         assert objects(test_lab) == before, f"{attempt} run"
+    somebody_elses.reload()
+    assert somebody_elses.status == "running"
 
 
 @pytest.mark.lesson
