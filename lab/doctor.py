@@ -20,7 +20,7 @@ from lab.errors import LabError
 from lab.host import connect
 
 OLDEST_API = (1, 41)  # Docker 20.10: the first with a cgroup namespace of one's own
-MEMORY_GIB = 2.0  # JupyterLab, the engine and a lesson's containers: 0.9 GiB measured, and room for the largest lesson
+MEMORY_GIB = 2.0  # JupyterLab, the engine and a lesson's containers: an estimate, not a measurement
 
 
 @dataclass(frozen=True)

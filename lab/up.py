@@ -24,7 +24,7 @@ from lab.errors import LabError
 from lab.host import ensure_engine, owner
 from lab.progress import say, step
 
-FREE_GIB = 6  # the image, the course images twice (template and engine) and room to work: 4.1 GiB measured
+FREE_GIB = 6  # image 1.3 GB, course images 0.5 GB in the template and as much in the engine; the rest is room to build and work
 START_SECONDS = 180
 INSIDE_WORKSPACE, INSIDE_COURSE = "/home/student/workspace", "/home/student/course"
 
