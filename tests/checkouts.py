@@ -11,6 +11,8 @@ import docker
 from lab.course import ROOT
 from lab.host import ensure_engine
 
+from .conftest import free_port
+
 PARTS = (
     "lab",
     "grader",
@@ -21,7 +23,6 @@ PARTS = (
     "requirements-image.txt",
     "nbgrader_config.py",
 )
-PORT = "18890"
 
 
 def copy_checkout(folder: Path) -> None:
@@ -40,6 +41,7 @@ class Checkout:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.client = ensure_engine()
+        self.port = str(free_port())
         self.environment = {**os.environ, "PYTHONPATH": str(folder), "NO_COLOR": "1"}
         where = subprocess.run(
             [sys.executable, "-c", "from lab.course import NAME; print(NAME)"],
@@ -65,7 +67,7 @@ class Checkout:
         return out if expect == 0 else out + err
 
     def up(self) -> str:
-        return self.lab("up", "--no-browser", "--port", PORT).strip()
+        return self.lab("up", "--no-browser", "--port", self.port).strip()
 
     def container(self) -> docker.models.containers.Container:
         return self.client.containers.get(self.name)

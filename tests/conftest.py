@@ -2,8 +2,10 @@
 
 import os
 import shutil
+import socket
 import subprocess
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,6 +59,13 @@ class TestLab:
         return subprocess.run(called, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
 
 
+def free_port() -> int:
+    """A port of this machine that nothing listens on: tests of several checkouts may run side by side."""
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 @pytest.fixture(scope="session")
 def test_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestLab]:
     """The test lab, with pytest and nbval in it."""
@@ -64,7 +73,7 @@ def test_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestLab]:
     client = ensure_engine()
     labs.down(client, lab, everything=False)
     try:
-        state = labs.up(lab, folder=folder, port=None)
+        state = labs.up(lab, folder=folder, port=free_port())
         assert state.url
         running = TestLab(lab.name, state.url, folder)
         installed = running.run(

@@ -14,7 +14,6 @@ from .test_browser import PATIENCE, browser, page
 __all__ = ["browser", "page"]  # fixtures
 pytestmark = [pytest.mark.browser, pytest.mark.grading, pytest.mark.timeout(400)]
 EXERCISE = "00-check-your-lab"
-PORT = "18891"
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +38,7 @@ def test_marks_given_by_hand_reach_the_student(graded: Checkout, page: Page) -> 
     assert waiting
     assert result["points"] == result["max_points"] - sum(check["max_points"] for check in waiting)
 
-    url = graded.lab("up", "--instructor", "--no-browser", "--port", PORT).strip()
+    url = graded.lab("up", "--instructor", "--no-browser", "--port", graded.port).strip()
     page.goto(url)  # the token becomes a cookie
     page.goto(f"{url.split('/lab?')[0]}/formgrader/gradebook/{EXERCISE}/{EXERCISE}")
     page.locator("table a", has_text="Submission #1").first.click()
