@@ -13,11 +13,12 @@ import docker
 from docker.errors import APIError, ImageNotFound
 
 from lab.base import ensure_base
-from lab.course import LABEL, ROOT
+from lab.course import LABEL, NAME, ROOT
 from lab.errors import LabError
 from lab.progress import Step, step
 
 REPOSITORY = "docker-course/lab"
+CHECKOUT = "course.checkout"  # label: which checkout built it
 STEP = re.compile(r"Step (\d+)/(\d+) : (.*)")
 
 
@@ -74,7 +75,7 @@ def host_certificates() -> bytes:
 
 
 def _build(client: docker.DockerClient, context: bytes, name: str, base: str, progress: Step) -> None:
-    labels = {LABEL: "image"}
+    labels = {LABEL: "image", CHECKOUT: NAME}
     tail: list[str] = []
     stream = client.api.build(
         fileobj=io.BytesIO(context),
@@ -100,8 +101,8 @@ def _build(client: docker.DockerClient, context: bytes, name: str, base: str, pr
 
 
 def _forget_older(client: docker.DockerClient, current: str) -> None:
-    """Lab images of earlier versions go, unless something still runs from them."""
-    for image in client.images.list(REPOSITORY, filters={"label": f"{LABEL}=image"}):
+    """Lab images of this checkout's earlier versions go, unless something still runs from them."""
+    for image in client.images.list(REPOSITORY, filters={"label": f"{CHECKOUT}={NAME}"}):
         for tag in image.tags:
             if tag != current:
                 try:

@@ -11,7 +11,7 @@ from contextlib import closing
 
 import pytest
 
-from ..checkouts import PORT, Checkout, copy_checkout
+from ..checkouts import Checkout, copy_checkout
 
 pytestmark = [pytest.mark.machine, pytest.mark.timeout(600)]
 
@@ -103,7 +103,7 @@ def test_a_stopped_or_half_started_lab_comes_back_with_its_engine(checkout: Chec
 @pytest.mark.parametrize("seconds", [0.5, 1.5, 3, 5])
 def test_an_up_that_was_killed_is_completed_by_the_next(checkout: Checkout, seconds: float) -> None:
     checkout.lab("down")
-    running = checkout.start("up", "--no-browser", "--port", PORT)
+    running = checkout.start("up", "--no-browser", "--port", checkout.port)
     time.sleep(seconds)
     running.send_signal(signal.SIGKILL)
     running.wait()
@@ -130,7 +130,7 @@ def test_on_the_machines_own_engine_only_what_the_course_labelled_is_removed(che
     image = checkout.client.images.list("docker-course/lab")[0].tags[0]
     own = checkout.client.containers.run(image, ["sleep", "600"], name=f"not-the-courses-{os.getpid()}", detach=True)
     try:
-        assert answers(checkout.lab("up", "--no-browser", "--engine", "host", "--port", PORT).strip()) == 200
+        assert answers(checkout.lab("up", "--no-browser", "--engine", "host", "--port", checkout.port).strip()) == 200
         assert own.name in checkout.lab("sh", "docker", "ps", "--format", "{{.Names}}"), "it is the machine's engine"
         checkout.lab(
             "sh", "docker", "run", "-d", "--name", f"{checkout.name}-web", "--entrypoint", "sleep", image, "600"
