@@ -38,6 +38,12 @@ def objects(lab: TestLab) -> dict[str, list[str]]:
     return {kind: sorted(lab.run(*command).stdout.split()) for kind, command in listings.items()}
 
 
+def engine_errors(lab: TestLab) -> str:
+    """What the lab's engine complained of last: nbval shows no cell's standard error."""
+    log = lab.run("grep", "-E", "level=error|returned error", "/var/log/lab/dockerd.log").stdout
+    return "The engine's last errors:\n" + "\n".join(log.splitlines()[-8:])
+
+
 @pytest.fixture(scope="module")
 def somebody_elses(test_lab: TestLab) -> Iterator[Container]:
     """A container on the machine's own engine, which no lesson may touch."""
@@ -62,7 +68,7 @@ def test_lesson_runs_twice_and_leaves_nothing(lesson: str, test_lab: TestLab, so
             user="student" if test_lab.run("id", "student").returncode == 0 else "root",
             cwd="/home/student/workspace/course",
         )
-        assert done.returncode == 0, f"{attempt} run:\n{done.stdout}"
+        assert done.returncode == 0, f"{attempt} run:\n{done.stdout}\n{engine_errors(test_lab)}"
         assert objects(test_lab) == before, f"{attempt} run"
     somebody_elses.reload()
     assert somebody_elses.status == "running"
