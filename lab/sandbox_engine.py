@@ -15,7 +15,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 DATA = Path("/data")  # the engine's own files: a tmpfs of fixed size
@@ -24,6 +24,9 @@ REGISTRY = Path(
     "/lab-template/registry"
 )  # the store of the lab's registry, read-only: `docker pull` works without a network
 REGISTRY_START = "/usr/local/lib/lab/registry/start"
+REGISTRY_FACE = Path("/run/lab/registry/hub/hub.conf")  # made after the certificate in Docker Hub's name
+CONTAINERD = Path("/run/user/1000/containerd")
+CONTAINERD_SOCKET = CONTAINERD / "containerd.sock"
 CHECKER_SOCKET = Path("/sockets/checker/docker.sock")
 STUDENT_SOCKET = Path("/sockets/student/docker.sock")
 TUN = Path("/dev/net/tun")
@@ -34,6 +37,19 @@ _ROOTLESSKIT = (
     "rootlesskit", "--net=slirp4netns", "--mtu=1500", "--slirp4netns-sandbox=auto", "--slirp4netns-seccomp=auto",
     "--disable-host-loopback", "--port-driver=builtin", "--copy-up=/etc", "--copy-up=/run", "--propagation=rslave",
 )  # fmt: skip
+
+
+_CONTAINERD_CONFIG = """\
+version = 2
+root = "{root}"
+state = "{state}"
+disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.nri.v1.nri", "io.containerd.snapshotter.v1.aufs", "io.containerd.snapshotter.v1.blockfile",
+  "io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.devmapper", "io.containerd.snapshotter.v1.zfs", "io.containerd.tracing.processor.v1.otlp"]
+[grpc]
+address = "{socket}"
+[ttrpc]
+address = "{socket}.ttrpc"
+"""
 
 
 def link_template(template: Path, data: Path) -> None:
@@ -74,28 +90,39 @@ def answers(path: Path) -> bool:
         return False
 
 
-def _start_registry() -> bool:
-    """Whether there is a registry, answering now; in the engine's own network, where it is Docker Hub as far as the engine knows."""
-    if not REGISTRY.is_dir():
-        return False
+def _run_registry() -> None:
+    """The registry, answering afterwards; in the engine's own network, where it is Docker Hub as far as the engine knows."""
     store = {
         "REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY": str(REGISTRY),
         "REGISTRY_STORAGE_MAINTENANCE_READONLY": "{enabled: true}",
     }
     subprocess.run([REGISTRY_START], env={**os.environ, **store}, stdout=2, check=True)
-    return True
 
 
-def _report_when_ready() -> None:
+def _start_containerd() -> None:
+    """Before ``dockerd``, which would start it as well, then find nobody there at its first try and wait a second until the next."""
+    CONTAINERD.mkdir(parents=True, exist_ok=True)
+    config = CONTAINERD / "config.toml"
+    config.write_text(_CONTAINERD_CONFIG.format(root=DATA / "containerd", state=CONTAINERD / "state", socket=CONTAINERD_SOCKET))
+    subprocess.Popen(["containerd", "--config", config, "--log-level", "warn"], stdout=2)
+
+
+def _wait_for(there: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + READY_SECONDS
+    while not there():
+        if time.monotonic() > deadline:
+            sys.exit(f"{what} did not come up within {READY_SECONDS:.0f} s")
+        time.sleep(0.01)
+
+
+def _report_when_ready(*, registry: bool) -> None:
     """In a process of its own: ``dockerd`` takes the place of this one."""
     if os.fork():
         return
-    deadline = time.monotonic() + READY_SECONDS
-    while time.monotonic() < deadline:
-        if answers(CHECKER_SOCKET):
-            os.write(1, b'{"event": "ready"}\n')
-            break
-        time.sleep(0.02)
+    if registry:
+        _run_registry()
+    _wait_for(lambda: answers(CHECKER_SOCKET), "The engine")
+    os.write(1, b'{"event": "ready"}\n')
     os._exit(0)
 
 
@@ -106,12 +133,18 @@ def _become_engine(extra: Sequence[str]) -> None:
         "/run/xtables.lock",
     ):  # links that --copy-up made of the image's own
         Path(leftover).unlink(missing_ok=True)
+    _start_containerd()
+    registry = REGISTRY.is_dir()
+    _report_when_ready(registry=registry)
     link_template(TEMPLATE, DATA)
-    mirror = ["--registry-mirror=http://127.0.0.1:5000"] if _start_registry() else []
-    _report_when_ready()
+    if registry:
+        _wait_for(REGISTRY_FACE.exists, "The registry")  # with its certificate, and an engine reads those once
+    _wait_for(CONTAINERD_SOCKET.exists, "containerd")
     os.dup2(2, 1)
-    sockets = [f"--host=unix://{path}" for path in (CHECKER_SOCKET, STUDENT_SOCKET)]
-    os.execvp("dockerd", ["dockerd", f"--data-root={DATA}", "--log-level=warn", *sockets, *mirror, *extra])
+    options = [f"--data-root={DATA}", "--log-level=warn", f"--containerd={CONTAINERD_SOCKET}"]
+    options += [f"--host=unix://{path}" for path in (CHECKER_SOCKET, STUDENT_SOCKET)]
+    options += ["--registry-mirror=http://127.0.0.1:5000"] if registry else []
+    os.execvp("dockerd", ["dockerd", *options, *extra])
 
 
 def _become_user() -> None:
