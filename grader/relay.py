@@ -1,71 +1,175 @@
-"""The main process of a sandbox's kernel container: JSON lines on standard input and output, a Jupyter kernel behind them.
+"""The main process of a sandbox's kernel container: JSON lines on standard input and output, IPython in a process of its own behind them.
 
-Run by path (``python -P .../grader/relay.py FOLDER``): it imports nothing of the course. Kernel and relay talk over sockets in the file
-system, since containers that share a network namespace could reach each other's ports. Whoever reads the answers must not trust them:
-the kernel may have replaced this process.
+Run as ``python -m grader.relay FOLDER``. Whoever reads the answers must not trust them: the student's code may have replaced this process.
 
 Requests:  ``{"id": 1, "op": "run", "code": str, "silent": bool, "expressions": {name: code}, "timeout": seconds}``
            ``{"id": 2, "op": "write", "path": "relative/path", "data": base64}``
 Answers:   ``{"event": "ready"}`` once, then for each request any number of ``{"id", "event": "output", "output": {...}}`` (a notebook's
            output) and one ``{"id", "event": "done", "status": "ok" | "error" | "timeout" | "dead", "error": [name, value], "expressions"}``.
 
-The process ends when its input does, or with the kernel: exit status 137 when that was killed by SIGKILL, else 1.
+The process ends when its input does, or with IPython: exit status 137 when that was killed by SIGKILL, else 1.
 """
 
 import base64
+import codecs
 import json
 import os
-import queue
+import select
+import selectors
 import signal
+import socket
 import sys
 import time
+import traceback
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
-from jupyter_client.blocking.client import BlockingKernelClient
-from jupyter_client.manager import KernelManager
-
-START_SECONDS = 60
-POLL_SECONDS = 0.1  # how soon the death of a silent kernel is noticed
-GRACE_SECONDS = 5.0  # from the interrupt of a cell to the end of the kernel that ignores it
+POLL_SECONDS = 0.1  # how soon the death of a silent shell is noticed
+GRACE_SECONDS = 5.0  # from the interrupt of a cell to the end of the shell that ignores it
+TEXT_SECONDS = 0.01  # how long plain text is gathered before it is passed on
 MAX_OUTPUT_CHARS = 300_000  # of one cell; the rest is dropped here, so that it never leaves the container
-OUTPUTS = {"stream", "display_data", "execute_result", "error"}
+MAX_MESSAGE_BYTES = 8_000_000  # of the shell
+READ_BYTES = 65_536
 
 
-class KernelDeadError(Exception):
-    """The kernel has ended, or was ended here because it ignored its interrupt."""
+class ShellDeadError(Exception):
+    """The shell has ended, or was ended here because it ignored its interrupt."""
+
+
+class Shell:
+    """IPython in a process group of its own, and what it writes."""
+
+    def __init__(self, folder: Path) -> None:
+        self.status: int | None = None  # of the ended process, as waitstatus_to_exitcode gives it
+        self.control, theirs = socket.socketpair()
+        pipes = [os.pipe() for _ in range(2)]
+        self.process = os.fork()
+        if not self.process:
+            _become_shell(folder, theirs, [writing for _, writing in pipes])
+        theirs.close()
+        self._received = b""
+        self._streams = {}
+        for name, (reading, writing) in zip(("stdout", "stderr"), pipes, strict=True):
+            os.close(writing)
+            os.set_blocking(reading, False)
+            self._streams[name] = reading, codecs.getincrementaldecoder("utf-8")("replace")
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self.control, selectors.EVENT_READ)
+        for reading, _ in self._streams.values():
+            self._selector.register(reading, selectors.EVENT_READ)
+
+    def send(self, message: dict[str, Any] | None) -> None:
+        """A request, or with None the answer to an output."""
+        with suppress(OSError):  # its end is noticed where it is waited for
+            self.control.sendall(json.dumps(message).encode() + b"\n" if message else b"\n")
+
+    def receive(self, deadline: float) -> list[dict[str, Any]] | None:
+        """What the shell wrote since: plain text first, then at most one message; None at the deadline."""
+        while (left := deadline - time.monotonic()) > 0:
+            ready = {key.fileobj for key, _ in self._selector.select(min(POLL_SECONDS, left))}
+            if ready and self.control not in ready:  # text alone: more of it is likely on its way
+                ready |= set(select.select([self.control], [], [], TEXT_SECONDS)[0])
+            message = self._message() if self.control in ready or b"\n" in self._received else None
+            heard = [*self.text(), *([message] if message else [])]
+            if heard:
+                return heard
+            if not ready and self.ended():
+                raise ShellDeadError
+        return None
+
+    def text(self) -> list[dict[str, Any]]:
+        """The plain text that waits in the pipes, as messages."""
+        heard = []
+        for name, (reading, decoder) in self._streams.items():
+            with suppress(BlockingIOError):
+                if text := decoder.decode(os.read(reading, READ_BYTES)):
+                    heard.append({"event": "output", "output": {"output_type": "stream", "name": name, "text": text}})
+        return heard
+
+    def _message(self) -> dict[str, Any] | None:
+        if b"\n" not in self._received:
+            try:
+                data = self.control.recv(READ_BYTES)
+            except ConnectionResetError:  # as it happens when it ends before it has read all
+                data = b""
+            self._received += data
+            if not data or len(self._received) > MAX_MESSAGE_BYTES:
+                self.end()
+                raise ShellDeadError
+        line, found, rest = self._received.partition(b"\n")
+        if not found:
+            return None
+        self._received = rest
+        try:
+            return dict(json.loads(line))
+        except ValueError:
+            self.end()
+            raise ShellDeadError from None
+
+    def ended(self) -> bool:
+        if self.status is None:
+            found, status = os.waitpid(self.process, os.WNOHANG)
+            self.status = os.waitstatus_to_exitcode(status) if found else None
+        return self.status is not None
+
+    def interrupt(self) -> None:
+        self._signal(signal.SIGINT)
+
+    def end(self) -> None:
+        self._signal(signal.SIGKILL)
+
+    def _signal(self, number: int) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self.process, number)
+
+
+def _become_shell(folder: Path, control: socket.socket, pipes: list[int]) -> None:
+    """In the forked process: nothing of the relay's stays open, and whatever is started here can be interrupted with it."""
+    try:
+        os.setsid()
+        for number, end in enumerate((os.open(os.devnull, os.O_RDONLY), *pipes)):
+            os.dup2(end, number)
+        kept = control.fileno()
+        os.closerange(3, kept)
+        os.closerange(kept + 1, 1024)
+        os.chdir(folder)
+        from grader.shell import main as serve
+
+        serve(control)
+    except BaseException:
+        os.write(2, traceback.format_exc().encode())
+        os._exit(1)
+    os._exit(0)
 
 
 class Relay:
     """Answers one request after the other."""
 
-    def __init__(self, folder: Path, answers: TextIO) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.answers = answers
-        self.manager = KernelManager(kernel_name="python3", transport="ipc", ip=f"/tmp/kernel-{os.getpid()}")  # noqa: S108
-        self.manager.start_kernel(cwd=str(folder), extra_arguments=["--HistoryManager.enabled=False"])
-        self.client: BlockingKernelClient = self.manager.client()
-        self.client.start_channels()
-        self.client.wait_for_ready(timeout=START_SECONDS)
+        self.shell = Shell(folder)
+        self.answers: TextIO = os.fdopen(os.dup(1), "w", encoding="utf-8")
+        os.dup2(2, 1)  # nothing else may write between the answers
+        while not any(message["event"] == "ready" for message in self.shell.receive(time.monotonic() + 60) or []):
+            pass
+        self.send(event="ready")
 
     def send(self, **message: Any) -> None:
         self.answers.write(json.dumps(message) + "\n")
         self.answers.flush()
 
     def answer(self, request: dict[str, Any]) -> None:
-        """Raises KernelDeadError after its last answer."""
+        """Raises ShellDeadError after its last answer."""
         if request["op"] == "write":
             self._write(request)
             return
         try:
-            self._run(request)
-        except KernelDeadError:
+            done = self._run(request)
+        except ShellDeadError:
             self.send(id=request["id"], event="done", status="dead")
             raise
-
-    def exit_status(self) -> int:
-        process = getattr(self.manager.provisioner, "process", None)
-        return 128 + signal.SIGKILL if process is not None and process.returncode == -signal.SIGKILL else 1
+        self.send(id=request["id"], event="done", **done)
 
     def _write(self, request: dict[str, Any]) -> None:
         path = self.folder / request["path"]
@@ -73,88 +177,63 @@ class Relay:
         path.write_bytes(base64.b64decode(request["data"]))
         self.send(id=request["id"], event="done", status="ok")
 
-    def _run(self, request: dict[str, Any]) -> None:
-        silent = bool(request.get("silent"))
-        message = self.client.execute(
-            request["code"],
-            silent=silent,
-            store_history=not silent,
-            user_expressions=request.get("expressions") or {},
-            allow_stdin=False,
-            stop_on_error=False,
-        )
-        in_time = self._until_idle(message, request["id"], time.monotonic() + request["timeout"])
-        if not in_time:
-            self.manager.interrupt_kernel()
-            if not self._until_idle(message, request["id"], time.monotonic() + GRACE_SECONDS):
-                self.manager.shutdown_kernel(now=True)
-                raise KernelDeadError
-        reply = self._reply(message)
-        error = [str(reply.get("ename", ""))[:200], str(reply.get("evalue", ""))[:8000]]
-        status = reply["status"] if in_time else "timeout"
-        self.send(
-            id=request["id"], event="done", status=status, error=error, expressions=reply.get("user_expressions") or {}
-        )
-
-    def _until_idle(self, message: str, number: int, deadline: float) -> bool:
-        """Pass outputs on until the kernel is idle; False at the deadline."""
+    def _run(self, request: dict[str, Any]) -> dict[str, Any]:
+        self.shell.text()  # what came after the last cell belongs to none
+        silent, expressions = bool(request.get("silent")), request.get("expressions") or {}
+        self.shell.send({"code": request["code"], "silent": silent, "expressions": expressions})
         room = MAX_OUTPUT_CHARS
-        while time.monotonic() < deadline:
-            try:
-                heard = self.client.get_iopub_msg(timeout=POLL_SECONDS)
-            except queue.Empty:
-                if not self.manager.is_alive():
-                    raise KernelDeadError from None
-                continue
-            if heard["parent_header"].get("msg_id") != message:
-                continue
-            if heard["msg_type"] == "status" and heard["content"]["execution_state"] == "idle":
-                return True
-            if heard["msg_type"] in OUTPUTS:
-                room = self._pass_on(heard["msg_type"], heard["content"], number, room)
-        return False
+        done, room = self._until_done(request, time.monotonic() + request["timeout"], room)
+        if done is not None:
+            return done
+        self.shell.interrupt()
+        done, _ = self._until_done(request, time.monotonic() + GRACE_SECONDS, room)
+        if done is None:
+            self.shell.end()
+            raise ShellDeadError
+        return {**done, "status": "timeout"}
 
-    def _pass_on(self, kind: str, content: dict[str, Any], number: int, room: int) -> int:
+    def _until_done(self, request: dict[str, Any], deadline: float, room: int) -> tuple[dict[str, Any] | None, int]:
+        """Pass outputs on until the cell has ended; None at the deadline. With the room that is left for outputs."""
+        while (heard := self.shell.receive(deadline)) is not None:
+            for message in heard:
+                if message["event"] == "done":
+                    name, value = message["error"]
+                    done = {"status": message["status"], "expressions": message["expressions"]}
+                    return {**done, "error": [name[:200], value[:8000]]}, room
+                room = self._pass_on(message["output"], request, room)
+                if message.get("shown"):
+                    self.shell.send(None)
+        return None, room
+
+    def _pass_on(self, output: dict[str, Any], request: dict[str, Any], room: int) -> int:
         """Send one output unless the cell's room is used up (said once); returns the room that is left."""
-        output = {**{key: value for key, value in content.items() if key != "transient"}, "output_type": kind}
+        if request.get("silent") and output["output_type"] != "error":
+            return room
         size = len(json.dumps(output))
         if size <= room:
-            self.send(id=number, event="output", output=output)
+            self.send(id=request["id"], event="output", output=output)
         elif room > 0:
+            text = "\n[the rest of the output was left out]\n"
             self.send(
-                id=number,
-                event="output",
-                output={"output_type": "stream", "name": "stdout", "text": "\n[the rest of the output was left out]\n"},
+                id=request["id"], event="output", output={"output_type": "stream", "name": "stdout", "text": text}
             )
             return 0
         return max(room - size, 0)
 
-    def _reply(self, message: str) -> dict[str, Any]:
-        deadline = time.monotonic() + GRACE_SECONDS
-        while time.monotonic() < deadline:
-            try:
-                heard = self.client.get_shell_msg(timeout=POLL_SECONDS)
-            except queue.Empty:
-                if not self.manager.is_alive():
-                    raise KernelDeadError from None
-                continue
-            if heard["parent_header"].get("msg_id") == message:
-                return dict(heard["content"])
-        raise KernelDeadError
-
 
 def main(folder: Path) -> int:
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # nothing else may write between the answers
     folder.mkdir(parents=True, exist_ok=True)
-    relay = Relay(folder, answers)
-    relay.send(event="ready")
+    relay = Relay(folder)
     try:
         for line in sys.stdin.buffer:
             relay.answer(json.loads(line))
-    except KernelDeadError:
-        return relay.exit_status()
-    relay.manager.shutdown_kernel(now=True)
+    except ShellDeadError:
+        for _ in range(50):
+            if relay.shell.ended():
+                break
+            time.sleep(POLL_SECONDS)
+        return 128 + signal.SIGKILL if relay.shell.status == -signal.SIGKILL else 1
+    relay.shell.end()
     return 0
 
 

@@ -211,7 +211,7 @@ class Sandbox:
             tmpfs=_scratch(),
             log_config=LogConfig(type=LogConfig.types.NONE),
         )
-        command = [PYTHON, "-P", f"{COURSE}/grader/relay.py", folder]
+        command = [PYTHON, "-m", "grader.relay", folder]
         created = self._api.create_container(
             self._place.image, command, name=f"course-sandbox-{self.id}-{role}", user=f"{USER}:{USER}", working_dir="/", environment=environment,
             labels=self._labels(), stdin_open=True, host_config=host,

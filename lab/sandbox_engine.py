@@ -103,7 +103,9 @@ def _start_containerd() -> None:
     """Before ``dockerd``, which would start it as well, then find nobody there at its first try and wait a second until the next."""
     CONTAINERD.mkdir(parents=True, exist_ok=True)
     config = CONTAINERD / "config.toml"
-    config.write_text(_CONTAINERD_CONFIG.format(root=DATA / "containerd", state=CONTAINERD / "state", socket=CONTAINERD_SOCKET))
+    config.write_text(
+        _CONTAINERD_CONFIG.format(root=DATA / "containerd", state=CONTAINERD / "state", socket=CONTAINERD_SOCKET)
+    )
     subprocess.Popen(["containerd", "--config", config, "--log-level", "warn"], stdout=2)
 
 
