@@ -140,7 +140,7 @@ class Shell(InteractiveShell):
         self.exit_now = True
 
     def _showtraceback(self, etype: type[BaseException], evalue: BaseException, stb: list[str]) -> None:
-        self.control.show(output_type="error", ename=etype.__name__, evalue=_text(evalue), traceback=stb)
+        self.control.show(output_type="error", ename=etype.__name__, evalue=str(evalue), traceback=stb)
 
     async def run(self, code: str, *, silent: bool) -> ExecutionResult:
         """One cell; a SIGINT interrupts it."""
@@ -167,13 +167,6 @@ class Shell(InteractiveShell):
             signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _text(error: BaseException) -> str:
-    try:
-        return str(error)
-    except Exception:
-        return "(its text cannot be had)"
-
-
 async def _answer(shell: Shell, request: dict[str, Any]) -> dict[str, Any]:
     try:
         result = await shell.run(request["code"], silent=request["silent"])
@@ -182,7 +175,7 @@ async def _answer(shell: Shell, request: dict[str, Any]) -> dict[str, Any]:
         error = interrupted
     sys.stdout.flush()
     if error is not None:
-        return {"status": "error", "error": [type(error).__name__, _text(error)], "expressions": {}}
+        return {"status": "error", "error": [type(error).__name__, str(error)], "expressions": {}}
     values = shell.user_expressions(request["expressions"])  # type: ignore[no-untyped-call]
     return {"status": "ok", "error": ["", ""], "expressions": values}
 
