@@ -9,6 +9,7 @@ for one line, since some hosts keep /dev/net/tun to root, and is user 1000 from 
 """
 
 import http.client
+import json
 import os
 import shutil
 import socket
@@ -29,6 +30,9 @@ CONTAINERD = Path("/run/user/1000/containerd")
 CONTAINERD_SOCKET = CONTAINERD / "containerd.sock"
 CHECKER_SOCKET = Path("/sockets/checker/docker.sock")
 STUDENT_SOCKET = Path("/sockets/student/docker.sock")
+WORK = "/home/student/work"  # the student's folder, the same in the kernel's container
+RUNTIME = "/usr/local/lib/lab/runtime"
+VENV_PYTHON = "/opt/lab/venv/bin/python"
 TUN = Path("/dev/net/tun")
 USER = 1000
 READY_SECONDS = 60.0
@@ -109,6 +113,29 @@ def _start_containerd() -> None:
     subprocess.Popen(["containerd", "--config", config, "--log-level", "warn"], stdout=2)
 
 
+def _start_guard() -> None:
+    """The student's way to the engine, which hands on what it allows (lab/guard)."""
+    sockets = ["--listen", STUDENT_SOCKET, "--engine", CHECKER_SOCKET]
+    subprocess.Popen([VENV_PYTHON, "-I", "-m", "lab.guard.proxy", *map(str, sockets)], stdout=2)
+
+
+def _keep_links_inside() -> None:
+    """No path through the student's folder leads out of it, for the engine: a link there could be turned at any moment.
+
+    Containers get the folder without that (``RUNTIME``): what a link means to them ends in their own file system.
+    """
+    if os.path.ismount(WORK):
+        subprocess.run(["mount", "-o", "remount,bind,nosymfollow", WORK], check=True)
+
+
+def _configure_dockerd() -> Path:
+    file = CONTAINERD / "daemon.json"
+    builder = {"Entitlements": {"network-host": False, "security-insecure": False}}
+    runtime = {"runtimes": {"course": {"path": RUNTIME}}, "default-runtime": "course"}
+    file.write_text(json.dumps({"builder": builder, **runtime}))
+    return file
+
+
 def _wait_for(there: Callable[[], bool], what: str) -> None:
     deadline = time.monotonic() + READY_SECONDS
     while not there():
@@ -124,6 +151,7 @@ def _report_when_ready(*, registry: bool) -> None:
     if registry:
         _run_registry()
     _wait_for(lambda: answers(CHECKER_SOCKET), "The engine")
+    _wait_for(STUDENT_SOCKET.exists, "The guard")
     os.write(1, b'{"event": "ready"}\n')
     os._exit(0)
 
@@ -135,7 +163,9 @@ def _become_engine(extra: Sequence[str]) -> None:
         "/run/xtables.lock",
     ):  # links that --copy-up made of the image's own
         Path(leftover).unlink(missing_ok=True)
+    _keep_links_inside()
     _start_containerd()
+    _start_guard()
     registry = REGISTRY.is_dir()
     _report_when_ready(registry=registry)
     link_template(TEMPLATE, DATA)
@@ -144,7 +174,7 @@ def _become_engine(extra: Sequence[str]) -> None:
     _wait_for(CONTAINERD_SOCKET.exists, "containerd")
     os.dup2(2, 1)
     options = [f"--data-root={DATA}", "--log-level=warn", f"--containerd={CONTAINERD_SOCKET}"]
-    options += [f"--host=unix://{path}" for path in (CHECKER_SOCKET, STUDENT_SOCKET)]
+    options += [f"--host=unix://{CHECKER_SOCKET}", f"--config-file={_configure_dockerd()}"]
     options += ["--registry-mirror=http://127.0.0.1:5000"] if registry else []
     os.execvp("dockerd", ["dockerd", *options, *extra])
 
