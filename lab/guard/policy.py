@@ -110,7 +110,7 @@ def _routes() -> list[Route]:
         "/_ping", "/version", "/info", "/events", "/system/df", "/plugins",
         "/containers/json", rf"/containers/{one}/(json|logs|stats|top|changes|export|archive)", rf"/exec/{one}/json",
         "/images/json", "/images/get", "/images/search", rf"/images/{image}/(json|history|get)", rf"/distribution/{image}/json",
-        "/networks/?", rf"/networks/{one}", "/volumes", rf"/volumes/{one}",
+        "/networks", rf"/networks/{one}", "/volumes", rf"/volumes/{one}",
     ]  # fmt: skip
     changes = [
         rf"/containers/{one}/(start|stop|restart|kill|pause|unpause|wait|resize|rename)", rf"/exec/{one}/resize",
