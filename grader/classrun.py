@@ -15,7 +15,7 @@ from grader import feedback
 from grader.archive import Limits as FileLimits
 from grader.archive import RefusedError, folder_members, take
 from grader.execute import Execution, Outcome
-from grader.gradebook import Course, Recorded, ensure_assignment, record, released_cells
+from grader.gradebook import Course, Recorded, ensure_assignment, late_penalty, record, released_cells
 from grader.release import SOURCE
 from grader.repair import MalformedError, ReleasedCell, read, restore
 from grader.results import Check, Reason, Result
@@ -72,6 +72,7 @@ class Grader:
         try:
             outcomes = self._execute(notebooks, files, notes)
             grades = record(self.course, self.assignment, student, notebooks, files)
+            penalty = late_penalty(self.course, self.assignment, student)
         except (SandboxError, DockerException, LabError) as error:
             return self._not_graded(student, "environment", str(error), notes)
         reasons = {outcome.reason for outcome in outcomes.values()}
@@ -79,7 +80,7 @@ class Grader:
         checks = [
             check for name, cells in self.released.items() for check in checks_of(name, cells, outcomes[name], grades)
         ]
-        return Result(student, checks, reason, notes=notes)
+        return Result(student, checks, reason, notes=notes, late_penalty=penalty)
 
     def _read(self, student: str, notes: list[str]) -> dict[str, bytes]:
         folder = self.course.folder("submitted", self.assignment, student)

@@ -33,6 +33,8 @@ from nbgrader.preprocessors import (  # type: ignore[import-untyped]
 from nbgrader.utils import determine_grade, parse_utc  # type: ignore[import-untyped]
 from sqlalchemy.exc import SAWarning
 from traitlets import Dict as DictTrait
+from traitlets.config import Config
+from traitlets.config.loader import PyFileConfigLoader
 
 from grader.release import SOURCE, generate, quiet_log, sources, what_nbgrader_said
 from grader.repair import ReleasedCell
@@ -137,9 +139,27 @@ def record(
             )
             converter.sanitize_preprocessors = [OverwriteKernelspec, OverwriteCells, CheckCellMetadata]
             converter.autograde_preprocessors = [SaveGrades, AssignLatePenalties, CheckCellMetadata]
+            converter.config.merge(_late_config(course.root))
             converter.config.SaveGrades.previous = _previous_sources(course.folder("autograded", assignment, student))
             converter.start()
         return _recorded(course, assignment, student)
+
+
+def late_penalty(course: Course, assignment: str, student: str) -> float:
+    """The points that the course's late-submission plugin takes off; 0 without one, without a due date, and in time."""
+    with LOCK, _opened(course) as gradebook:
+        return float(gradebook.find_submission(assignment, student).late_submission_penalty or 0.0)
+
+
+def _late_config(root: Path) -> Config:
+    """What the course's own ``nbgrader_config.py`` says about late work: the plugin of ``AssignLatePenalties`` and that plugin's settings."""
+    file = root / "nbgrader_config.py"
+    if not file.exists():
+        return Config()
+    known = PyFileConfigLoader(file.name, path=str(root)).load_config()
+    plugin = known.AssignLatePenalties.get("plugin_class", "LateSubmissionPlugin")
+    name = plugin.rpartition(".")[2] if isinstance(plugin, str) else plugin.__name__
+    return Config({section: known[section] for section in ("AssignLatePenalties", name) if section in known})
 
 
 def _stage(folder: Path, notebooks: Mapping[str, NotebookNode], files: Mapping[str, bytes]) -> None:

@@ -33,13 +33,17 @@ class Check:
 
 @dataclass
 class Result:
-    """One submission. ``notes`` are for the instructor: repairs, files left out, what went wrong in the sandbox."""
+    """One submission. ``notes`` are for the instructor: repairs, files left out, what went wrong in the sandbox.
+
+    ``points`` are those of the checks less ``late_penalty``, and never below zero.
+    """
 
     student: str
     checks: list[Check]
     reason: Reason | None = None
     seconds: float = 0.0
     notes: list[str] = field(default_factory=list)
+    late_penalty: float = 0.0
 
     @property
     def graded(self) -> bool:
@@ -48,7 +52,7 @@ class Result:
 
     @property
     def points(self) -> float:
-        return sum(check.points for check in self.checks)
+        return max(sum(check.points for check in self.checks) - self.late_penalty, 0.0)
 
     @property
     def max_points(self) -> float:
@@ -62,6 +66,7 @@ class Result:
             "reason": self.reason,
             "points": self.points,
             "max_points": self.max_points,
+            "late_penalty": self.late_penalty,
             "seconds": round(self.seconds, 3),
             "checks": [
                 {
