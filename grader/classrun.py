@@ -4,7 +4,8 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import docker
@@ -15,7 +16,19 @@ from grader import feedback
 from grader.archive import Limits as FileLimits
 from grader.archive import RefusedError, folder_members, take
 from grader.execute import Execution, Outcome
-from grader.gradebook import Course, Recorded, ensure_assignment, late_penalty, record, released_cells
+from grader.gradebook import (
+    DATABASE,
+    Course,
+    Recorded,
+    ensure_assignment,
+    late_penalty,
+    record,
+    recorded,
+    released_cells,
+    source_hash,
+)
+from grader.journal import Entry, Journal, key_of
+from grader.pool import Sandboxes, StoppedError
 from grader.release import SOURCE
 from grader.repair import MalformedError, ReleasedCell, read, restore
 from grader.results import Check, Reason, Result
@@ -23,6 +36,7 @@ from grader.sandbox import Limits, Place, Sandbox, SandboxError, sweep
 from lab.errors import LabError
 
 ATTEMPTS = 3  # a sandbox that fails is made anew twice
+JOURNAL = f"{DATABASE}.journal"
 SUBMITTED = FileLimits(
     notebook_bytes=100 << 20, total_bytes=120 << 20
 )  # a notebook swollen by its outputs is still a notebook
@@ -38,17 +52,31 @@ class Grader:
 
     course: Course
     assignment: str
-    client: docker.DockerClient
+    released: Mapping[str, Sequence[ReleasedCell]]
     place: Place
     limits: Limits
-    released: Mapping[str, Sequence[ReleasedCell]]
 
-    def grade(self, student: str) -> Result:
-        """Grade one student's folder; whatever is wrong with it or with us is in the result."""
+    def unchanged(self, student: str) -> Result | None:
+        """The result that is recorded of this very submission, with the marks given by hand since; None where it has to be graded."""
+        try:
+            key = self._key(self._read(student, []))
+            entry = self._journal.find(self.assignment, student, key)
+        except (MalformedError, RefusedError):
+            return None
+        grades = recorded(self.course, self.assignment, student) if entry else None
+        if entry is None or grades is None or not self._has_pages(student):
+            return None
+        return replace(self._result(student, entry, grades), unchanged=True)
+
+    def grade(self, student: str, sandboxes: Sandboxes) -> Result:
+        """Grade one student's folder; whatever is wrong with it or with us is in the result. Raises StoppedError only."""
         start = time.monotonic()
         try:
-            result = self._graded(student)
-            self._write_feedback(result)
+            result = self._graded(student, sandboxes, start)
+            if not result.graded:
+                feedback.write_reason(self.course, self.assignment, result)
+        except StoppedError:
+            raise
         except Exception as error:  # whatever it is, it must not reach the rest of the class
             result = self._not_graded(
                 student, "environment", f"The grader itself failed: {type(error).__name__}: {error}", []
@@ -56,31 +84,51 @@ class Grader:
         result.seconds = time.monotonic() - start
         return result
 
-    def _write_feedback(self, result: Result) -> None:
-        if result.graded:
-            feedback.write(self.course, self.assignment, result.student)
-        else:
-            feedback.write_reason(self.course, self.assignment, result)
-
-    def _graded(self, student: str) -> Result:
+    def _graded(self, student: str, sandboxes: Sandboxes, start: float) -> Result:
         notes: list[str] = []
         try:
             files = self._read(student, notes)
+            key = self._key(files)
             notebooks = self._repaired(files, notes)
         except (MalformedError, RefusedError) as why:
             return self._not_graded(student, "malformed", str(why), notes)
         try:
-            outcomes = self._execute(notebooks, files, notes)
+            outcomes = self._execute(notebooks, files, notes, sandboxes)
+            self._journal.forget(self.assignment, student)
             grades = record(self.course, self.assignment, student, notebooks, files)
-            penalty = late_penalty(self.course, self.assignment, student)
         except (SandboxError, DockerException, LabError) as error:
             return self._not_graded(student, "environment", str(error), notes)
-        reasons = {outcome.reason for outcome in outcomes.values()}
+        feedback.write(self.course, self.assignment, student)
+        entry = Entry(outcomes, time.monotonic() - start, notes)
+        self._journal.keep(self.assignment, student, key, entry)
+        return self._result(student, entry, grades)
+
+    def _result(self, student: str, entry: Entry, grades: Mapping[tuple[str, str], Recorded]) -> Result:
+        reasons = {outcome.reason for outcome in entry.outcomes.values()}
         reason = next((one for one in SEVERITY if one in reasons), None)
         checks = [
-            check for name, cells in self.released.items() for check in checks_of(name, cells, outcomes[name], grades)
+            check
+            for name, cells in self.released.items()
+            for check in checks_of(name, cells, entry.outcomes[name], grades)
         ]
-        return Result(student, checks, reason, notes=notes, late_penalty=penalty)
+        penalty = late_penalty(self.course, self.assignment, student)
+        return Result(student, checks, reason, entry.seconds, entry.notes, penalty)
+
+    @cached_property
+    def _journal(self) -> Journal:
+        return Journal(self.course.root / JOURNAL)
+
+    @cached_property
+    def _circumstances(self) -> tuple[object, ...]:
+        """The lab image is named after its content, the grader's code included."""
+        return source_hash(self.course, self.assignment), self.place, self.limits
+
+    def _key(self, files: Mapping[str, bytes]) -> str:
+        return key_of(files, self._circumstances)
+
+    def _has_pages(self, student: str) -> bool:
+        folder = self.course.folder("feedback", self.assignment, student)
+        return all((folder / f"{name}.html").is_file() for name in self.released)
 
     def _read(self, student: str, notes: list[str]) -> dict[str, bytes]:
         folder = self.course.folder("submitted", self.assignment, student)
@@ -106,26 +154,14 @@ class Grader:
         return notebooks
 
     def _execute(
-        self, notebooks: Mapping[str, NotebookNode], files: Mapping[str, bytes], notes: list[str]
+        self, notebooks: Mapping[str, NotebookNode], files: Mapping[str, bytes], notes: list[str], sandboxes: Sandboxes
     ) -> dict[str, Outcome]:
         outcomes = {}
         for name, notebook in notebooks.items():
-            outcomes[name] = self._in_a_sandbox(notebook, self.released[name], self._files_for_student(files))
+            outcomes[name] = run_notebook(sandboxes, notebook, self.released[name], self._files_for_student(files))
             notes += outcomes[name].notes
             notebook.metadata["course"] = {"reason": outcomes[name].reason, "notes": list(notes)}
         return outcomes
-
-    def _in_a_sandbox(
-        self, notebook: NotebookNode, cells: Sequence[ReleasedCell], files: Mapping[str, bytes]
-    ) -> Outcome:
-        for attempt in range(1, ATTEMPTS + 1):
-            try:
-                with Sandbox(self.client, self.place, self.limits, files) as sandbox:
-                    return Execution(sandbox, cells).run(notebook)
-            except (SandboxError, DockerException) as error:
-                if attempt == ATTEMPTS:
-                    raise SandboxError(f"{error} (tried {ATTEMPTS} times)") from error
-        raise AssertionError("unreachable")
 
     def _files_for_student(self, submitted: Mapping[str, bytes]) -> dict[str, bytes]:
         """What lies beside the notebook: as released, with the student's own versions over it."""
@@ -139,6 +175,21 @@ class Grader:
         cells = [cell for released in self.released.values() for cell in released if cell.is_test or cell.is_manual]
         checks = [Check(cell.title, 0.0, cell.points, "skipped", message) for cell in cells]
         return Result(student, checks, reason, notes=[message, *notes])
+
+
+def run_notebook(
+    sandboxes: Sandboxes, notebook: NotebookNode, cells: Sequence[ReleasedCell], files: Mapping[str, bytes]
+) -> Outcome:
+    """Run one notebook in a sandbox of its own; our side's failures are tried again. Raises SandboxError, StoppedError."""
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            with sandboxes.sandbox() as sandbox:
+                sandbox.bring(files)
+                return Execution(sandbox, cells).run(notebook)
+        except (SandboxError, DockerException) as error:
+            if attempt == ATTEMPTS:
+                raise SandboxError(f"{error} (tried {ATTEMPTS} times)") from error
+    raise AssertionError("unreachable")
 
 
 def checks_of(
@@ -180,24 +231,49 @@ class Run:
     released: Mapping[str, Sequence[ReleasedCell]]
 
     def grade(
-        self, client: docker.DockerClient, place: Place, limits: Limits, workers: int, done: Done
+        self,
+        client: docker.DockerClient,
+        place: Place,
+        limits: Limits,
+        workers: int,
+        done: Done,
+        *,
+        again: bool = False,
     ) -> list[Result]:
-        """Grade them all; ``done`` hears of each result as it comes. The results are in the order of ``students``."""
+        """Grade what is new or has changed, or (``again``) everything; ``done`` hears of each result as it comes.
+
+        The results are in the order of ``students``. On KeyboardInterrupt what is not finished is given up; what is finished stays recorded.
+        No sandbox is left either way.
+        """
         sweep(client)
-        grader = Grader(self.course, self.assignment, client, place, limits, self.released)
+        grader = Grader(self.course, self.assignment, self.released, place, limits)
+        results: dict[str, Result] = {}
         lock = threading.Lock()
 
-        def one(student: str) -> Result:
-            result = grader.grade(student)
+        def take(result: Result) -> None:
             with lock:
+                results[result.student] = result
                 done(result)
-            return result
 
-        pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="grade")
-        try:
-            return list(pool.map(one, self.students))
-        finally:
-            pool.shutdown(cancel_futures=True)
+        for found in () if again else filter(None, map(grader.unchanged, self.students)):
+            take(found)
+        waiting = [student for student in self.students if student not in results]
+        needed = len(waiting) * len(self.released)
+        with Sandboxes(lambda: Sandbox(client, place, limits), ahead=workers, needed=needed) as sandboxes:
+            in_parallel(workers, lambda student: take(grader.grade(student, sandboxes)), waiting, sandboxes.close)
+        return [results[student] for student in self.students]
+
+
+def in_parallel(workers: int, work: Callable[[str], None], names: Iterable[str], stop: Callable[[], None]) -> None:
+    """Do the work for each name. At the end, also an early one, nothing is running: ``stop`` is called to end what is under way."""
+    pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="grade")
+    try:
+        for _ in pool.map(work, names):
+            pass
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+        stop()
+        pool.shutdown()
 
 
 def plan(root: Path, assignment: str, students: Iterable[str] = ()) -> Run:

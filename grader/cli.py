@@ -2,12 +2,15 @@
 
 import json
 import os
+import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from rich.markup import escape
 
 from lab.course import ROOT
 from lab.errors import LabError
@@ -34,6 +37,7 @@ student_option = click.option(
 @click.option(
     "--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Submissions graded at the same time."
 )
+@click.option("--regrade", is_flag=True, help="Grade unchanged submissions again as well.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of the table.")
 @click.option(
     "--cell-seconds",
@@ -51,27 +55,21 @@ student_option = click.option(
 )
 @course_option
 def grade_command(
-    assignment: str, students: tuple[str, ...], workers: int, as_json: bool, cell_seconds: float, submission_seconds: float, course: Path
+    assignment: str, students: tuple[str, ...], workers: int, regrade: bool, as_json: bool, cell_seconds: float, submission_seconds: float, course: Path
 ) -> None:  # fmt: skip
     """Grade the submissions in submitted/STUDENT/ASSIGNMENT/.
 
     Each is run in a fresh sandbox of its own, without network. Points go to the gradebook, executed notebooks to autograded/, a page for
     each student to feedback/. A submission that cannot be graded is reported with its reason; the others are graded all the same.
 
+    What was graded before and has not changed since (the submission, the exercise, the grader, the time limits) is not run again: its result
+    is reported as it is in the gradebook now. So a run that was stopped, with Ctrl-C or the hard way, goes on where it was.
+
     \b
     Reasons:  timeout, out-of-memory, kernel-died   graded: what came before counts
               environment                           not graded: our side failed, three times; costs nothing
               malformed                             not graded: missing, or not a notebook
     """  # noqa: D301
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
     from grader.classrun import plan
     from grader.results import document
     from grader.sandbox import Limits
@@ -82,23 +80,12 @@ def grade_command(
     limits = Limits(cell_seconds=cell_seconds, submission_seconds=submission_seconds)
     run = plan(course.resolve(), assignment, students)
     place = sandbox_place(client)
-    columns = (
-        TextColumn("Grade"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        TextColumn("[dim]{task.fields[last]}"),
-    )
-    with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("Grade", total=len(run.students), last="")
-        results = run.grade(
-            client,
-            place,
-            limits,
-            workers,
-            lambda result: progress.update(task, advance=1, last=f"{result.student}: {_points(result)}"),
-        )
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # asked to end: as with Ctrl-C, no sandbox is left
+    with _progress(len(run.students)) as done:
+        results = run.grade(client, place, limits, workers, done, again=regrade)
+    unchanged = sum(result.unchanged for result in results)
+    if unchanged:
+        say(f"{unchanged} unchanged, {len(results) - unchanged} graded")
     if as_json:
         click.echo(
             json.dumps(
@@ -147,6 +134,41 @@ def sandbox_place(client: "DockerClient") -> "Place":
         return ensure_place(client, image, lab_template, names)
     except SandboxError as error:
         raise LabError(str(error), "bin/lab doctor; then grade again") from error
+
+
+@contextmanager
+def _progress(students: int) -> Iterator[Callable[["Result"], None]]:
+    """A bar over what has to be graded, with the time that it will still take and the last result; gives what hears of each result."""
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("Grade"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("[dim]{task.fields[last]}", markup=True),
+    )
+    with Progress(*columns, console=console, transient=True, speed_estimate_period=600) as progress:
+        task = progress.add_task("Grade", total=students, last="")
+        unchanged = 0
+
+        def done(result: "Result") -> None:
+            nonlocal unchanged
+            unchanged += result.unchanged
+            said = escape(
+                f"{result.student}: {_points(result)}{f' ({result.reason})' if result.graded and result.reason else ''}"
+            )
+            progress.update(task, total=students - unchanged, advance=not result.unchanged, last=said)
+
+        yield done
 
 
 def _points(result: "Result") -> str:

@@ -36,7 +36,7 @@ from traitlets import Dict as DictTrait
 from traitlets.config import Config
 from traitlets.config.loader import PyFileConfigLoader
 
-from grader.release import SOURCE, generate, quiet_log, sources, what_nbgrader_said
+from grader.release import SOURCE, generate, quiet_log, sources, swap, what_nbgrader_said
 from grader.repair import ReleasedCell
 from lab.errors import LabError
 
@@ -103,7 +103,7 @@ def ensure_assignment(course: Course, assignment: str) -> None:
             f"one of: {', '.join(known)}" if known else "run this in a checkout of the course",
         )
     record = course.root / f"{DATABASE}.released.json"
-    wanted = _hash(course.folder(SOURCE, assignment))
+    wanted = source_hash(course, assignment)
     with LOCK:
         noted = json.loads(record.read_text()) if record.exists() else {}
         if noted.get(assignment) == wanted and _knows(course, assignment):
@@ -130,9 +130,11 @@ def record(
 
     ``files`` are the submission's other files. Raises LabError with nbgrader's own words.
     """
-    with LOCK, tempfile.TemporaryDirectory(prefix="docker-course-") as folder:
-        _stage(Path(folder, student, assignment), notebooks, files)
-        directory = course.directory(assignment, submitted_directory=folder)
+    with LOCK, tempfile.TemporaryDirectory(prefix=".grading-", dir=course.root) as folder:
+        _stage(Path(folder, "in", student, assignment), notebooks, files)
+        directory = course.directory(
+            assignment, submitted_directory=f"{folder}/in", autograded_directory=f"{folder}/out"
+        )
         with what_nbgrader_said(f"record the grades of {student}", "correct what it names, then grade again"):
             converter = Autograde(
                 coursedir=directory, log=quiet_log()[0], force=True, exclude_overwriting={assignment: list(files)}
@@ -142,7 +144,9 @@ def record(
             converter.config.merge(_late_config(course.root))
             converter.config.SaveGrades.previous = _previous_sources(course.folder("autograded", assignment, student))
             converter.start()
-        return _recorded(course, assignment, student)
+        # last and whole: a run that is killed before this compares with the old answers once more
+        swap(Path(folder, "out", student, assignment), course.folder("autograded", assignment, student))
+        return recorded(course, assignment, student) or {}
 
 
 def late_penalty(course: Course, assignment: str, student: str) -> float:
@@ -181,13 +185,18 @@ def _is_time(content: bytes) -> bool:
         return False
 
 
-def _recorded(course: Course, assignment: str, student: str) -> dict[tuple[str, str], Recorded]:
-    with _opened(course) as gradebook:
+def recorded(course: Course, assignment: str, student: str) -> dict[tuple[str, str], Recorded] | None:
+    """The grades of a submission as {(notebook, grade_id): grade}; None where the gradebook has none of it."""
+    with LOCK, _opened(course) as gradebook:
+        try:
+            submission = gradebook.find_submission(assignment, student)
+        except MissingEntry:
+            return None
         return {
             (notebook.name, grade.name): Recorded(
                 max(grade.score or 0.0, 0.0), grade.needs_manual_grade, grade.manual_score is not None
             )
-            for notebook in gradebook.find_submission(assignment, student).notebooks
+            for notebook in submission.notebooks
             for grade in notebook.grades
         }
 
@@ -253,8 +262,9 @@ def _find_alembic() -> None:
         os.environ["PATH"] = here + os.pathsep + os.environ["PATH"]
 
 
-def _hash(folder: Path) -> str:
-    digest = hashlib.sha256()
+def source_hash(course: Course, assignment: str) -> str:
+    """Stands for the assignment as ``solutions/`` has it now."""
+    digest, folder = hashlib.sha256(), course.folder(SOURCE, assignment)
     for path in sorted(folder.rglob("*")):
         if path.is_file():
             digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes())

@@ -86,7 +86,7 @@ def release(course: Path, assignments: Sequence[str] = ()) -> list[Difference]:
     with _built(course, assignments) as fresh:
         changed = _differences(course, fresh, assignments)
         for name in _touched(changed):
-            _swap(fresh / name, course / RELEASE / name)
+            swap(fresh / name, course / RELEASE / name)
     return changed
 
 
@@ -228,9 +228,9 @@ def _touched(changed: list[Difference]) -> list[str]:
     return sorted({difference.path.split("/")[1] for difference in changed})
 
 
-def _swap(fresh: Path, present: Path) -> None:
+def swap(fresh: Path, present: Path) -> None:
     """Put ``fresh`` in the place of ``present`` (no ``fresh``: remove it); a failure half-way restores ``present``."""
-    present.parent.mkdir(exist_ok=True)
+    present.parent.mkdir(parents=True, exist_ok=True)
     old = fresh.with_name(fresh.name + ".old")
     if present.exists():
         present.rename(old)

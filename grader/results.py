@@ -36,6 +36,7 @@ class Result:
     """One submission. ``notes`` are for the instructor: repairs, files left out, what went wrong in the sandbox.
 
     ``points`` are those of the checks less ``late_penalty``, and never below zero.
+    ``unchanged``: it was graded by an earlier run, and nothing has changed since.
     """
 
     student: str
@@ -44,6 +45,7 @@ class Result:
     seconds: float = 0.0
     notes: list[str] = field(default_factory=list)
     late_penalty: float = 0.0
+    unchanged: bool = False
 
     @property
     def graded(self) -> bool:

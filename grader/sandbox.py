@@ -18,6 +18,7 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -84,18 +85,25 @@ class SandboxError(Exception):
 
 def owner() -> str:
     """Who makes a sandbox: this process on this machine. What a dead owner left behind is swept away."""
-    return f"{socket.gethostname()}/{os.getpid()}"
+    return f"{socket.gethostname()}/{os.getpid()}-{_born(os.getpid())}"
+
+
+def _born(process: int) -> str:
+    """When a process started, in the kernel's ticks: after a restart of the machine, another one has the same number. Empty without /proc."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[19]
+    except OSError:
+        return ""
 
 
 class Sandbox:
     """A context manager: made on entry, gone on exit, whatever happened in between."""
 
-    def __init__(self, client: docker.DockerClient, place: Place, limits: Limits, files: Mapping[str, bytes]) -> None:
+    def __init__(self, client: docker.DockerClient, place: Place, limits: Limits) -> None:
         self.id = secrets.token_hex(6)
         self.limits = limits
         self._api = client.api
         self._place = place
-        self._files = files
         self._containers: dict[str, str] = {}
         self.student: Kernel
         self.checker: Kernel
@@ -120,6 +128,15 @@ class Sandbox:
     def close(self) -> None:
         """Remove all that carries this sandbox's label."""
         remove(self._api, f"{LABEL}={self.id}")
+
+    def bring(self, files: Mapping[str, bytes]) -> None:
+        """Put a submission's files into the student's folder, before any code of the student has run."""
+        if files:
+            self._api.put_archive(self._containers["student"], WORK, packed(files))
+
+    def runs(self) -> bool:
+        """Whether all three containers run: one that was made some time ago may have ended since."""
+        return all(self._api.inspect_container(one)["State"]["Running"] for one in self._containers.values())
 
     def read_file(self, path: str) -> bytes:
         """A file of the student's folder. Raises FileNotFoundError, and ``grader.archive.RefusedError`` for all but a small regular file.
@@ -167,8 +184,6 @@ class Sandbox:
             made = pool.map(self._create_kernel, roles[1:])
             engine = self._start("engine")
             self._containers.update(zip(roles[1:], made, strict=True))
-            if self._files:
-                self._api.put_archive(self._containers["student"], WORK, packed(self._files))
             self.student, self.checker = map(Kernel, pool.map(self._start, roles[1:]))
         deadline = time.monotonic() + START_SECONDS
         for kernel in (Kernel(engine), self.student, self.checker):
@@ -305,7 +320,8 @@ def sweep(client: docker.DockerClient) -> None:
 
 
 def _alive(one: str) -> bool:
-    host, _, process = one.rpartition("/")
+    host, _, name = one.rpartition("/")
+    process, _, born = name.partition("-")
     if host != socket.gethostname():
         return True
     try:
@@ -313,8 +329,8 @@ def _alive(one: str) -> bool:
     except ProcessLookupError:
         return False
     except PermissionError:
-        return True
-    return True
+        pass
+    return born == _born(int(process))
 
 
 def _host_config(api: Any, *, memory: int, pids: int, **options: Any) -> dict[str, Any]:
