@@ -3,9 +3,11 @@
 nbgrader changes the working directory of the process while it converts, so all that calls it holds one lock and paths are absolute.
 """
 
+import fcntl
 import hashlib
 import json
 import os
+import shutil
 import sys
 import tempfile
 import threading
@@ -42,6 +44,7 @@ from lab.errors import LabError
 
 LOCK = threading.RLock()
 DATABASE = "gradebook.db"
+WORKPLACE = ".grading-"
 
 
 @dataclass(frozen=True)
@@ -130,7 +133,7 @@ def record(
 
     ``files`` are the submission's other files. Raises LabError with nbgrader's own words.
     """
-    with LOCK, tempfile.TemporaryDirectory(prefix=".grading-", dir=course.root) as folder:
+    with LOCK, _workplace(course) as folder:
         _stage(Path(folder, "in", student, assignment), notebooks, files)
         directory = course.directory(
             assignment, submitted_directory=f"{folder}/in", autograded_directory=f"{folder}/out"
@@ -164,6 +167,17 @@ def _late_config(root: Path) -> Config:
     plugin = known.AssignLatePenalties.get("plugin_class", "LateSubmissionPlugin")
     name = plugin.rpartition(".")[2] if isinstance(plugin, str) else plugin.__name__
     return Config({section: known[section] for section in ("AssignLatePenalties", name) if section in known})
+
+
+@contextmanager
+def _workplace(course: Course) -> Iterator[str]:
+    """A folder beside ``autograded/``, for one writer at a time on this machine; what a killed one left goes first."""
+    with (course.root / f"{DATABASE}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for leftover in course.root.glob(f"{WORKPLACE}*"):
+            shutil.rmtree(leftover)
+        with tempfile.TemporaryDirectory(prefix=WORKPLACE, dir=course.root) as folder:
+            yield folder
 
 
 def _stage(folder: Path, notebooks: Mapping[str, NotebookNode], files: Mapping[str, bytes]) -> None:
