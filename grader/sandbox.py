@@ -32,6 +32,7 @@ from grader.results import Reason
 
 LABEL = "course.sandbox"
 OWNER_LABEL = "course.sandbox.owner"
+BORN_LABEL = "course.sandbox.owner-born"
 USER = 1000
 WORK = "/home/student/work"  # the same path in E and A, so that `docker run -v "$PWD":/x` means the same folder
 CHECK = "/home/student/check"
@@ -39,6 +40,7 @@ PYTHON = "/opt/lab/venv/bin/python"
 COURSE = "/opt/course"
 START_SECONDS = 90.0
 DEATH_SECONDS = 5.0  # for Docker to notice that a container has ended, and why
+ROLES = ("engine", "student", "checker")
 SOCKETS = {"checker": "/sockets/checker", "student": "/sockets/student"}
 NO_LOOKUP = (
     "docker.io",
@@ -85,11 +87,16 @@ class SandboxError(Exception):
 
 def owner() -> str:
     """Who makes a sandbox: this process on this machine. What a dead owner left behind is swept away."""
-    return f"{socket.gethostname()}/{os.getpid()}-{_born(os.getpid())}"
+    return f"{socket.gethostname()}/{os.getpid()}"
+
+
+def owner_labels() -> dict[str, str]:
+    """The labels of all that this process makes."""
+    return {OWNER_LABEL: owner(), BORN_LABEL: _born(os.getpid())}
 
 
 def _born(process: int) -> str:
-    """When a process started, in the kernel's ticks: after a restart of the machine, another one has the same number. Empty without /proc."""
+    """When a process started, in the kernel's ticks: its number alone may be another's after a restart. Empty without /proc."""
     try:
         return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[19]
     except OSError:
@@ -133,6 +140,10 @@ class Sandbox:
         """Put a submission's files into the student's folder, before any code of the student has run."""
         if files:
             self._api.put_archive(self._containers["student"], WORK, packed(files))
+
+    def container(self, role: str) -> str:
+        """The id of one of its three containers; ``role`` is one of ROLES."""
+        return self._containers[role]
 
     def runs(self) -> bool:
         """Whether all three containers run: one that was made some time ago may have ended since."""
@@ -179,12 +190,11 @@ class Sandbox:
         for name, size in (("work", self.limits.work_disk), ("checker", 1), ("student", 1)):
             self._volume(name, size)
         with ThreadPoolExecutor(3) as pool:
-            roles = ("engine", "student", "checker")
             self._containers["engine"] = self._create_engine()
-            made = pool.map(self._create_kernel, roles[1:])
+            made = pool.map(self._create_kernel, ROLES[1:])
             engine = self._start("engine")
-            self._containers.update(zip(roles[1:], made, strict=True))
-            self.student, self.checker = map(Kernel, pool.map(self._start, roles[1:]))
+            self._containers.update(zip(ROLES[1:], made, strict=True))
+            self.student, self.checker = map(Kernel, pool.map(self._start, ROLES[1:]))
         deadline = time.monotonic() + START_SECONDS
         for kernel in (Kernel(engine), self.student, self.checker):
             kernel.wait_until_ready(deadline)
@@ -194,7 +204,7 @@ class Sandbox:
         self._api.create_volume(f"course-sandbox-{self.id}-{name}", "local", options, self._labels())
 
     def _labels(self) -> dict[str, str]:
-        return {LABEL: self.id, OWNER_LABEL: owner()}
+        return {LABEL: self.id, **owner_labels()}
 
     def _mount(self, name: str, target: str) -> Mount:
         return Mount(target, f"course-sandbox-{self.id}-{name}", no_copy=True)
@@ -298,12 +308,12 @@ def attach(api: Any, container: str) -> Channel:
     return Channel(getattr(stream, "_sock", stream))
 
 
-def remove(api: Any, label: str) -> None:
-    """Remove all containers, then all volumes with that label."""
-    for container in api.containers(all=True, filters={"label": label}):
+def remove(api: Any, *labels: str) -> None:
+    """Remove all containers, then all volumes that carry all of these labels."""
+    for container in api.containers(all=True, filters={"label": list(labels)}):
         with suppress(APIError):
             api.remove_container(container["Id"], force=True, v=True)
-    for volume in api.volumes(filters={"label": label})["Volumes"] or []:
+    for volume in api.volumes(filters={"label": list(labels)})["Volumes"] or []:
         with suppress(APIError):
             api.remove_volume(volume["Name"], force=True)
 
@@ -314,15 +324,16 @@ def sweep(client: docker.DockerClient) -> None:
         *client.api.containers(all=True, filters={"label": OWNER_LABEL}),
         *(client.api.volumes(filters={"label": OWNER_LABEL})["Volumes"] or []),
     ]
-    for one in {thing["Labels"][OWNER_LABEL] for thing in found}:
-        if not _alive(one):
-            remove(client.api, f"{OWNER_LABEL}={one}")
+    for one, born in {(thing["Labels"][OWNER_LABEL], thing["Labels"].get(BORN_LABEL, "")) for thing in found}:
+        if not _alive(one, born):
+            labels = [f"{OWNER_LABEL}={one}", *([f"{BORN_LABEL}={born}"] if born else [])]
+            remove(client.api, *labels)
 
 
-def _alive(one: str) -> bool:
-    host, _, name = one.rpartition("/")
-    process, _, born = name.partition("-")
-    if host != socket.gethostname():
+def _alive(one: str, born: str) -> bool:
+    """Whether the owner may still be there. Who cannot be asked (another machine's, another version's) counts as alive."""
+    host, _, process = one.rpartition("/")
+    if host != socket.gethostname() or not process.isdecimal():
         return True
     try:
         os.kill(int(process), 0)
@@ -330,7 +341,7 @@ def _alive(one: str) -> bool:
         return False
     except PermissionError:
         pass
-    return born == _born(int(process))
+    return not born or born == _born(int(process))
 
 
 def _host_config(api: Any, *, memory: int, pids: int, **options: Any) -> dict[str, Any]:

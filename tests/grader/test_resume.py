@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from nbgrader.api import Gradebook
 
 from grader.classrun import JOURNAL
 from grader.gradebook import Course
-from grader.sandbox import OWNER_LABEL, sweep
+from grader.sandbox import BORN_LABEL, OWNER_LABEL, owner, sweep
 from lab.course import ROOT
 from lab.host import ensure_engine
 
@@ -69,12 +70,12 @@ class Runs:
 
     def left(self) -> list[str]:
         """The containers and volumes of sandboxes of these runs."""
-        mine = tuple(f"/{pid}-" for pid in self.owners)
+        mine = {f"{socket.gethostname()}/{pid}" for pid in self.owners}
         found = [
             *self.client.api.containers(all=True, filters={"label": OWNER_LABEL}),
             *(self.client.api.volumes(filters={"label": OWNER_LABEL})["Volumes"] or []),
         ]
-        return [str(one) for one in found if any(pid in one["Labels"][OWNER_LABEL] for pid in mine)]
+        return [str(one) for one in found if one["Labels"][OWNER_LABEL] in mine]
 
     def until(self, condition: Callable[[], bool], running: subprocess.Popen[str]) -> None:
         deadline = time.monotonic() + 300
@@ -180,7 +181,11 @@ def test_only_what_has_changed_is_graded_again(runs: Runs) -> None:
 
 def test_leftovers_of_another_process_with_the_same_number_are_swept() -> None:
     client: docker.DockerClient = ensure_engine()
-    mine = f"{os.uname().nodename}/{os.getpid()}-1"  # this process, but it did not start in the kernel's first tick
-    volume = client.volumes.create(labels={OWNER_LABEL: mine})
-    sweep(client)
-    assert client.volumes.list(filters={"name": volume.name}) == []
+    other = client.volumes.create(labels={OWNER_LABEL: owner(), BORN_LABEL: "1"})  # we did not start in the first tick
+    unknown = client.volumes.create(labels={OWNER_LABEL: f"{owner()}-of-another-version"})
+    try:
+        sweep(client)
+        assert client.volumes.list(filters={"name": other.name}) == []
+        assert client.volumes.list(filters={"name": unknown.name})
+    finally:
+        unknown.remove(force=True)

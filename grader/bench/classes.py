@@ -1,0 +1,45 @@
+"""Classes to grade, and how long `bin/lab grade` takes for them."""
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+from nbformat.v4 import new_markdown_cell
+
+from grader.release import SOURCE
+from lab.course import ROOT
+from lab.errors import LabError
+
+
+def make(root: Path, assignment: str, students: int) -> Path:
+    """A course with a class that answers as the solution does, each student in a notebook of their own. Returns ``root``."""
+    source = ROOT / SOURCE / assignment
+    shutil.copytree(source, root / SOURCE / assignment)
+    notebook = nbformat.read(source / f"{assignment}.ipynb", as_version=4)  # type: ignore[no-untyped-call]
+    for number in range(1, students + 1):
+        student = f"student-{number:03}"
+        folder = root / "submitted" / student / assignment
+        shutil.copytree(source, folder)
+        own = nbformat.from_dict(notebook)
+        own.cells = [*notebook.cells, new_markdown_cell(f"Answers of {student}.")]  # type: ignore[no-untyped-call]
+        nbformat.write(own, folder / f"{assignment}.ipynb")  # type: ignore[no-untyped-call]
+    return root
+
+
+def seconds_to_grade(course: Path, assignment: str, workers: int) -> float:
+    """Seconds of `bin/lab grade`, from its start to its end. Raises LabError unless every automatic check passes."""
+    command = [sys.executable, "-m", "lab", "grade", assignment, "--course", str(course), "--workers", str(workers)]
+    start = time.perf_counter()
+    done = subprocess.run([*command, "--json"], cwd=ROOT, capture_output=True, text=True, check=False)
+    seconds = time.perf_counter() - start
+    if done.returncode:
+        raise LabError(f"bin/lab grade failed:\n{done.stderr[-2000:]}", f"bin/lab grade {assignment}")
+    checks = [(one["student"], check) for one in json.loads(done.stdout)["submissions"] for check in one["checks"]]
+    for student, check in checks:
+        if check["status"] not in ("passed", "needs-grading"):
+            raise LabError(f"{student} lost points, so this was not the work to measure: {check}", "bin/lab bench again")
+    return seconds

@@ -1,0 +1,63 @@
+"""What one sandbox costs: seconds until it is ready, memory and disk while it waits."""
+
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any
+
+import docker
+
+from grader.pool import Sandboxes
+from grader.sandbox import ROLES, Limits, Place, Sandbox
+
+MIB = 2**20
+PAUSE_SECONDS = 1.0  # about the shortest that grading a submission takes: as long has the pool to make the next one
+
+Tell = Callable[[int, int], None]
+
+
+def seconds_until_ready(client: docker.DockerClient, place: Place, count: int, tell: Tell) -> list[float]:
+    """Seconds from nothing to a sandbox whose engine, with the course images, and whose kernels answer; one after the other."""
+    taken = []
+    for number in range(count):
+        tell(number, count)
+        start = time.perf_counter()
+        with Sandbox(client, place, Limits()):
+            taken.append(time.perf_counter() - start)
+    return taken
+
+
+def seconds_waited(client: docker.DockerClient, place: Place, count: int, tell: Tell) -> list[float]:
+    """Seconds that a submission waits for its sandbox while the pool makes the next one ahead; the first one is made cold."""
+    waited = []
+    with Sandboxes(lambda: Sandbox(client, place, Limits()), ahead=1, needed=count) as sandboxes:
+        for number in range(count):
+            tell(number, count)
+            start = time.perf_counter()
+            with sandboxes.sandbox():
+                waited.append(time.perf_counter() - start)
+                time.sleep(PAUSE_SECONDS)
+    return waited
+
+
+def size(client: docker.DockerClient, place: Place, count: int) -> list[dict[str, float]]:
+    """Of each of ``count`` sandboxes that run side by side: MiB of memory of each container, as `docker stats` counts it, and MiB written to disk."""
+    with ExitStack() as stack:
+        sandboxes = [stack.enter_context(Sandbox(client, place, Limits())) for _ in range(count)]
+        time.sleep(PAUSE_SECONDS)
+        return [_size(client.api, sandbox) for sandbox in sandboxes]
+
+
+def _size(api: Any, sandbox: Sandbox) -> dict[str, float]:
+    ids = {role: sandbox.container(role) for role in ROLES}
+    memory = {f"{role}_mib": _memory(api, one) / MIB for role, one in ids.items()}
+    written = api.containers(filters={"id": list(ids.values())}, size=True)
+    return {**memory, "memory_mib": sum(memory.values()), "disk_mib": sum(one.get("SizeRw", 0) for one in written) / MIB}
+
+
+def _memory(api: Any, container: str) -> float:
+    """Bytes in use without the file cache that the kernel can drop at once; files in memory (tmpfs) count."""
+    memory = api.stats(container, stream=False, one_shot=True)["memory_stats"]
+    known = memory["stats"]
+    droppable = known.get("total_inactive_file", known.get("inactive_file", 0))  # cgroup v1, v2
+    return float(memory["usage"] - droppable)
