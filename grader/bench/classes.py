@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import time
+from copy import copy
 from pathlib import Path
 
 import nbformat
@@ -24,10 +25,18 @@ def make(root: Path, assignment: str, students: int) -> Path:
         student = f"student-{number:03}"
         folder = root / "submitted" / student / assignment
         shutil.copytree(source, folder)
-        own = nbformat.from_dict(notebook)
-        own.cells = [*notebook.cells, new_markdown_cell(f"Answers of {student}.")]  # type: ignore[no-untyped-call]
+        note = new_markdown_cell(f"Answers of {student}.")  # type: ignore[no-untyped-call]
+        own = copy(notebook)
+        own.cells = [*notebook.cells, note]
         nbformat.write(own, folder / f"{assignment}.ipynb")  # type: ignore[no-untyped-call]
     return root
+
+
+def full_points(course: Path, assignment: str) -> float:
+    """What a right submission earns without a person: the points of its test cells."""
+    notebook = json.loads((course / SOURCE / assignment / f"{assignment}.ipynb").read_text(encoding="utf-8"))
+    claims = [cell["metadata"].get("nbgrader", {}) for cell in notebook["cells"]]
+    return float(sum(claim["points"] for claim in claims if claim.get("grade") and not claim.get("solution")))
 
 
 def seconds_to_grade(course: Path, assignment: str, workers: int) -> float:
@@ -41,5 +50,7 @@ def seconds_to_grade(course: Path, assignment: str, workers: int) -> float:
     checks = [(one["student"], check) for one in json.loads(done.stdout)["submissions"] for check in one["checks"]]
     for student, check in checks:
         if check["status"] not in ("passed", "needs-grading"):
-            raise LabError(f"{student} lost points, so this was not the work to measure: {check}", "bin/lab bench again")
+            raise LabError(
+                f"{student} lost points, so this was not the work to measure: {check}", "bin/lab bench again"
+            )
     return seconds

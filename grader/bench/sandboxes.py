@@ -52,7 +52,11 @@ def _size(api: Any, sandbox: Sandbox) -> dict[str, float]:
     ids = {role: sandbox.container(role) for role in ROLES}
     memory = {f"{role}_mib": _memory(api, one) / MIB for role, one in ids.items()}
     written = api.containers(filters={"id": list(ids.values())}, size=True)
-    return {**memory, "memory_mib": sum(memory.values()), "disk_mib": sum(one.get("SizeRw", 0) for one in written) / MIB}
+    return {
+        **memory,
+        "memory_mib": sum(memory.values()),
+        "disk_mib": sum(one.get("SizeRw", 0) for one in written) / MIB,
+    }
 
 
 def _memory(api: Any, container: str) -> float:

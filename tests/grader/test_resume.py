@@ -18,6 +18,7 @@ import pytest
 from nbgrader.api import Gradebook
 
 from grader.classrun import JOURNAL
+from grader.cli import sandbox_place
 from grader.gradebook import Course
 from grader.sandbox import BORN_LABEL, OWNER_LABEL, owner, sweep
 from lab.course import ROOT
@@ -37,12 +38,13 @@ class Runs:
         self.course = Course(root)
         self.client = ensure_engine()
         self.owners: list[int] = []
+        self.image = sandbox_place(self.client).image  # one grader for all runs of a test
 
     def start(self, *options: str) -> subprocess.Popen[str]:
         command = [sys.executable, "-m", "lab", "grade", NAME, "--course", str(self.course.root), "--workers", "2"]
         running = subprocess.Popen(
             [*command, *options], cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            env={**os.environ, "NO_COLOR": "1"},
+            env={**os.environ, "NO_COLOR": "1", "LAB_SANDBOX_IMAGE": self.image},
         )  # fmt: skip
         self.owners.append(running.pid)
         return running

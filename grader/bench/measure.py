@@ -1,0 +1,118 @@
+"""One run of all measurements, and the document that it gives."""
+
+import os
+import platform
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean, median, quantiles
+from typing import Any
+
+import docker
+
+from grader.bench import classes, sandboxes
+from grader.bench.otter import OtterGrader
+from grader.bench.rivals import StockNbgrader
+from grader.sandbox import Place
+from lab.progress import Step, step
+
+ASSIGNMENT = "01-containers"
+OURS, NBGRADER, OTTER = "bin/lab grade", "nbgrader autograde", "otter run"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much is measured. ``workers`` and ``sizes``: the last number of workers is the one that is compared and that grades the larger classes."""
+
+    sandboxes: int
+    at_once: int
+    rounds: int
+    class_of: int
+    workers: tuple[int, ...]
+    sizes: tuple[int, ...]
+
+
+FULL = Plan(sandboxes=20, at_once=4, rounds=3, class_of=30, workers=(1, 2, 4), sizes=(30, 100, 300))
+QUICK = Plan(sandboxes=2, at_once=1, rounds=1, class_of=2, workers=(2,), sizes=(2,))
+
+
+def measure(client: docker.DockerClient, place: Place, plan: Plan) -> dict[str, Any]:
+    """The document of `bin/lab bench --json`: seconds, MiB, submissions per minute (docs/performance.md describes it)."""
+    load = os.getloadavg()[0]
+    sandbox = _sandboxes(client, place, plan)
+    rounds = _rounds(client, place, plan)
+    by_workers, by_size = _growth(plan)
+    rate = {name: plan.class_of * 60 / sum(one["seconds"][name] for one in rounds) for name in rounds[0]["seconds"]}
+    return {
+        "machine": {
+            "processors": os.cpu_count(), "engine": client.version()["Version"], "kernel": platform.release(),
+            "python": platform.python_version(), "load_before": load, "load_after": os.getloadavg()[0],
+        },
+        "sandbox_ready_p50_seconds": median(sandbox["cold_seconds"]),
+        "sandbox_ready_p95_seconds": quantiles(sandbox["cold_seconds"], n=20)[-1],
+        "sandbox_wait_p50_seconds": median(sandbox["wait_seconds"]),
+        "sandbox_wait_p95_seconds": quantiles(sandbox["wait_seconds"], n=20)[-1],
+        "sandbox_memory_mib": mean(one["memory_mib"] for one in sandbox["sizes"]),
+        "sandbox_disk_mib": mean(one["disk_mib"] for one in sandbox["sizes"]),
+        "assignment": ASSIGNMENT,
+        "class_of": plan.class_of,
+        "workers": plan.workers[-1],
+        "submissions_per_minute": rate,
+        "speedup_vs_nbgrader": rate[OURS] / rate[NBGRADER],
+        "speedup_vs_otter": rate[OURS] / rate[OTTER],
+        "by_workers": by_workers,
+        "by_class_size": by_size,
+        "rounds": rounds,
+        "sandbox": sandbox,
+    }  # fmt: skip
+
+
+def _sandboxes(client: docker.DockerClient, place: Place, plan: Plan) -> dict[str, Any]:
+    with step("Sandboxes, one after the other") as progress:
+        cold = sandboxes.seconds_until_ready(client, place, plan.sandboxes, progress.advance)
+    with step("Sandboxes, made ahead") as progress:
+        wait = sandboxes.seconds_waited(client, place, plan.sandboxes, progress.advance)
+    with step("Sandboxes, side by side"):
+        sizes = sandboxes.size(client, place, plan.at_once)
+    return {"cold_seconds": cold, "wait_seconds": wait, "sizes": sizes}
+
+
+def _rounds(client: docker.DockerClient, place: Place, plan: Plan) -> list[dict[str, Any]]:
+    """Every round is a part of the class, graded by each grader in turn; who begins changes from round to round."""
+    students, workers, rounds = plan.class_of // plan.rounds, plan.workers[-1], []
+    with (
+        StockNbgrader(client, place) as nbgrader,
+        OtterGrader(client, place) as otter,
+        step(f"A class of {plan.class_of}") as progress,
+    ):
+        graders = {
+            OURS: lambda course: classes.seconds_to_grade(course, ASSIGNMENT, workers),
+            NBGRADER: lambda course: nbgrader.seconds_to_grade(course, ASSIGNMENT),
+            OTTER: lambda course: otter.seconds_to_grade(course, ASSIGNMENT, workers),
+        }
+        for number in range(plan.rounds):
+            names = list(graders)[number % 3 :] + list(graders)[: number % 3]
+            seconds = {}
+            for turn, name in enumerate(names):
+                progress.advance(number * 3 + turn, plan.rounds * 3)
+                progress.note(name)
+                with tempfile.TemporaryDirectory(prefix="docker-course-") as folder:
+                    seconds[name] = graders[name](classes.make(Path(folder), ASSIGNMENT, students))
+            rounds.append({"submissions": students, "order": names, "seconds": seconds})
+    return rounds
+
+
+def _growth(plan: Plan) -> tuple[list[dict[str, float]], list[dict[str, float]]]:
+    most = plan.workers[-1]
+    pairs = [(workers, plan.sizes[0]) for workers in plan.workers] + [(most, size) for size in plan.sizes[1:]]
+    with step("More workers, larger classes") as progress:
+        grown = [_graded(*pair, progress, number, len(pairs)) for number, pair in enumerate(pairs)]
+    return grown[: len(plan.workers)], grown[len(plan.workers) - 1 :]
+
+
+def _graded(workers: int, students: int, progress: Step, number: int, total: int) -> dict[str, float]:
+    progress.advance(number, total)
+    progress.note(f"{students} students, {workers} workers")
+    with tempfile.TemporaryDirectory(prefix="docker-course-") as folder:
+        seconds = classes.seconds_to_grade(classes.make(Path(folder), ASSIGNMENT, students), ASSIGNMENT, workers)
+    return {"workers": workers, "students": students, "seconds": seconds, "seconds_each": seconds / students}

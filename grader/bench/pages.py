@@ -1,0 +1,100 @@
+"""The figures as a table and as plots: what docs/performance.md shows is written by the run that measured it."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+PAGE, DOCUMENT, IMAGES = "performance.md", "performance.json", "images"
+TABLE = re.compile(r"(<!-- figures of bin/lab bench -->\n).*?(<!-- end of figures -->)", re.DOTALL)
+Figures = Mapping[str, Any]
+
+
+def rows(figures: Figures) -> list[tuple[str, str]]:
+    """What a person wants to read, as (name, value)."""
+    rates = [
+        (f"{name}, submissions per minute", f"{rate:.1f}") for name, rate in figures["submissions_per_minute"].items()
+    ]
+    growth = [
+        (f"seconds per submission, {one['students']} students, {one['workers']} workers", f"{one['seconds_each']:.1f}")
+        for one in _points(figures)
+    ]
+    machine = figures["machine"]
+    return [
+        ("sandbox ready, cold: p50, p95", f"{figures['sandbox_ready_p50_seconds']:.2f} s, {figures['sandbox_ready_p95_seconds']:.2f} s"),
+        ("sandbox ready, made ahead: p50, p95", f"{figures['sandbox_wait_p50_seconds']:.2f} s, {figures['sandbox_wait_p95_seconds']:.2f} s"),
+        ("memory of a sandbox", f"{figures['sandbox_memory_mib']:.0f} MiB"),
+        ("written to disk by a sandbox", f"{figures['sandbox_disk_mib']:.1f} MiB"),
+        *rates,
+        ("beside nbgrader autograde", f"{figures['speedup_vs_nbgrader']:.2f} times"),
+        ("beside Otter-Grader", f"{figures['speedup_vs_otter']:.2f} times"),
+        *growth,
+        ("class, assignment, workers compared", f"{figures['class_of']}, {figures['assignment']}, {figures['workers']}"),
+        ("machine", f"{machine['processors']} processors, Docker {machine['engine']}, Linux {machine['kernel']}"),
+        ("load before and after", f"{machine['load_before']:.1f}, {machine['load_after']:.1f}"),
+    ]  # fmt: skip
+
+
+def write(figures: Figures, folder: Path) -> None:
+    """Write the document and the plots into the folder, and the table into its performance.md where that has a place for it."""
+    (folder / IMAGES).mkdir(parents=True, exist_ok=True)
+    (folder / DOCUMENT).write_text(json.dumps(figures, indent=2) + "\n")
+    page = folder / PAGE
+    if page.exists():
+        table = "\n".join(["| | |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in rows(figures))])
+        page.write_text(TABLE.sub(lambda found: f"{found[1]}{table}\n{found[2]}", page.read_text()))
+    _plot_sandboxes(figures, folder / IMAGES / "bench-sandboxes.png")
+    _plot_throughput(figures, folder / IMAGES / "bench-throughput.png")
+    _plot_growth(figures, folder / IMAGES / "bench-growth.png")
+
+
+def _points(figures: Figures) -> list[dict[str, Any]]:
+    """Workers and class sizes in one list: the last number of workers is the first of the class sizes."""
+    return [*figures["by_workers"], *figures["by_class_size"][1:]]
+
+
+def _plot_sandboxes(figures: Figures, path: Path) -> None:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 3), layout="constrained")
+    axes = figure.subplots()
+    for name, label in (("cold_seconds", "made when asked for"), ("wait_seconds", "made ahead")):
+        seconds = sorted(figures["sandbox"][name])
+        share = [100 * number / len(seconds) for number in range(1, len(seconds) + 1)]
+        axes.step([0, *seconds], [0, *share], where="post", label=label)
+    axes.set(xlabel="seconds until the sandbox is ready", ylabel="% of sandboxes", xlim=(0, None), ylim=(0, 100))
+    axes.legend(loc="lower right")
+    figure.savefig(path, dpi=110)
+
+
+def _plot_throughput(figures: Figures, path: Path) -> None:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 2.4), layout="constrained")
+    axes = figure.subplots()
+    rates = dict(reversed(figures["submissions_per_minute"].items()))
+    bars = axes.barh(list(rates), list(rates.values()))
+    axes.bar_label(bars, fmt="%.1f", padding=3)
+    axes.set(xlabel=f"submissions per minute ({figures['assignment']}, {figures['class_of']} students)")
+    axes.margins(x=0.1)
+    figure.savefig(path, dpi=110)
+
+
+def _plot_growth(figures: Figures, path: Path) -> None:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 3), layout="constrained")
+    left, right = figure.subplots(1, 2, sharey=True)
+    for axes, points, name in (
+        (left, figures["by_workers"], "workers"),
+        (right, figures["by_class_size"], "students"),
+    ):
+        _line(axes, points, name)
+    left.set(ylabel="seconds per submission", ylim=(0, None))
+    figure.savefig(path, dpi=110)
+
+
+def _line(axes: Any, points: Sequence[Mapping[str, float]], name: str) -> None:
+    axes.plot([one[name] for one in points], [one["seconds_each"] for one in points], marker="o")
+    axes.set(xlabel=name, xticks=[one[name] for one in points])
