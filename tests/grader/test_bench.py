@@ -1,0 +1,84 @@
+"""The measurements run, graders do the same work, and the page shows what was measured."""
+
+import io
+import json
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from grader.bench import classes, otter, pages
+from lab.course import NAME, ROOT
+from lab.host import ensure_engine
+
+ASSIGNMENT = "01-containers"
+GRADERS = {"bin/lab grade", "nbgrader autograde", "otter run"}
+
+
+@pytest.fixture
+def figures() -> dict[str, Any]:
+    grown = [{"workers": w, "students": s, "seconds": 9.0 * s, "seconds_each": 9.0} for w, s in ((1, 30), (2, 30))]
+    return {
+        "sandbox_ready_p50_seconds": 0.75, "sandbox_ready_p95_seconds": 1.25, "sandbox_wait_p50_seconds": 0.01,
+        "sandbox_wait_p95_seconds": 0.7, "sandbox_memory_mib": 101.6, "sandbox_disk_mib": 0.25, "assignment": ASSIGNMENT, "class_of": 30,
+        "workers": 2, "submissions_per_minute": {"bin/lab grade": 12.0, "nbgrader autograde": 5.0, "otter run": 6.0},
+        "speedup_vs_nbgrader": 2.4, "speedup_vs_otter": 2.0, "by_workers": grown, "by_class_size": [grown[-1], {**grown[-1], "students": 300}],
+        "machine": {"processors": 2, "engine": "20.10.24", "kernel": "6.1", "python": "3.11", "load_before": 0.1, "load_after": 2.0},
+        "rounds": [], "sandbox": {"cold_seconds": [0.7, 0.8], "wait_seconds": [0.01, 0.7], "sizes": []},
+    }  # fmt: skip
+
+
+def test_page_gets_the_table_and_keeps_its_text(figures: dict[str, Any], tmp_path: Path) -> None:
+    page = tmp_path / pages.PAGE
+    page.write_text((ROOT / "docs" / pages.PAGE).read_text())
+    for _ in range(2):  # again: in place of what was there
+        pages.write(figures, tmp_path)
+    text = page.read_text()
+    assert text.count("| beside nbgrader autograde | 2.40 times |") == 1
+    assert "| seconds per submission, 300 students, 2 workers | 9.0 |" in text
+    assert text.startswith("# How fast")
+    assert "## The document of `--json`" in text
+    assert json.loads((tmp_path / pages.DOCUMENT).read_text()) == figures
+    pictures = {path.name: path.read_bytes()[:4] for path in (tmp_path / pages.IMAGES).iterdir()}
+    assert pictures == dict.fromkeys(("bench-sandboxes.png", "bench-throughput.png", "bench-growth.png"), b"\x89PNG")
+
+
+def test_students_of_a_class_hand_in_notebooks_of_their_own(tmp_path: Path) -> None:
+    classes.make(tmp_path, ASSIGNMENT, 3)
+    contents = {path.read_text() for path in tmp_path.glob(f"submitted/*/{ASSIGNMENT}/*.ipynb")}
+    assert len(contents) == 3
+    assert classes.full_points(tmp_path, ASSIGNMENT) == 16
+
+
+def test_otter_gets_every_check_once() -> None:
+    path = ROOT / "solutions" / ASSIGNMENT / f"{ASSIGNMENT}.ipynb"
+    cells = json.loads(path.read_text())["cells"]
+    notebook, autograder = otter.split(path)
+    with zipfile.ZipFile(io.BytesIO(autograder)) as archive:
+        tests = [archive.read(name).decode() for name in archive.namelist() if name.startswith("tests/")]
+    assert len(json.loads(notebook)["cells"]) + len(tests) == len(cells)
+    assert all("must_" in test or "CheckFailed" in test for test in tests)
+    assert "must_have_exited" not in notebook.decode()
+
+
+@pytest.mark.machine
+@pytest.mark.grading
+@pytest.mark.timeout(1200)
+def test_quick_run_measures_everything_and_leaves_nothing() -> None:
+    command = [sys.executable, "-m", "lab", "bench", "--quick", "--json"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    figures = json.loads(done.stdout)
+    assert set(figures["submissions_per_minute"]) == GRADERS
+    assert all(rate > 0 for rate in figures["submissions_per_minute"].values())
+    rates = figures["submissions_per_minute"]
+    assert figures["speedup_vs_nbgrader"] == pytest.approx(rates["bin/lab grade"] / rates["nbgrader autograde"])
+    assert 0 < figures["sandbox_ready_p50_seconds"] <= figures["sandbox_ready_p95_seconds"]
+    assert 20 < figures["sandbox_memory_mib"] < 500
+    client = ensure_engine()
+    assert [one.name for one in client.containers.list(all=True) if one.name.startswith(f"{NAME}-bench")] == []
+    assert [one.name for one in client.volumes.list() if one.name.startswith(f"{NAME}-bench")] == []
+    assert client.images.list(f"{NAME}-bench-otter") == []
