@@ -66,7 +66,7 @@ class Grader:
         grades = recorded(self.course, self.assignment, student) if entry else None
         if entry is None or grades is None or not self._has_pages(student):
             return None
-        return replace(self._result(student, entry, grades), unchanged=True)
+        return replace(result_of(self.course, self.assignment, student, self.released, entry, grades), unchanged=True)
 
     def grade(self, student: str, sandboxes: Sandboxes) -> Result:
         """Grade one student's folder; whatever is wrong with it or with us is in the result. Raises StoppedError only."""
@@ -101,18 +101,7 @@ class Grader:
         feedback.write(self.course, self.assignment, student)
         entry = Entry(outcomes, time.monotonic() - start, notes)
         self._journal.keep(self.assignment, student, key, entry)
-        return self._result(student, entry, grades)
-
-    def _result(self, student: str, entry: Entry, grades: Mapping[tuple[str, str], Recorded]) -> Result:
-        reasons = {outcome.reason for outcome in entry.outcomes.values()}
-        reason = next((one for one in SEVERITY if one in reasons), None)
-        checks = [
-            check
-            for name, cells in self.released.items()
-            for check in checks_of(name, cells, entry.outcomes[name], grades)
-        ]
-        penalty = late_penalty(self.course, self.assignment, student)
-        return Result(student, checks, reason, entry.seconds, entry.notes, penalty)
+        return result_of(self.course, self.assignment, student, self.released, entry, grades)
 
     @cached_property
     def _journal(self) -> Journal:
@@ -190,6 +179,41 @@ def run_notebook(
             if attempt == ATTEMPTS:
                 raise SandboxError(f"{error} (tried {ATTEMPTS} times)") from error
     raise AssertionError("unreachable")
+
+
+def result_of(
+    course: Course,
+    assignment: str,
+    student: str,
+    released: Mapping[str, Sequence[ReleasedCell]],
+    entry: Entry,
+    grades: Mapping[tuple[str, str], Recorded],
+) -> Result:
+    """What was recorded of a submission, with the marks that the gradebook holds now."""
+    reasons = {outcome.reason for outcome in entry.outcomes.values()}
+    reason = next((one for one in SEVERITY if one in reasons), None)
+    checks = [
+        check for name, cells in released.items() for check in checks_of(name, cells, entry.outcomes[name], grades)
+    ]
+    penalty = late_penalty(course, assignment, student)
+    return Result(student, checks, reason, entry.seconds, entry.notes, penalty)
+
+
+def last_results(root: Path, assignment: str) -> list[Result]:
+    """The last recorded result of everybody who handed in; ``malformed`` for those of whom nothing could be graded."""
+    course = Course(root)
+    ensure_assignment(course, assignment)
+    released, entries = released_cells(course, assignment), Journal(root / JOURNAL).latest(assignment)
+    results = []
+    for student in submitters(course):
+        grades = recorded(course, assignment, student) if student in entries else None
+        if grades is not None:
+            results.append(result_of(course, assignment, student, released, entries[student], grades))
+        elif course.folder("submitted", assignment, student).is_dir():
+            results.append(
+                Result(student, [], "environment", notes=["Not graded yet, or not to be graded: see bin/lab grade."])
+            )
+    return results if entries else []
 
 
 def checks_of(

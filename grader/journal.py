@@ -43,6 +43,12 @@ class Journal:
             row = database.execute(query, (assignment, student, key)).fetchone()
         return _read(row[0]) if row else None
 
+    def latest(self, assignment: str) -> dict[str, Entry]:
+        """What was recorded last of each student, of whichever version."""
+        with self._opened() as database:
+            rows = database.execute("SELECT student, entry FROM graded WHERE assignment = ?", (assignment,)).fetchall()
+        return {student: _read(entry) for student, entry in rows}
+
     def keep(self, assignment: str, student: str, key: str, entry: Entry) -> None:
         """Record it, in place of what was recorded of an earlier version. It is on disk when this returns."""
         row = (assignment, student, key, json.dumps(asdict(entry)), datetime.now(UTC).isoformat())
