@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 COLOURS = {"passed": "#1a7f37", "partly": "#d4a72c", "failed": "#d1242f", "skipped": "#8c959f", "waiting": "#54aeff"}
 INCHES = 8.0
-BINS = 20
+MOST_BARS = 25
 
 
 def points_plot(report: "Report") -> Markup:
@@ -21,9 +21,11 @@ def points_plot(report: "Report") -> Markup:
     figure = Figure(figsize=(INCHES, 2.4), layout="constrained")
     axes = figure.subplots()
     top = report.max_points or 1.0
-    axes.hist(report.points, bins=min(BINS, max(int(top), 1)), range=(0, top), color="#0969da", edgecolor="white")
+    bars = min(MOST_BARS, int(top) + 1)
+    half = top / (bars - 1) / 2 if bars > 1 else 0.5  # a bar stands around its points
+    axes.hist(report.points, bins=bars, range=(-half, top + half), color="#0969da", edgecolor="white")
     axes.axvline(report.median, color="#d1242f", linewidth=1.5, label=f"median {report.median:g}")
-    axes.set(xlabel=f"points of {top:g}", ylabel="submissions", xlim=(0, top))
+    axes.set(xlabel=f"points of {top:g}", ylabel="submissions", xlim=(-half, top + half))
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(frameon=False)
     return _svg(figure, f"Distribution of points: median {report.median:g}, mean {report.mean:.1f} of {top:g}")
@@ -43,6 +45,7 @@ def checks_plot(report: "Report") -> Markup:
     axes.set_yticks(range(len(names)), names)
     axes.invert_yaxis()
     axes.set_xlabel("submissions")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     if names:
         axes.legend(frameon=False, ncols=len(COLOURS), loc="lower center", bbox_to_anchor=(0.5, 1.0))
     worst = max(report.checks, key=lambda check: check.failed + check.partly, default=None)
@@ -55,6 +58,7 @@ def seconds_plot(report: "Report") -> Markup:
     axes = figure.subplots()
     axes.bar(range(1, len(report.seconds) + 1), sorted(report.seconds), color="#8250df")
     axes.set(xlabel="submissions, the slowest last", ylabel="seconds", ylim=(0, None))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     return _svg(
         figure, f"Seconds to grade: from {min(report.seconds, default=0):.1f} to {max(report.seconds, default=0):.1f}"
     )

@@ -146,7 +146,7 @@ def _why(result: Any, slow: float) -> list[str]:
     reasons = [f"{result.reason}: {REASONS[result.reason]}"] if result.reason else []
     reasons += [f"{waiting} answers to read" if waiting > 1 else "an answer to read"] if waiting else []
     reasons += [f"took {result.seconds:.0f} s"] if result.graded and result.seconds > slow > 0 else []
-    reasons += [f"{result.late_penalty:g} points off for handing in late"] if result.late_penalty else []
+    reasons += [f"handed in late: less {result.late_penalty:g} points"] if result.late_penalty else []
     return reasons + list(result.notes)
 
 

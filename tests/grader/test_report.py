@@ -73,7 +73,7 @@ def test_who_needs_a_look_is_said_with_the_reason() -> None:
     assert "an answer to read" in looks["bob"]
     assert "timeout" in looks["carla"]
     assert "took 40 s" in looks["carla"]
-    assert "1 points off" in looks["dan"]
+    assert "handed in late" in looks["dan"]
     assert "put back" in looks["dan"]
 
 
