@@ -88,8 +88,8 @@ def graded(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequ
     root = around / "course"
     (around / "secret.txt").write_text("of the machine")
     listener = Listener()
-    wanted = {item.callspec.params.get("attack") for item in request.session.items if hasattr(item, "callspec")}
-    attacks = [attack for attack in ATTACKS if attack in wanted]
+    chosen = " ".join(item.name for item in request.session.items)
+    attacks = [attack for attack in ATTACKS if f"[{attack.name}]" in chosen]
     _hand_in(root, [*HONEST, WRONG, *attacks], listener.port)
     before = _files(around)
     run = plan(root, TRIAL)
