@@ -10,7 +10,7 @@ from grader.checks.container_settings import ContainerSettings
 from grader.checks.deadline import Deadline, eventually
 from grader.checks.verdict import CheckFailed, listed, quoted, said
 
-ANY_HOST = "0.0.0.0"  # noqa: S104  (as the engine writes it)
+ANY_HOST = "0.0.0.0"
 LOOPBACK = {ANY_HOST: "127.0.0.1", "::": "::1"}
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
 
