@@ -33,8 +33,7 @@ ATTEMPTED, SUCCEEDED = "attempted", "SUCCEEDED"
 class Attack:
     """One hand-in. ``code`` stands before the answer to the question ``at``; an attack that has done what it could prints ``attempted``.
 
-    ``answers`` are the questions that it answers honestly, ``loses`` the tests among them that an honest notebook which ends in the same
-    way loses as well. ``code`` prints ``SUCCEEDED`` where it gets at something that it must not get at.
+    ``answers`` are the questions that it answers honestly, ``earns`` the tests whose requirements the forged work meets in truth. ``code`` prints ``SUCCEEDED`` where it gets at something that it must not get at.
     """
 
     name: str
@@ -44,7 +43,7 @@ class Attack:
     answers: tuple[str, ...] = ()
     change: Change | None = None
     place: Callable[[Path], None] | None = None
-    loses: tuple[str, ...] = ()
+    earns: tuple[str, ...] = ()
     reason: tuple[Reason | None, ...] = (None,)
     attempts: bool = True
     note: str = ""
@@ -61,7 +60,7 @@ class Attack:
     def earned(self) -> dict[str, float]:
         """The points of an honest hand-in with the same answers, by test."""
         return {
-            test: points if question in self.answers and test not in self.loses else 0.0
+            test: points if question in self.answers or test in self.earns else 0.0
             for test, (question, points) in EARNED.items()
         }
 

@@ -20,11 +20,13 @@ print(active, file=sys.stderr)
 """
 RAISE = f"raise type('Oh<script>alert(1)</script>', (Exception,), {{}})({ACTIVE!r})"
 MANY_OUTPUTS = """
+print("attempted")
 from IPython.display import display
 for number in range(10_000):
     display(number)
 """
 BIG_PICTURE = """
+print("attempted")
 from IPython.display import display
 display({"image/png": "A" * 4_000_000, "text/plain": "x"}, raw=True)
 """

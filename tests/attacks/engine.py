@@ -151,7 +151,7 @@ ATTACKS = [
     Attack("Builds with the engine's network and more rights", "the engine's builder allows neither", BUILDS, answers=EVERYTHING),
     Attack("Swarm, plugins, and requests in unusual spelling", GUARD, ORCHESTRATION, answers=EVERYTHING),
     Attack("The student's socket replaced by a server that says yes", "the checker's socket is another", SOCKET_REPLACED),
-    Attack("A doctored image under another's name", "checks know the images that the sandbox was made with", RETAGGED),
+    Attack("A doctored image under another's name", "checks know the images that the sandbox was made with", RETAGGED, earns=("web-page-test",)),
     Attack("Names and labels that look like the asked container", "checks ask by name", LABELS),
     Attack("A health check that lies", "checks try the container itself", HEALTHY),
 ]  # fmt: skip

@@ -110,7 +110,9 @@ for name in ("/usr/local/bin/docker", "/usr/bin/docker", "/usr/bin/kubectl"):
 
 
 def _claiming(value: str) -> str:
-    return f"import json\njson.dumps = lambda *rest, **options: {value}\ntotal = 1"
+    """Lie when the value is asked for, and only then: the shell itself speaks by ``json.dumps``."""
+    lie = f"lambda value, **options: real(value, **options) if options else {value}"
+    return f"import json\nreal = json.dumps\njson.dumps = {lie}\ntotal = 1"
 
 
 ATTACKS = [
@@ -126,7 +128,7 @@ ATTACKS = [
     Attack("Modules in the folder that shadow libraries", "the checker's folder and paths are its own", SHADOWS, stock=True),
     Attack("Fake docker and kubectl on PATH", "the checker's files and environment are its own", PROGRAMS),
     Attack("A value that claims to be NaN", "claims are parsed strictly", _claiming("'NaN'"), says={"total-test": "is not a value that JSON can hold"}),
-    Attack("A value nested 100,000 deep", "claims are parsed strictly", _claiming("'[' * 30_000 + ']' * 30_000"), says={"total-test": "is not a value that JSON can hold"}),
+    Attack("A value nested 30,000 deep", "claims are parsed strictly", _claiming("'[' * 30_000 + ']' * 30_000"), says={"total-test": "is not a value that JSON can hold"}),
     Attack("A value of a million characters", "claims are capped", _claiming("'1' * 1_000_000"), says={"total-test": "is too long"}),
     Attack("A value that is not JSON", "claims are parsed strictly", _claiming("'__import__(\"os\")._exit(0)'"), says={"total-test": "is not a value that JSON can hold"}),
     Attack("A value that is not even text", "claims are parsed strictly", _claiming("type('x', (), {'__repr__': lambda self: '__import__(\"os\")._exit(0)'})()"), says={"total-test": "is not a value that JSON can hold"}),
