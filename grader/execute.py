@@ -20,10 +20,9 @@ from grader.kernels import Kernel, KernelLostError, Reply, json_expression, valu
 from grader.repair import ReleasedCell
 from grader.results import Check, Reason
 from grader.sandbox import Sandbox, SandboxError
+from grader.text import BASE64, IMAGES
 
 DIRECTIVE = re.compile(r"^#\s*from-student:\s*(.+)$", re.MULTILINE)
-BASE64 = re.compile(r"[A-Za-z0-9+/=\s]*")
-IMAGES = ("image/png", "image/jpeg")
 MAX_OUTPUTS = 500
 QUICK_SECONDS = 10.0  # reading and setting variables
 VERDICTS = ("CheckFailed", "AssertionError")

@@ -2,11 +2,12 @@
 
 import hashlib
 import json
+import os
 import shutil
 import socket
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,12 @@ from grader.results import Result
 from grader.sandbox import OWNER_LABEL, Limits, owner, sweep
 from lab.host import ensure_engine
 
+from . import table
 from .attack import EVERYTHING, TRIAL, Attack
 from .suite import ATTACKS, GROUPS
 
 FIXTURE = Path(__file__).parent / "fixtures" / "solutions"
-LIMITS = Limits(cell_seconds=20, submission_seconds=60, check_seconds=20, engine_disk=384, work_disk=16)
+LIMITS = Limits(cell_seconds=15, submission_seconds=60, check_seconds=20, engine_disk=384, work_disk=16)
 HONEST = [Attack(f"{place} honest", "", answers=EVERYTHING) for place in ("aa", "kk", "zz")]
 WRONG = Attack("kk wrong", "", 'open("Dockerfile", "w").write("FROM alpine")\ntotal = 1')
 SECRET = "canary-of-another-student"
@@ -59,7 +61,6 @@ class Class:
     after: dict[str, str]
     left: list[str]
     visits: int
-    failed: list[str] = field(default_factory=list)
 
     def autograded(self, student: str) -> Any:
         """The notebook as it was graded."""
@@ -135,9 +136,11 @@ def _left(client: docker.DockerClient) -> list[str]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Attack, points gained over an honest hand-in, what stopped it."""
+    """Attack, points gained over an honest hand-in, what stopped it; also into the page that ``ATTACK_TABLE`` names."""
     if not gained:
         return
+    if page := os.environ.get("ATTACK_TABLE"):
+        table.write(Path(page), gained)
     terminalreporter.section("attacks: points gained over an honest hand-in, and what stopped it")
     for group, attacks in GROUPS.items():
         for attack in attacks:

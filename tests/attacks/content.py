@@ -70,6 +70,14 @@ def _forty_megabytes_of_source(notebook: Notebook) -> None:
     notebook["cells"].append(code_cell("x = '" + "x" * (40 << 20) + "'"))
 
 
+def _slow_text(notebook: Notebook) -> None:
+    cell(notebook, "words")["source"] = "\\begin{a}" * 20_000
+
+
+def _lost_picture(notebook: Notebook) -> None:
+    cell(notebook, "words")["source"] = "![x](attachment:gone.png)"
+
+
 def _in_the_folder(write: str) -> str:
     """A Dockerfile that is none, made by the notebook in the sandbox."""
     return f"import os\nfrom pathlib import Path\nPath('Dockerfile').unlink(missing_ok=True)\n{write}"
@@ -111,7 +119,9 @@ ATTACKS = [
     Attack("A notebook with 10,000 outputs", "outputs are left behind", answers=EVERYTHING, change=_ten_thousand_outputs),
     Attack("A cell that shows 10,000 outputs", "a cell's outputs are cut", MANY_OUTPUTS, "file", EVERYTHING),
     Attack("A cell that shows a picture of 4 MB", "a cell's outputs are cut", BIG_PICTURE, "file", EVERYTHING),
-    Attack("A cell of 40 MB", "the size of a cell is limited", change=_forty_megabytes_of_source, answers=EVERYTHING),
+    Attack("A cell of 40 MB", "the size of all cells is limited", change=_forty_megabytes_of_source, reason=("malformed",)),
+    Attack("Text that takes hours to render", "long text is shown as it was typed", answers=EVERYTHING, change=_slow_text),
+    Attack("A picture that is not there", "text that cannot be rendered is shown as it was typed", answers=EVERYTHING, change=_lost_picture),
     Attack("A collected file is a link", NOT_COLLECTED, _in_the_folder("os.symlink('/etc/passwd', 'Dockerfile')"), note="was not collected"),
     Attack("A collected file is a link to a device", NOT_COLLECTED, _in_the_folder("os.symlink('/dev/zero', 'Dockerfile')"), note="was not collected"),
     Attack("A collected file is a named pipe", NOT_COLLECTED, _in_the_folder("os.mkfifo('Dockerfile')"), note="was not collected"),
