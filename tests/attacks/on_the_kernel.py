@@ -36,7 +36,12 @@ for number in (signal.SIGKILL, signal.SIGSTOP, signal.SIGTERM):
     os.kill(os.getppid(), number)
     os.kill(1, number)
 """
-KILL_ALL = "import os\nos.kill(-1, 9)\nos.kill(os.getpid(), 9)"
+KILL_ALL = """
+import os, subprocess
+subprocess.Popen(["sleep", "60"], start_new_session=True)
+os.kill(-1, 9)
+os.kill(os.getpid(), 9)
+"""
 DAEMON = r"""
 import subprocess, sys
 WATCH = '''

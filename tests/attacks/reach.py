@@ -46,7 +46,8 @@ for line in open("/proc/self/mountinfo"):
 GRADEBOOK = """
 import glob, sqlite3
 for path in glob.glob("/**/gradebook.db", recursive=False) + glob.glob("/home/**/gradebook*.db", recursive=True) + glob.glob("/opt/**/gradebook*.db", recursive=True):
-    print("SUCCEEDED", path)
+    if "/nbgrader/tests/" not in path:
+        print("SUCCEEDED", path)
 forged = sqlite3.connect("gradebook.db")
 forged.execute("create table grade (id text, auto_score real, manual_score real)")
 forged.execute("insert into grade values ('total-test', 100, 100)")

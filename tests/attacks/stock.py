@@ -3,7 +3,7 @@
     python -m tests.attacks.stock
 
 measures them and writes ``stock.json`` beside this file: points gained over an honest hand-in, by attack. Everything runs in one
-throw-away container of the lab image, without network, as a student's number; each submission is graded from a gradebook of its own. The
+throw-away container of the lab image, without network, as user 1000, one submission after the other. The
 assignment is the trial with its tests in stock style: in the student's kernel, with assert and unittest.
 """
 
@@ -29,28 +29,28 @@ TESTS = {
 }
 HONEST = Attack("honest", "", answers=("total", "file"))
 NOTHING = Attack("nothing", "")
-# One student: a course of their own, generated, graded and shown by nbgrader's own commands. Prints {"points": …, "active": …}.
+# All students, one by one, by nbgrader's own interface. Prints {student: {"points": number or null, "active": …}}.
 GRADE = f"""
-import json, os, pathlib, re, shutil, subprocess, sys
-student = sys.argv[1]
-course = pathlib.Path("{WORK}/courses", student)
-shutil.copytree("{WORK}/source", course / "source/{TRIAL}")
-def nbgrader(*words):
-    return subprocess.run([sys.executable, "-m", "nbgrader", *words], cwd=course, capture_output=True, text=True, timeout=90)
-nbgrader("generate_assignment", "{TRIAL}")
-shutil.copytree(f"{WORK}/submitted/{{student}}", course / f"submitted/{{student}}/{TRIAL}")
-said = nbgrader("autograde", "{TRIAL}", "--ExecutePreprocessor.timeout=20")
-nbgrader("generate_feedback", "{TRIAL}")
+import json, os, pathlib, re, sys
 from nbgrader.api import Gradebook
-with Gradebook(f"sqlite:///{{course}}/gradebook.db") as gradebook:
-    try:
-        points = gradebook.find_submission("{TRIAL}", student).score
-    except Exception:
-        points = None
-if not (course / "autograded" / student).exists():
-    points = None
-pages = "".join(page.read_text() for page in course.glob("feedback/**/*.html"))
-print(json.dumps({{"points": points, "active": bool(re.search(r"<script>alert|<img[^>]* onerror=", pages))}}))
+from nbgrader.apps import NbGraderAPI
+from traitlets.config import Config
+os.chdir("{WORK}")
+os.environ["PATH"] = os.path.dirname(sys.executable) + ":" + os.environ["PATH"]
+config = Config()
+config.CourseDirectory.root = "{WORK}"
+config.ExecutePreprocessor.timeout = 20
+api = NbGraderAPI(config=config)
+api.generate_assignment("{TRIAL}")
+found = {{}}
+for student in sorted(os.listdir("submitted")):
+    graded = api.autograde("{TRIAL}", student)["success"]
+    api.generate_feedback("{TRIAL}", student)
+    with Gradebook("sqlite:///{WORK}/gradebook.db") as gradebook:
+        points = gradebook.find_submission("{TRIAL}", student).score if graded else None
+    pages = "".join(page.read_text() for page in pathlib.Path("feedback", student).glob("*/*.html"))
+    found[student] = {{"points": points, "active": bool(re.search(r"<script>alert|<img[^>]* onerror=", pages))}}
+print(json.dumps(found))
 """
 
 
@@ -78,8 +78,11 @@ def measure() -> dict[str, Any]:
     """{attack: {"gained": points over an honest hand-in, or null where nbgrader did not grade it, "active": …}}."""
     client = ensure_engine()
     attacks = [HONEST, NOTHING, *(attack for attack in ATTACKS if attack.stock)]
-    files = {f"submitted/{attack.student}/{TRIAL}.ipynb": handed_in(attack) for attack in attacks}
-    files |= {f"source/{TRIAL}.ipynb": json.dumps(released_in_stock_style()).encode(), "grade.py": GRADE.encode()}
+    files = {f"submitted/{attack.student}/{TRIAL}/{TRIAL}.ipynb": handed_in(attack) for attack in attacks}
+    files |= {
+        f"source/{TRIAL}/{TRIAL}.ipynb": json.dumps(released_in_stock_style()).encode(),
+        "grade.py": GRADE.encode(),
+    }
     options: dict[str, Any] = {"network_disabled": True, "mem_limit": "1g", "pids_limit": 256, "user": "1000:1000"}
     container = client.containers.create(
         sandbox_place(client).image, ["sleep", "1800"], entrypoint="", environment={"HOME": WORK}, cap_drop=["ALL"], init=True, **options
@@ -87,18 +90,22 @@ def measure() -> dict[str, Any]:
     try:
         container.put_archive("/tmp", _packed(files))
         container.start()
-        return {attack.name: _graded(container, attack) for attack in attacks}
+        found = _graded(container)
+        return {attack.name: _gained(attack, found[attack.student]) for attack in attacks}
     finally:
         container.remove(force=True)
 
 
-def _graded(container: Any, attack: Attack) -> dict[str, Any]:
-    _, (said, errors) = container.exec_run(
-        ["/opt/lab/venv/bin/python", f"{WORK}/grade.py", attack.student], demux=True, workdir=WORK
-    )
+def _graded(container: Any) -> dict[str, dict[str, Any]]:
+    command = ["/opt/lab/venv/bin/python", f"{WORK}/grade.py"]
+    _, (said, errors) = container.exec_run(command, demux=True, workdir=WORK)
     if not said:
-        raise RuntimeError(f"{attack.name}: {(errors or b'').decode()[-1000:]}")
-    found = json.loads(said.splitlines()[-1])
+        raise RuntimeError((errors or b"").decode()[-2000:])
+    graded: dict[str, dict[str, Any]] = json.loads(said.splitlines()[-1])
+    return graded
+
+
+def _gained(attack: Attack, found: dict[str, Any]) -> dict[str, Any]:
     honest = sum(points for test, points in attack.earned.items() if test in TESTS)
     return {"gained": None if found["points"] is None else found["points"] - honest, "active": found["active"]}
 
