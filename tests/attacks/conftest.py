@@ -139,7 +139,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Attack, points gained over an honest hand-in, what stopped it; also into the page that ``ATTACK_TABLE`` names."""
     if not gained:
         return
-    if page := os.environ.get("ATTACK_TABLE"):
+    page = os.environ.get("ATTACK_TABLE")
+    if page and len(gained) == len(ATTACKS):
         table.write(Path(page), gained)
     terminalreporter.section("attacks: points gained over an honest hand-in, and what stopped it")
     for group, attacks in GROUPS.items():

@@ -18,6 +18,7 @@ import sys
 from unittest.mock import MagicMock
 for name in ("grader", "grader.checks", "docker", "unittest", "httpx"):
     sys.modules[name] = MagicMock()
+total = -1
 """
 BUILTINS = """
 import builtins
@@ -26,6 +27,7 @@ real = builtins.__import__
 def fake(name, *rest, **options):
     return MagicMock() if name.partition(".")[0] in ("grader", "unittest", "docker") else real(name, *rest, **options)
 builtins.__import__ = fake
+total = -1
 """
 SETTRACE = """
 import sys
@@ -61,6 +63,7 @@ for kind in (Container, File):
         if name.startswith("must_"):
             setattr(kind, name, lambda *rest, **options: None)
 import grader, pathlib
+total = -1
 try:
     pathlib.Path(grader.__file__).write_text("")
     print("SUCCEEDED")
@@ -83,12 +86,13 @@ total = Yes(-1)
 """
 SHADOWS = """
 from pathlib import Path
-fake = "from unittest.mock import MagicMock\\nimport sys\\nsys.modules[__name__] = MagicMock()\\n"
+fake = "import sys\\nclass Yes:\\n  __getattr__ = lambda self, name: self\\n  __call__ = lambda self, *rest, **options: self\\nsys.modules[__name__] = Yes()\\n"
 here = [Path.cwd(), Path.home(), Path("/tmp"), Path.home() / ".local/lib/python3.13/site-packages"]
 for folder in here:
     folder.mkdir(parents=True, exist_ok=True)
-    for name in ("grader", "docker", "httpx", "json", "secrets", "sitecustomize", "usercustomize"):
+    for name in ("grader", "docker", "httpx", "json", "secrets", "unittest", "sitecustomize", "usercustomize"):
         (folder / f"{name}.py").write_text(fake)
+total = -1
 """
 PROGRAMS = """
 import os, stat

@@ -27,6 +27,7 @@ TESTS = {
     "web-page-test": "### BEGIN HIDDEN TESTS\nassert total == 16\n### END HIDDEN TESTS",
     "file-test": 'assert open("Dockerfile").read() == "FROM busybox\\n"',
 }
+WORTH = {"total-test": ("total", 3.0), "web-page-test": ("total", 2.0), "file-test": ("file", 2.0)}
 HONEST = Attack("honest", "", answers=("total", "file"))
 NOTHING = Attack("nothing", "")
 # All students, one by one, by nbgrader's own interface. Prints {student: {"points": number or null, "active": …}}.
@@ -106,7 +107,7 @@ def _graded(container: Any) -> dict[str, dict[str, Any]]:
 
 
 def _gained(attack: Attack, found: dict[str, Any]) -> dict[str, Any]:
-    honest = sum(points for test, points in attack.earned.items() if test in TESTS)
+    honest = sum(points for (question, points) in WORTH.values() if question in attack.answers)
     return {"gained": None if found["points"] is None else found["points"] - honest, "active": found["active"]}
 
 
