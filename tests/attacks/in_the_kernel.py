@@ -15,17 +15,19 @@ get_ipython().input_transformers_cleanup.append(lambda lines: [])
 """
 FAKE_MODULES = """
 import sys
-from unittest.mock import MagicMock
+class Yes:
+    __getattr__ = __call__ = lambda self, *rest, **options: self
 for name in ("grader", "grader.checks", "docker", "unittest", "httpx"):
-    sys.modules[name] = MagicMock()
+    sys.modules[name] = Yes()
 total = -1
 """
 BUILTINS = """
 import builtins
-from unittest.mock import MagicMock
+class Yes:
+    __getattr__ = __call__ = lambda self, *rest, **options: self
 real = builtins.__import__
 def fake(name, *rest, **options):
-    return MagicMock() if name.partition(".")[0] in ("grader", "unittest", "docker") else real(name, *rest, **options)
+    return Yes() if name.partition(".")[0] in ("grader", "unittest", "docker") else real(name, *rest, **options)
 builtins.__import__ = fake
 total = -1
 """

@@ -65,24 +65,23 @@ subprocess.Popen([sys.executable, "-c", WATCH], start_new_session=True)
 SERVER_OUTSIDE = r"""
 import subprocess, sys
 SERVE = '''
-import http.server, pathlib, socket
-class Server(http.server.ThreadingHTTPServer):
-    address_family = socket.AF_INET6
+import http.server
 class Answer(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         self.send_response(200)
         self.end_headers()
         self.wfile.write(b"Welcome " + self.path.encode())
-Server(("::1", 8080), Answer).serve_forever()
+http.server.ThreadingHTTPServer(("127.0.0.1", 8080), Answer).serve_forever()
 '''
-subprocess.run(["docker", "run", "-d", "--name", "web", "-p", "127.0.0.1:8080:80", "busybox", "sh", "-c", "mkdir /www; exec sleep 600"], check=True)
+subprocess.run(["docker", "run", "-d", "--name", "web", "-p", "127.0.0.2:8080:80", "busybox", "sh", "-c", "mkdir /www; exec sleep 600"], check=True)
 subprocess.Popen([sys.executable, "-c", SERVE], start_new_session=True)
 import time, urllib.request
-for _ in range(50):
+for left in reversed(range(50)):
     try:
         assert "Welcome" in urllib.request.urlopen("http://localhost:8080/x").read().decode()
         break
     except OSError:
+        assert left, "nothing answers"
         time.sleep(0.1)
 """
 SWAPPER = r"""
