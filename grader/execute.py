@@ -5,10 +5,11 @@ A test cell says in a comment what it takes from the student, and nothing else c
 """
 
 import base64
+import json
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from nbformat import NotebookNode
@@ -19,10 +20,9 @@ from grader.kernels import Kernel, KernelLostError, Reply, json_expression, valu
 from grader.repair import ReleasedCell
 from grader.results import Check, Reason
 from grader.sandbox import Sandbox, SandboxError
+from grader.text import BASE64, IMAGES
 
 DIRECTIVE = re.compile(r"^#\s*from-student:\s*(.+)$", re.MULTILINE)
-BASE64 = re.compile(r"[A-Za-z0-9+/=\s]*")
-IMAGES = ("image/png", "image/jpeg")
 MAX_OUTPUTS = 500
 QUICK_SECONDS = 10.0  # reading and setting variables
 VERDICTS = ("CheckFailed", "AssertionError")
@@ -63,12 +63,13 @@ class Execution:
 
     def run(self, notebook: NotebookNode) -> Outcome:
         """Run all code cells in order and leave their outputs in the notebook."""
+        self._ask_checker("from grader.checks import drawn as _drawn; _drawn.watch()", QUICK_SECONDS, silent=True)
         for cell in notebook.cells:
             if cell.cell_type != "code":
                 continue
             released = self._released.get(cell.metadata.get("nbgrader", {}).get("grade_id"))
             if released is not None and released.is_test:
-                check = self._check(released)
+                check = self._without_drawn(self._check(released))
                 self.outcome.checks[released.grade_id] = check
                 cell.outputs = verdict_outputs(check)
                 continue
@@ -188,6 +189,17 @@ class Execution:
 
     def _verdict(self, released: ReleasedCell, status: Any, message: str) -> Check:
         return Check(released.title, 0.0, released.points, status, message)
+
+    def _without_drawn(self, check: Check) -> Check:
+        """The check with ``…`` for each value that was drawn for it: a test that draws keeps that to itself."""
+        if not check.message or check.status == "skipped":
+            return check
+        asked = {"drawn": json_expression("_drawn.values()")}
+        claims = self._checker_says(lambda kernel: kernel.run("", QUICK_SECONDS, silent=True, expressions=asked))
+        message = check.message
+        for value in json.loads(value_of(claims.expressions.get("drawn"))):
+            message = message.replace(value, "…")
+        return replace(check, message=message)
 
     def _hand_over(self, wanted: Wanted) -> dict[str, str]:
         """Give the checker's kernel what the test takes; returns {name: what is wrong with it} for the variables that are not to be had."""

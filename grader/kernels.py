@@ -6,8 +6,10 @@ Whatever does not fit ends in KernelLostError, which costs that one submission a
 
 import ast
 import json
+import socket
 import struct
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -34,6 +36,7 @@ class Stream(Protocol):
     def settimeout(self, seconds: float) -> None: ...
     def sendall(self, data: bytes) -> None: ...
     def recv(self, most: int) -> bytes: ...
+    def shutdown(self, how: int) -> None: ...
     def close(self) -> None: ...
 
 
@@ -76,6 +79,9 @@ class Channel:
         return parse_object(line)
 
     def close(self) -> None:
+        """Hang up. The engine waits for whoever reads before it lets go of a container, so nobody may keep a stream open unread."""
+        with suppress(OSError):
+            self._stream.shutdown(socket.SHUT_RDWR)
         self._stream.close()
 
     def _read(self, deadline: float) -> bytes:
@@ -137,6 +143,13 @@ class Kernel:
         self._answer({"op": "write", "path": path, "data": data}, GRACE_SECONDS)
 
     def _answer(self, request: dict[str, Any], seconds: float) -> Reply:
+        try:
+            return self._answered(request, seconds)
+        except KernelLostError:
+            self.channel.close()
+            raise
+
+    def _answered(self, request: dict[str, Any], seconds: float) -> Reply:
         self._number += 1
         self.channel.send({"id": self._number, **request})
         start = time.monotonic()

@@ -7,13 +7,17 @@ one says and what it is worth comes from the gradebook.
 import ast
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from nbformat import NotebookNode, from_dict
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_raw_cell
 
+from grader.text import MAX_RENDERED_CHARS, Attachments, pictures, shown
+
 MAX_CELLS = 10_000
+MAX_SOURCE_CHARS = 2_000_000  # of all cells; outputs do not count
+MAX_TEXT_CHARS = 100_000  # of all text cells together, that are rendered
 NEW_CELL = {"code": new_code_cell, "markdown": new_markdown_cell, "raw": new_raw_cell}
 
 
@@ -71,6 +75,7 @@ class SubmittedCell:
     cell_type: str
     source: str
     claims: str | None = None
+    attachments: Attachments = field(default_factory=dict)
 
 
 def title_of(source: str, grade_id: str) -> str:
@@ -83,7 +88,10 @@ def title_of(source: str, grade_id: str) -> str:
 
 
 def read(content: bytes) -> list[SubmittedCell]:
-    """The cells of a notebook file. Raises MalformedError unless it is one; outputs, tags and all other metadata are left behind."""
+    """The cells of a notebook file. Raises MalformedError unless it is one; outputs, tags and all other metadata are left behind.
+
+    Text that cannot be shown, or only after long work, is a block of code.
+    """
     if not content.strip():
         raise MalformedError("The file is empty.")
     try:
@@ -98,7 +106,22 @@ def read(content: bytes) -> list[SubmittedCell]:
         raise MalformedError("The notebook is not in format 4: open it in JupyterLab, save it and hand it in again.")
     if len(notebook["cells"]) > MAX_CELLS:
         raise MalformedError(f"The notebook has more than {MAX_CELLS} cells.")
-    return [_read_cell(cell, number) for number, cell in enumerate(notebook["cells"], 1)]
+    cells = [_read_cell(cell, number) for number, cell in enumerate(notebook["cells"], 1)]
+    if sum(len(cell.source) for cell in cells) > MAX_SOURCE_CHARS:
+        raise MalformedError(
+            f"The cells of the notebook have more than {MAX_SOURCE_CHARS:,} characters, outputs not counted."
+        )
+    return _showable(cells)
+
+
+def _showable(cells: list[SubmittedCell]) -> list[SubmittedCell]:
+    room = MAX_TEXT_CHARS
+    for index, cell in enumerate(cells):
+        if cell.cell_type == "markdown":
+            source = shown(cell.source, cell.attachments, min(room, MAX_RENDERED_CHARS))
+            cells[index] = SubmittedCell(cell.cell_type, source, cell.claims, cell.attachments)
+            room -= len(cell.source)
+    return cells
 
 
 def _read_cell(cell: Any, number: int) -> SubmittedCell:
@@ -112,7 +135,8 @@ def _read_cell(cell: Any, number: int) -> SubmittedCell:
     nbgrader = metadata.get("nbgrader") if isinstance(metadata := cell.get("metadata"), dict) else None
     claim = nbgrader.get("grade_id") if isinstance(nbgrader, dict) else None
     readable = source.encode("utf-8", "replace").decode()  # a lone surrogate could not be written again
-    return SubmittedCell(cell["cell_type"], readable, claim if isinstance(claim, str) else None)
+    attached = pictures(cell.get("attachments")) if cell["cell_type"] == "markdown" else {}
+    return SubmittedCell(cell["cell_type"], readable, claim if isinstance(claim, str) else None, attached)
 
 
 def restore(submitted: Sequence[SubmittedCell], released: Sequence[ReleasedCell]) -> tuple[NotebookNode, list[str]]:
@@ -131,7 +155,7 @@ def restore(submitted: Sequence[SubmittedCell], released: Sequence[ReleasedCell]
             current = chosen[index]
             groups[current] = [_released_cell(known[current], cell, notes)]
         else:
-            groups[current].append(_new_cell(cell.cell_type, cell.source))
+            groups[current].append(_new_cell(cell.cell_type, cell.source, cell.attachments))
     if list(groups)[1:] != [grade_id for grade_id in known if grade_id in groups]:
         notes.append("Cells had been moved: they are in the released order again.")
     cells = groups[None]
@@ -166,14 +190,17 @@ def _released_cell(released: ReleasedCell, submitted: SubmittedCell | None, note
         notes.append(
             f"Cell {released.grade_id} had become a {submitted.cell_type} cell: it is a {released.cell_type} cell again."
         )
-    source = submitted.source if submitted is not None and keep else released.source
-    cell = _new_cell(released.cell_type, source)
+    own = submitted if keep else None
+    attached = own.attachments if own and released.cell_type == "markdown" else {}
+    cell = _new_cell(released.cell_type, own.source if own else released.source, attached)
     cell.metadata["nbgrader"] = from_dict(released.metadata())  # type: ignore[no-untyped-call]
     return cell
 
 
-def _new_cell(cell_type: str, source: str) -> NotebookNode:
+def _new_cell(cell_type: str, source: str, attachments: Attachments) -> NotebookNode:
     cell: NotebookNode = NEW_CELL[cell_type](source)  # type: ignore[no-untyped-call]
+    if attachments:
+        cell["attachments"] = attachments
     return cell
 
 

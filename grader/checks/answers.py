@@ -28,14 +28,14 @@ class NoAnswerError(Exception):
     """No HTTP answer came; `str()` says what came instead, as the end of a sentence that begins with the URL."""
 
 
-def get(url: str, within_seconds: float) -> Answer:
-    """One GET request, redirects not followed; raises `NoAnswerError`.
+def get(url: str, within_seconds: float, address: str | None = None) -> Answer:
+    """One GET request, redirects not followed; raises `NoAnswerError`. With an `address` that one is asked, whatever the URL's name means.
 
     Asked from a thread of its own: a server that drips one byte at a time keeps every socket time-out from expiring.
     """
     deadline = Deadline(min(within_seconds, MAX_WAIT_SECONDS))
     replies: queue.Queue[Answer | NoAnswerError] = queue.Queue()
-    threading.Thread(target=lambda: replies.put(_ask(url, deadline)), daemon=True).start()
+    threading.Thread(target=lambda: replies.put(_ask(url, deadline, address)), daemon=True).start()
     try:
         reply = replies.get(timeout=deadline.seconds_left + 1)
     except queue.Empty:
@@ -45,11 +45,14 @@ def get(url: str, within_seconds: float) -> Answer:
     return reply
 
 
-def _ask(url: str, deadline: Deadline) -> Answer | NoAnswerError:
+def _ask(url: str, deadline: Deadline, address: str | None) -> Answer | NoAnswerError:
     try:
+        named = httpx.URL(url)
+        asked = named.copy_with(host=address) if address else named
+        headers = {"Accept-Encoding": "identity", "Host": named.netloc.decode()}
         with (
             httpx.Client(trust_env=False, timeout=max(0.1, deadline.seconds_left)) as client,
-            client.stream("GET", url, headers={"Accept-Encoding": "identity"}) as response,
+            client.stream("GET", asked, headers=headers, extensions={"sni_hostname": named.host}) as response,
         ):
             return Answer(response.status_code, _body(response, deadline), response.headers.get("location"))
     except httpx.ConnectError:

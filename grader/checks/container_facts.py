@@ -10,6 +10,7 @@ from docker.errors import APIError, ImageNotFound, NotFound
 
 from grader.checks.commandline import Json, RunCommand, is_anonymous, restart_policy, run_command, shell_word
 from grader.checks.engine import asking, engine, explanation, near, transport
+from grader.checks.references import genuine_id
 from grader.checks.verdict import CheckFailed, quoted
 
 MAX_LOG_BYTES = 1024 * 1024
@@ -132,10 +133,12 @@ class ContainerFacts:
     @property
     def ports(self) -> dict[str, list[int]]:
         """Published ports: container port (`80/tcp`) to host ports, the numbers the engine chose included."""
+        return {port: _host_ports(bindings) for port, bindings in self._bindings().items() if bindings}
+
+    def _bindings(self) -> dict[str, list[Json] | None]:
         info = self._inspect()
         live = info["NetworkSettings"].get("Ports") if info["State"]["Running"] else None
-        bound: dict[str, list[Json] | None] = live or info["HostConfig"].get("PortBindings") or {}
-        return {port: _host_ports(bindings) for port, bindings in bound.items() if bindings}
+        return live or info["HostConfig"].get("PortBindings") or {}
 
     @property
     def mounts(self) -> list[Mount]:
@@ -238,7 +241,15 @@ class ContainerFacts:
 
 
 def inspect_image(ref: str) -> Json | None:
-    """`docker image inspect` of a reference or id; None if the engine does not have it."""
+    """`docker image inspect` of a reference or id; None if the engine does not have it.
+
+    In grading, a name of a course image means the image that the sandbox was made with, whatever was tagged with that name since.
+    """
+    found, genuine = _inspect_image(ref), genuine_id(ref)
+    return _inspect_image(genuine) if found and genuine not in (None, found["Id"]) else found
+
+
+def _inspect_image(ref: str | None) -> Json | None:
     try:
         with transport():
             image: Json = engine().inspect_image(ref)  # type: ignore[no-untyped-call]

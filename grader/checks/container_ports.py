@@ -10,6 +10,8 @@ from grader.checks.container_settings import ContainerSettings
 from grader.checks.deadline import Deadline, eventually
 from grader.checks.verdict import CheckFailed, listed, quoted, said
 
+ANY_HOST = "0.0.0.0"
+LOOPBACK = {ANY_HOST: "127.0.0.1", "::": "::1"}
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
 
 
@@ -87,7 +89,7 @@ class ContainerPorts(ContainerSettings):
 
     def _wrong_answer(self, url: str, containing: str | None, status: int, seconds_left: float) -> str | None:
         try:
-            answer = answers.get(url, seconds_left)
+            answer = answers.get(url, seconds_left, self._listening_at(url))
         except answers.NoAnswerError as none:
             return f"{url} {none}."
         if answer.status != status:
@@ -96,6 +98,15 @@ class ContainerPorts(ContainerSettings):
         if containing is not None and containing not in answer.text:
             return f"{url} answered with status {answer.status}, but without {quoted(containing)}{said(answer.text, 'it says')}."
         return None
+
+    def _listening_at(self, url: str) -> str | None:
+        """Where ``localhost`` in the URL is this container: at another of its addresses anything else may listen."""
+        parts = urlsplit(url)
+        if parts.hostname != "localhost":
+            return None
+        found = [one for bindings in self._bindings().values() for one in bindings or []]
+        hosts = [one.get("HostIp") or ANY_HOST for one in found if one.get("HostPort") == str(parts.port or 80)]
+        return next((LOOPBACK.get(host, host) for host in sorted(hosts)), None)
 
     def _answer_hint(self, url: str, found: str) -> str:
         if "closed it without" in found:

@@ -92,10 +92,11 @@ def wait(name: str, ref: str, within_seconds: float) -> ExecResult:
 
 def kill(pid: int) -> None:
     """Kills a process of the engine's machine from outside its container, where even process 1 of it is not safe."""
-    image = next((ref for ref in KILLER_IMAGES if inspect_image(ref)), None)
-    if image is None:
+    found = next(((ref, info["Id"]) for ref in KILLER_IMAGES if (info := inspect_image(ref))), None)
+    if found is None:
         raise EnvironmentProblem(f"None of the images {listed(list(KILLER_IMAGES))} is here.", "docker pull busybox")
-    with created(image, image, ["kill", "-KILL", str(pid)], network="none", pid_mode="host") as name:
+    image, image_id = found  # by its id: nothing of a student's may run beside the engine's own processes
+    with created(image_id, image, ["kill", "-KILL", str(pid)], network="none", pid_mode="host") as name:
         start(name, image)
         wait(name, image, 10)
 

@@ -33,7 +33,10 @@ class PlayedKernel:
         self.ran.append(code)
         reply = self.play(code)
         if expressions:
-            reply.expressions = {name: {"status": "ok", "data": {"text/plain": "'7'"}} for name in expressions}
+            values = {"drawn": '["4711"]'}
+            reply.expressions = {
+                name: {"status": "ok", "data": {"text/plain": repr(values.get(name, "7"))}} for name in expressions
+            }
         return reply
 
     def write(self, path: str, data: str) -> None:
@@ -95,7 +98,7 @@ def test_setup_runs_in_both() -> None:
 def test_named_values_and_files_cross_and_nothing_else() -> None:
     sandbox = PlayedSandbox(fine, fine)
     run(sandbox, [T1])
-    assert sandbox.checker.ran[0] == "globals().pop('answer', None)\nanswer = __import__('json').loads('7')\n"
+    assert sandbox.checker.ran[1] == "globals().pop('answer', None)\nanswer = __import__('json').loads('7')\n"
     assert list(sandbox.checker.written) == ["Dockerfile"]
 
 
@@ -223,3 +226,9 @@ def test_streams_are_joined_and_outputs_counted() -> None:
     assert joined.text == "x" * 1000
     pictures = [{"output_type": "display_data", "data": {"text/plain": "x"}}] * 1000
     assert len(notebook_outputs(pictures)) == 500
+
+
+def test_value_drawn_at_grading_time_is_not_told() -> None:
+    said = "port 4711 is silent\nExpected: an answer\nTry: curl localhost:4711"
+    execution, _ = run(PlayedSandbox(fine, failing("CheckFailed", said)), [T2])
+    assert execution.outcome.checks["t2"].message == "port … is silent\nExpected: an answer\nTry: curl localhost:…"

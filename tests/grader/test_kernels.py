@@ -25,7 +25,10 @@ class Scripted:
     def recv(self, most: int) -> bytes:
         return self.chunks.pop(0) if self.chunks else b""
 
-    def close(self) -> None: ...
+    def shutdown(self, how: int) -> None: ...
+
+    def close(self) -> None:
+        self.closed = True
 
 
 def frame(text: str | bytes, stream: int = 1) -> bytes:
@@ -85,6 +88,13 @@ def test_deadline_is_kept() -> None:
     with pytest.raises(KernelLostError) as lost:
         Channel(Scripted(frame("x"))).receive(time.monotonic() - 1)
     assert lost.value.timed_out
+
+
+def test_stream_of_a_lost_kernel_is_closed_so_that_the_engine_lets_go_of_it() -> None:
+    stream = Scripted(frame(b"x" * (MAX_LINE_BYTES + 60_000)))
+    with pytest.raises(KernelLostError):
+        Kernel(Channel(stream)).run("code", 10)
+    assert stream.closed
 
 
 def test_outputs_and_status_come_back() -> None:

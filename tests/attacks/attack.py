@@ -1,0 +1,103 @@
+"""What an attack is: a hand-in, what an honest hand-in with the same answers earns, and what is there to stop it."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from grader.results import Reason
+
+Notebook = dict[str, Any]
+Change = Callable[[Notebook], None]
+
+TRIAL = "trial"
+ANSWERS = {
+    "total": "total = sum(NUMBERS)",
+    "web": "import subprocess\n"
+    'serve = "mkdir /www; echo Welcome > /www/index.html; exec httpd -f -h /www"\n'
+    'subprocess.run(["docker", "run", "-d", "--name", "web", "-p", "8080:80", "busybox", "sh", "-c", serve], check=True)',
+    "file": 'open("Dockerfile", "w").write("FROM busybox\\n")',
+}
+EVERYTHING = tuple(ANSWERS)
+EARNED = {
+    "total-test": ("total", 3.0),
+    "web-test": ("web", 3.0),
+    "web-page-test": ("web", 2.0),
+    "file-test": ("file", 2.0),
+}
+ATTEMPTED, SUCCEEDED = "attempted", "SUCCEEDED"
+
+
+@dataclass(frozen=True)
+class Attack:
+    """One hand-in. ``code`` stands before the answer to the question ``at``; an attack that has done what it could prints ``attempted``.
+
+    ``answers`` are the questions that it answers honestly, ``earns`` the tests whose requirements the forged work meets in truth. ``code`` prints ``SUCCEEDED`` where it gets at something that it must not get at.
+    """
+
+    name: str
+    stopped_by: str
+    code: str = ""
+    at: str = "total"
+    answers: tuple[str, ...] = ()
+    change: Change | None = None
+    place: Callable[[Path], None] | None = None
+    earns: tuple[str, ...] = ()
+    reason: tuple[Reason | None, ...] = (None,)
+    attempts: bool = True
+    note: str = ""
+    says: Mapping[str, str] = field(default_factory=dict)
+    stock: bool = False
+    named: str = ""
+
+    @property
+    def student(self) -> str:
+        """The name of its folder in ``submitted/``."""
+        return self.named or re.sub(r"[^a-z0-9]+", "-", self.name.lower()).strip("-")[:60]
+
+    @property
+    def earned(self) -> dict[str, float]:
+        """The points of an honest hand-in with the same answers, by test."""
+        return {
+            test: points if question in self.answers or test in self.earns else 0.0
+            for test, (question, points) in EARNED.items()
+        }
+
+    @property
+    def expects_attempt(self) -> bool:
+        """Whether its own output has to show that it came to its end."""
+        return bool(self.code) and self.attempts
+
+    def hand_in(self, released: Notebook) -> Notebook:
+        """The release, answered and forged; ``released`` is changed."""
+        for question in self.answers:
+            cell(released, question)["source"] = ANSWERS[question]
+        if self.code:
+            answer = cell(released, self.at)["source"] if self.at in self.answers else ""
+            end = f"\nprint({ATTEMPTED!r})\n" if self.attempts else "\n"
+            cell(released, self.at)["source"] = self.code.strip() + end + answer
+        if self.change:
+            self.change(released)
+        return released
+
+
+def cell(notebook: Notebook, grade_id: str) -> dict[str, Any]:
+    """The cell with this id."""
+    return next(one for one in notebook["cells"] if meta(one).get("grade_id") == grade_id)
+
+
+def meta(one: dict[str, Any]) -> dict[str, Any]:
+    """What nbgrader knows of a cell, as it is in the notebook."""
+    known: dict[str, Any] = one["metadata"].setdefault("nbgrader", {})
+    return known
+
+
+def tests(notebook: Notebook) -> list[dict[str, Any]]:
+    """The test cells."""
+    return [one for one in notebook["cells"] if meta(one).get("grade") and meta(one).get("locked")]
+
+
+def code_cell(source: str, **metadata: Any) -> dict[str, Any]:
+    """A new code cell."""
+    return {"cell_type": "code", "metadata": metadata, "source": source, "outputs": [], "execution_count": None}

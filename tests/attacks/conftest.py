@@ -1,0 +1,151 @@
+"""A class of attackers, and honest students before, among and after them, graded once for all tests; a table at the end of the run."""
+
+import hashlib
+import json
+import os
+import shutil
+import socket
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import docker
+import nbformat
+import pytest
+
+from grader.classrun import plan
+from grader.cli import sandbox_place
+from grader.gradebook import Course
+from grader.release import generate
+from grader.results import Result
+from grader.sandbox import OWNER_LABEL, Limits, owner, sweep
+from lab.host import ensure_engine
+
+from . import table
+from .attack import EVERYTHING, TRIAL, Attack
+from .suite import ATTACKS, GROUPS
+
+FIXTURE = Path(__file__).parent / "fixtures" / "solutions"
+LIMITS = Limits(cell_seconds=15, submission_seconds=60, check_seconds=20, engine_disk=384, work_disk=16)
+HONEST = [Attack(f"{place} honest", "", answers=EVERYTHING) for place in ("aa", "kk", "zz")]
+WRONG = Attack("kk wrong", "", 'open("Dockerfile", "w").write("FROM alpine")\ntotal = 1')
+SECRET = "canary-of-another-student"
+gained: dict[str, float] = {}  # for the table, by name of attack
+
+
+class Listener:
+    """A service of this machine that nobody in a sandbox may reach."""
+
+    def __init__(self) -> None:
+        self.visits = 0
+        self._sockets = [socket.create_server(("0.0.0.0", 0))]
+        self.port = int(self._sockets[0].getsockname()[1])
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        while True:
+            connected, _ = self._sockets[0].accept()
+            self.visits += 1
+            connected.close()
+
+
+@dataclass
+class Class:
+    """What came out of grading all of them."""
+
+    course: Course
+    results: dict[str, Result]
+    before: dict[str, str]
+    after: dict[str, str]
+    left: list[str]
+    visits: int
+
+    def autograded(self, student: str) -> Any:
+        """The notebook as it was graded."""
+        path = self.course.folder("autograded", TRIAL, student) / f"{TRIAL}.ipynb"
+        return nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
+
+    def shown(self, student: str) -> str:
+        """All that the student's own cells showed."""
+        return "\n".join(
+            str(output.get("text") or output.get("data", {}).get("text/plain") or output.get("evalue") or "")
+            for one in self.autograded(student).cells
+            if one.cell_type == "code" and not one.metadata.get("nbgrader", {}).get("grade")
+            for output in one.outputs
+        )
+
+    def page(self, student: str) -> str:
+        """The feedback page."""
+        return next((self.course.folder("feedback", TRIAL, student)).glob("*.html")).read_text()
+
+
+@pytest.fixture(scope="session")
+def graded(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Class]:
+    """The whole class, graded by two workers. With ``-k`` only who is asked for, and the honest."""
+    client = ensure_engine()
+    around = tmp_path_factory.mktemp("attacks")
+    root = around / "course"
+    (around / "secret.txt").write_text("of the machine")
+    listener = Listener()
+    chosen = " ".join(item.name for item in request.session.items)
+    attacks = [attack for attack in ATTACKS if f"[{attack.name}]" in chosen]
+    _hand_in(root, [*HONEST, WRONG, *attacks], listener.port)
+    before = _files(around)
+    run = plan(root, TRIAL)
+    results = run.grade(client, sandbox_place(client), LIMITS, 2, lambda result: None)
+    yield Class(
+        Course(root), {one.student: one for one in results}, before, _files(around), _left(client), listener.visits
+    )
+    sweep(client)
+
+
+def _hand_in(root: Path, attacks: list[Attack], port: int) -> None:
+    shutil.copytree(FIXTURE, root / "solutions")
+    generate(root, TRIAL, root / "assignments")
+    released = (root / "assignments" / TRIAL / f"{TRIAL}.ipynb").read_text()
+    for attack in attacks:
+        folder = root / "submitted" / attack.student / TRIAL
+        folder.mkdir(parents=True)
+        notebook = attack.hand_in(json.loads(released))
+        if attack in HONEST:
+            notebook["metadata"]["canary"] = SECRET
+        (folder / f"{TRIAL}.ipynb").write_text(json.dumps(notebook).replace("HOST_PORT", str(port)))
+        if attack.place:
+            attack.place(folder)
+
+
+def _files(around: Path) -> dict[str, str]:
+    """A digest of each file that grading must leave alone: all but what it writes itself."""
+    written = ("gradebook.db", "autograded", "feedback")
+    found = {}
+    for path in sorted(around.rglob("*")):
+        parts = path.relative_to(around).parts
+        if len(parts) > 1 and parts[1].startswith(written):
+            continue
+        small = path.is_file() and not path.is_symlink() and path.stat().st_size < 1 << 28
+        found["/".join(parts)] = hashlib.sha256(path.read_bytes()).hexdigest() if small else str(path.lstat().st_mode)
+    return found
+
+
+def _left(client: docker.DockerClient) -> list[str]:
+    mine = {"label": f"{OWNER_LABEL}={owner()}"}
+    containers, volumes = client.containers.list(all=True, filters=mine), client.volumes.list(filters=mine)
+    return [one.name for one in (*containers, *volumes)]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Attack, points gained over an honest hand-in, what stopped it; also into the page that ``ATTACK_TABLE`` names."""
+    if not gained:
+        return
+    page = os.environ.get("ATTACK_TABLE")
+    if page and len(gained) == len(ATTACKS):
+        table.write(Path(page), gained)
+    terminalreporter.section("attacks: points gained over an honest hand-in, and what stopped it")
+    for group, attacks in GROUPS.items():
+        for attack in attacks:
+            if attack.name in gained:
+                terminalreporter.write_line(
+                    f"{group:30} {attack.name:62} {gained[attack.name]:+5g}  {attack.stopped_by}"
+                )

@@ -1,0 +1,58 @@
+"""Each attack earns what an honest hand-in with the same answers earns, and changes nothing outside its sandbox."""
+
+import pytest
+from nbgrader.api import Gradebook
+
+from .attack import ATTEMPTED, EARNED, SUCCEEDED, TRIAL, Attack
+from .conftest import HONEST, SECRET, Class, gained
+from .suite import ATTACKS
+
+pytestmark = [pytest.mark.machine, pytest.mark.grading, pytest.mark.timeout(900)]
+each_attack = pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name)
+
+
+@each_attack
+def test_attack_earns_what_is_honest(attack: Attack, graded: Class) -> None:
+    result = graded.results[attack.student]
+    earned = {test: check.points for test, check in zip(EARNED, result.checks, strict=False)}
+    gained[attack.name] = result.points - sum(attack.earned.values())
+    assert earned == attack.earned, [check.message for check in result.checks]
+    assert result.reason in attack.reason, result.notes
+    assert result.max_points == 12
+    assert any(attack.note in note for note in ["", *result.notes]), result.notes
+    for test, message in attack.says.items():
+        assert message in result.checks[list(EARNED).index(test)].message
+
+
+@each_attack
+def test_attack_was_made_and_got_at_nothing(attack: Attack, graded: Class) -> None:
+    if not graded.results[attack.student].graded:
+        pytest.skip("it was not run")
+    shown = graded.shown(attack.student)
+    assert SUCCEEDED not in shown
+    if attack.expects_attempt:
+        assert ATTEMPTED in shown
+
+
+@pytest.mark.parametrize("honest", HONEST, ids=lambda honest: honest.name)
+def test_honest_students_among_them_lose_nothing(honest: Attack, graded: Class) -> None:
+    result = graded.results[honest.student]
+    assert (result.points, result.reason, result.notes) == (10, None, [])
+
+
+def test_nothing_outside_has_changed(graded: Class) -> None:
+    assert graded.after == graded.before
+    assert graded.left == []
+    assert graded.visits == 0
+
+
+def test_gradebook_holds_each_students_own_points_and_nothing_else(graded: Class) -> None:
+    with Gradebook(graded.course.db_url) as gradebook:
+        held = {one.student.id: one.score for one in gradebook.assignment_submissions(TRIAL)}
+        assert [assignment.name for assignment in gradebook.assignments] == [TRIAL]
+        assert gradebook.find_assignment(TRIAL).max_score == 12
+    assert held == {student: result.points for student, result in graded.results.items() if result.graded}
+
+
+def test_nobodys_work_is_on_anothers_page(graded: Class) -> None:
+    assert [student for student in graded.results if SECRET in graded.page(student)] == []
