@@ -33,13 +33,15 @@ LINK = re.compile(r"(https?|mailto):", re.IGNORECASE)
 HEADING = re.compile(r"^#{2,6}\s+(.+)$", re.MULTILINE)
 CODE = re.compile(r"`([^`]+)`")
 NOTHING_WRITTEN = "No response."  # nbgrader's own comment on an answer that is as it was released
-NO_ANSWER = "There is no answer here.\nExpected: an answer in your own words.\nTry: write one in this cell, then hand in again."
+NO_ANSWER = (
+    "There is no answer here.\nExpected: an answer in your own words.\nTry: write one in this cell, then hand in again."
+)
 TAGS = {
     "a", "b", "blockquote", "br", "code", "dd", "del", "details", "div", "dl", "dt", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "i", "img", "kbd",
     "li", "ol", "p", "pre", "span", "strong", "sub", "summary", "sup", "table", "tbody", "td", "th", "thead", "tr", "ul",
 }  # fmt: skip
 REASONS = {
-    "timeout": "A cell did not end within its time. What came before it counts.",
+    "timeout": "Something did not end within its time. Only the time of your own cells counts, and what was right is not lost.",
     "out-of-memory": "Your work needed more memory than it may have, and was stopped. What came before counts.",
     "kernel-died": "The kernel of your notebook ended before its last cell. What came before counts.",
     "environment": "Your work could not be graded, through no fault of yours. It costs you nothing; your instructor has been told.",
@@ -169,9 +171,9 @@ def _item(cell: NotebookNode, known: Any, comment: str, question: str) -> Item:
 
 
 def parts(message: str) -> tuple[tuple[str, str], ...]:
-    """The lines of a check's message, each with what it tells.
+    r"""The lines of a check's message, each with what it tells.
 
-    >>> parts("`web` has ended.\\nExpected: `web` running.\\nTry: docker logs web")
+    >>> parts("`web` has ended.\nExpected: `web` running.\nTry: docker logs web")
     (('found', '`web` has ended.'), ('expected', '`web` running.'), ('try', 'docker logs web'))
     """
     lines = []

@@ -40,13 +40,17 @@ def course(released: Path, tmp_path: Path) -> Course:
 
 
 def graded(
-    course: Course, verdicts: Mapping[str, tuple[float, str, str]], answer: str | None = "SIGTERM asks, SIGKILL does not."
+    course: Course,
+    verdicts: Mapping[str, tuple[float, str, str]],
+    answer: str | None = "SIGTERM asks, SIGKILL does not.",
 ) -> None:
     """Ada's work: all passed but ``verdicts``: {grade_id: (points, status, message)}."""
     cells = released_cells(course, EXERCISE)[EXERCISE]
     handed_in = [SubmittedCell("markdown", answer, "explain")] if answer else []
     notebook, _ = restore(handed_in, cells)
-    for released_cell, cell in ((one, cell) for cell in notebook.cells for one in cells if one.metadata() == cell.metadata.get("nbgrader")):
+    for released_cell, cell in (
+        (one, cell) for cell in notebook.cells for one in cells if one.metadata() == cell.metadata.get("nbgrader")
+    ):
         if released_cell.is_test:
             points, status, message = verdicts.get(released_cell.grade_id, (released_cell.points, "passed", ""))
             cell.outputs = verdict_outputs(Check(released_cell.title, points, released_cell.points, status, message))  # type: ignore[arg-type]
@@ -79,7 +83,9 @@ def test_page_says_what_to_look_at_first_and_what_to_try(course: Course, page: P
     expect(page.locator("main")).to_contain_text("Look first at: The container later is made from busybox")
     failed = page.locator(".check.not-yet").first
     assert failed.locator("dt").all_inner_texts() == ["Found", "Expected", "Try"]
-    assert failed.locator("dd.try").inner_text() == "docker rm -f later && docker create --name later busybox echo ready"
+    assert (
+        failed.locator("dd.try").inner_text() == "docker rm -f later && docker create --name later busybox echo ready"
+    )
     assert page.locator("h2").first.inner_text() == "1 · Create (2 points)"
     expect(page.locator(".check.partly .points")).to_have_text("partly, 1 of 2")
     expect(page.locator(".check.not-checked .points")).to_have_text("not checked, 1 points")
