@@ -21,7 +21,7 @@ from .test_browser import browser, page
 __all__ = ["browser", "page"]  # fixtures
 EXERCISE = "01-containers"
 LATER = "`later` has been started: its status is `exited`.\nExpected: `later` created, not started (status `created`).\nTry: docker rm -f later && docker create --name later busybox echo ready"
-PARTLY = "`exit_code` is 0.\nExpected: the exit code of `job`.\nTry: docker inspect job"
+PARTLY = "What `job` printed is right.\n`exit_code` is 0.\nExpected: the exit code of `job`.\nTry: docker inspect job"
 HOSTILE = "<script>document.title = 'taken'</script>`<b>x</b>`"
 
 
@@ -88,6 +88,7 @@ def test_page_says_what_to_look_at_first_and_what_to_try(course: Course, page: P
     )
     assert page.locator("h2").first.inner_text() == "1 · Create (2 points)"
     expect(page.locator(".check.partly .points")).to_have_text("partly, 1 of 2")
+    assert page.locator(".check.partly dt").all_inner_texts() == ["Found", "", "Expected", "Try"]
     expect(page.locator(".check.not-checked .points")).to_have_text("not checked, 1 points")
     expect(page.locator(".check.waits-for-your-instructor h3")).to_contain_text("Your answer in words")
     assert asked == [path_of(course).as_uri()]
