@@ -241,7 +241,7 @@ def _manual_check(cell: ReleasedCell, grade: Recorded) -> Check:
         0.0,
         cell.points,
         "failed",
-        "There is no answer here.\nExpected: an answer in your own words.\nTry: write one in this cell, then hand in again.",
+        feedback.NO_ANSWER,
     )
 
 

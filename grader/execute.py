@@ -25,6 +25,7 @@ from grader.text import BASE64, IMAGES
 DIRECTIVE = re.compile(r"^#\s*from-student:\s*(.+)$", re.MULTILINE)
 MAX_OUTPUTS = 500
 QUICK_SECONDS = 10.0  # reading and setting variables
+OWN_TIME = "Only the time that your own cells ran counts."
 VERDICTS = ("CheckFailed", "AssertionError")
 
 
@@ -80,11 +81,13 @@ class Execution:
 
     def _run_student(self, cell: NotebookNode) -> None:
         if self._seconds_left <= 0 and not self._student_ended:
-            self._end_student(f"All cells together may take {self._limits.submission_seconds:g} s", "timeout")
+            whole = f"All cells together may take {self._limits.submission_seconds:g} s of their own time"
+            self._end_student(whole, "timeout")
         if self._student_ended:
             cell.outputs = [_error("NotRun", f"{self._student_ended}: this cell was not run.")]
             return
         limit = min(self._limits.cell_seconds, self._seconds_left)
+        whose = "of one cell" if limit == self._limits.cell_seconds else "of all cells together"
         try:
             reply = self._sandbox.student.run(cell.source, limit)
         except KernelLostError as lost:
@@ -95,7 +98,7 @@ class Execution:
         cell.outputs = notebook_outputs(reply.outputs)
         if reply.status == "timeout":
             cell.outputs.append(
-                _error("Timeout", f"This cell was stopped after {limit:g} s, the time limit of one cell.")
+                _error("Timeout", f"This cell was stopped after {limit:.3g} s, at the time limit {whose}. {OWN_TIME}")
             )
             self._because("timeout")
 

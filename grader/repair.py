@@ -13,6 +13,7 @@ from typing import Any
 from nbformat import NotebookNode, from_dict
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_raw_cell
 
+from grader.source import as_released
 from grader.text import MAX_RENDERED_CHARS, Attachments, pictures, shown
 
 MAX_CELLS = 10_000
@@ -185,6 +186,8 @@ def _choose(submitted: Sequence[SubmittedCell], known: dict[str, ReleasedCell]) 
 
 
 def _released_cell(released: ReleasedCell, submitted: SubmittedCell | None, notes: list[str]) -> NotebookNode:
+    if submitted is not None and _edited(released, submitted):
+        notes.append(f"Cell {released.grade_id} had been edited: it says what was released again.")
     keep = submitted is not None and not released.locked
     if submitted is not None and submitted.cell_type != released.cell_type:
         notes.append(
@@ -195,6 +198,16 @@ def _released_cell(released: ReleasedCell, submitted: SubmittedCell | None, note
     cell = _new_cell(released.cell_type, own.source if own else released.source, attached)
     cell.metadata["nbgrader"] = from_dict(released.metadata())  # type: ignore[no-untyped-call]
     return cell
+
+
+def _edited(released: ReleasedCell, submitted: SubmittedCell) -> bool:
+    same_type = released.cell_type == submitted.cell_type  # another type is told by itself
+    return released.locked and same_type and _lines(as_released(released.source)) != _lines(submitted.source)
+
+
+def _lines(source: str) -> list[str]:
+    """Without what no eye sees."""
+    return [line.rstrip() for line in source.strip().splitlines()]
 
 
 def _new_cell(cell_type: str, source: str, attachments: Attachments) -> NotebookNode:

@@ -58,6 +58,22 @@ def hidden_regions(cells: list[Cell]) -> list[list[str]]:
     return regions
 
 
+def as_released(source: str) -> str:
+    r"""The source of a locked cell as students get it: without its hidden regions.
+
+    >>> as_released("check()\n### BEGIN HIDDEN TESTS\nmore()\n### END HIDDEN TESTS")
+    'check()'
+    """
+    shown, inside = [], False
+    for line in source.split("\n"):
+        marker = MARKER.search(line)
+        if marker:
+            inside = marker.group(1) == "BEGIN"
+        elif not inside:
+            shown.append(line)
+    return "\n".join(shown)
+
+
 def visible_lines(cells: list[Cell]) -> set[str]:
     """All lines, stripped, that the author wrote outside hidden regions."""
     shown = Counter(line.strip() for cell in cells for line in source_text(cell).split("\n"))

@@ -180,6 +180,17 @@ def test_all_cells_together_have_a_limit() -> None:
     assert (execution.outcome.reason, execution.outcome.checks["t2"].points) == ("timeout", 2)
 
 
+@pytest.mark.parametrize(("before", "whose"), [(0.0, "of one cell"), (5.0, "of all cells together")])
+def test_stopped_cell_says_which_limit_and_whose_time(before: float, whose: str) -> None:
+    def play(code: str) -> Reply:
+        return Reply("timeout") if code == "loop" else Reply("ok", seconds=before)
+
+    notebook, _ = restore([SubmittedCell("code", "work"), SubmittedCell("code", "loop")], [T2])
+    Execution(PlayedSandbox(play, fine), [T2]).run(notebook)  # type: ignore[arg-type]
+    said = notebook.cells[1].outputs[-1].evalue
+    assert f"the time limit {whose}. Only the time that your own cells ran counts." in said
+
+
 def test_directive_names_variables_and_files() -> None:
     assert wanted_by("x\n# from-student: a, file:web/Dockerfile\n#from-student: b") == Wanted(
         ("a", "b"), ("web/Dockerfile",)

@@ -34,7 +34,7 @@ BAD = json.dumps({"Image": "busybox", "Cmd": ["ls", "/host"], "HostConfig": {"Pr
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Sandbox]:
     client = ensure_engine()
-    with Sandbox(client, sandbox_place(client), Limits(), {}) as made:
+    with Sandbox(client, sandbox_place(client), Limits()) as made:
         assert made.student.run(SPEAK, 20).status == "ok"
         yield made
 

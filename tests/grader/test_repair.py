@@ -41,6 +41,25 @@ def test_locked_cell_says_what_was_released() -> None:
     assert cells[1] == ("t1", "released t1")
 
 
+@pytest.mark.parametrize(
+    ("handed_in", "told"),
+    [
+        ("check()", []),
+        ("check() \n\n", []),
+        ("pass", ["Cell t1 had been edited: it says what was released again."]),
+    ],
+)
+def test_edited_locked_cell_is_told_but_not_what_the_release_hid(handed_in: str, told: list[str]) -> None:
+    whole = "check()\n### BEGIN HIDDEN TESTS\nmore()\n### END HIDDEN TESTS"
+    notebook, notes = restore([own(handed_in, "t1")], [released("t1", whole, locked=True, graded=True)])
+    assert (notebook.cells[0].source, notes) == (whole, told)
+
+
+def test_both_halves_of_a_split_answer_are_there_in_their_order() -> None:
+    cells, _ = restored(own("first half", "q1"), own("second half", "q1"), *WHOLE[1:])
+    assert cells[:3] == [(None, "first half"), ("q1", "second half"), ("t1", "released t1")]
+
+
 def test_missing_cells_come_back_in_their_place() -> None:
     cells, notes = restored(WHOLE[2])
     assert cells == [("q1", "released q1"), ("t1", "released t1"), ("q2", "an answer")]

@@ -1,0 +1,146 @@
+"""A student's page: what a tutor would say. The notebook is recorded as grading records it; no sandbox is needed."""
+
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from nbgrader.api import Gradebook
+from playwright.sync_api import Page, expect
+
+from grader import feedback
+from grader.execute import verdict_outputs
+from grader.gradebook import Course, ensure_assignment, record, released_cells
+from grader.repair import SubmittedCell, restore
+from grader.results import Check, Result
+
+from .conftest import ROOT
+from .test_browser import browser, page
+
+__all__ = ["browser", "page"]  # fixtures
+EXERCISE = "01-containers"
+LATER = "`later` has been started: its status is `exited`.\nExpected: `later` created, not started (status `created`).\nTry: docker rm -f later && docker create --name later busybox echo ready"
+PARTLY = "What `job` printed is right.\n`exit_code` is 0.\nExpected: the exit code of `job`.\nTry: docker inspect job"
+HOSTILE = "<script>document.title = 'taken'</script>`<b>x</b>`"
+
+
+@pytest.fixture(scope="module")
+def released(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("released")
+    shutil.copytree(ROOT / "solutions" / EXERCISE, folder / "solutions" / EXERCISE)
+    ensure_assignment(Course(folder), EXERCISE)
+    return folder
+
+
+@pytest.fixture
+def course(released: Path, tmp_path: Path) -> Course:
+    shutil.copytree(released, tmp_path, dirs_exist_ok=True)
+    return Course(tmp_path)
+
+
+def graded(
+    course: Course,
+    verdicts: Mapping[str, tuple[float, str, str]],
+    answer: str | None = "SIGTERM asks, SIGKILL does not.",
+) -> None:
+    """Ada's work: all passed but ``verdicts``: {grade_id: (points, status, message)}."""
+    cells = released_cells(course, EXERCISE)[EXERCISE]
+    handed_in = [SubmittedCell("markdown", answer, "explain")] if answer else []
+    notebook, _ = restore(handed_in, cells)
+    for released_cell, cell in (
+        (one, cell) for cell in notebook.cells for one in cells if one.metadata() == cell.metadata.get("nbgrader")
+    ):
+        if released_cell.is_test:
+            points, status, message = verdicts.get(released_cell.grade_id, (released_cell.points, "passed", ""))
+            cell.outputs = verdict_outputs(Check(released_cell.title, points, released_cell.points, status, message))  # type: ignore[arg-type]
+    record(course, EXERCISE, "ada", {EXERCISE: notebook}, {})
+    feedback.write(course, EXERCISE, "ada")
+
+
+def path_of(course: Course) -> Path:
+    return course.folder("feedback", EXERCISE, "ada") / f"{EXERCISE}.html"
+
+
+def opened(page: Page, course: Course) -> Page:
+    page.goto(path_of(course).as_uri())
+    return page
+
+
+@pytest.mark.browser
+@pytest.mark.timeout(300)
+def test_page_says_what_to_look_at_first_and_what_to_try(course: Course, page: Page) -> None:
+    graded(course, {
+        "later-test": (0, "failed", LATER),
+        "job-test": (1, "failed", PARTLY),
+        "db-query-test": (0, "skipped", "The kernel of your notebook ended, so this check was not made."),
+    })  # fmt: skip
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    opened(page, course)
+    expect(page.locator(".score")).to_contain_text("13 of 19 points")
+    expect(page.locator("main")).to_contain_text("your instructor still has to read 1")
+    expect(page.locator("main")).to_contain_text("Look first at: The container later is made from busybox")
+    failed = page.locator(".check.not-yet").first
+    assert failed.locator("dt").all_inner_texts() == ["Found", "Expected", "Try"]
+    assert (
+        failed.locator("dd.try").inner_text() == "docker rm -f later && docker create --name later busybox echo ready"
+    )
+    assert page.locator("h2").first.inner_text() == "1 · Create (2 points)"
+    expect(page.locator(".check.partly .points")).to_have_text("partly, 1 of 2")
+    assert page.locator(".check.partly dt").all_inner_texts() == ["Found", "", "Expected", "Try"]
+    expect(page.locator(".check.not-checked .points")).to_have_text("not checked, 1 points")
+    expect(page.locator(".check.waits-for-your-instructor h3")).to_contain_text("Your answer in words")
+    assert asked == [path_of(course).as_uri()]
+    if "UPDATE_SCREENSHOTS" in os.environ:
+        page.screenshot(path=ROOT / "docs" / "images" / "feedback.png")
+
+
+@pytest.mark.browser
+@pytest.mark.timeout(300)
+def test_nothing_that_a_check_repeats_of_a_student_acts(course: Course, page: Page) -> None:
+    graded(course, {"later-test": (0, "failed", HOSTILE)})
+    opened(page, course)
+    assert page.title() == f"{EXERCISE}: feedback for ada"
+    assert page.locator(".check.not-yet dd code").inner_text() == "<b>x</b>"
+    assert page.locator("script").count() == 0
+
+
+def test_all_right_is_said_plainly(course: Course) -> None:
+    graded(course, {})
+    with Gradebook(course.db_url) as gradebook:
+        mark = gradebook.find_grade("explain", EXERCISE, EXERCISE, "ada")
+        mark.manual_score, mark.needs_manual_grade = 3, False
+        gradebook.db.commit()
+    feedback.write(course, EXERCISE, "ada")
+    text = path_of(course).read_text()
+    assert "19 of 19 points" in text
+    assert "Well done" in text
+    assert "Look first" not in text
+
+
+def test_answer_that_nobody_has_read_yet_has_no_mark(course: Course) -> None:
+    graded(course, {})
+    assert "waits for your instructor, 3 points" in path_of(course).read_text()
+
+
+def test_answer_that_was_not_given_says_what_to_do(course: Course) -> None:
+    graded(course, {}, answer=None)
+    assert "There is no answer here." in path_of(course).read_text()
+
+
+def test_comment_below_a_command_reaches_the_student(course: Course) -> None:
+    graded(course, {"later-test": (0, "failed", LATER)})
+    with Gradebook(course.db_url) as gradebook:
+        gradebook.find_comment("later", EXERCISE, EXERCISE, "ada").manual_comment = "Create & start are two steps."
+        gradebook.db.commit()
+    feedback.write(course, EXERCISE, "ada")
+    assert "Your instructor: Create &amp; start are two steps." in path_of(course).read_text()
+
+
+def test_page_of_what_was_not_graded_gives_no_points(course: Course) -> None:
+    feedback.write_reason(course, EXERCISE, Result("eve", [Check("`web` runs", 0, 3, "skipped")], "environment"))
+    text = (course.folder("feedback", EXERCISE, "eve") / "not-graded.html").read_text()
+    assert "Not graded" in text
+    assert "not checked, 3 points" in text
+    assert "0 of" not in text
