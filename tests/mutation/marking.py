@@ -55,6 +55,25 @@ class Submission:
         return check.status == "passed"
 
 
+def broken_answers(exercise: Exercise) -> list[Mutant]:
+    """All mutants of the answers that its solution gives."""
+    return [
+        mutant for name in exercise.answers for mutant in of_answer(f"{exercise.name}: {name}", _text(exercise, name))
+    ]
+
+
+def broken_cells(exercise: Exercise) -> list[Mutant]:
+    """All mutants of its test cells, hidden tests included."""
+    tests = [name for name in exercise.checks if name not in exercise.by_hand]
+    return [mutant for name in tests for mutant in of_code(f"{exercise.name}: {name}", _text(exercise, name))]
+
+
+def _text(exercise: Exercise, name: str) -> str:
+    """A cell as it runs: without what marks a part of it as solution or hidden."""
+    source = source_text(next(cell for cell in exercise.notebook["cells"] if cell_id(cell) == name))
+    return "\n".join(line for line in source.splitlines() if not line.startswith(MARKERS)) + "\n"
+
+
 class Marking:
     """One exercise and the sandboxes in which it is graded. Its gradebook is made in ``folder``, which holds ``solutions/``."""
 
@@ -79,13 +98,6 @@ class Marking:
 
     # broken answers
 
-    def broken_answers(self) -> list[Mutant]:
-        return [
-            mutant
-            for name in self.exercise.answers
-            for mutant in of_answer(f"{self.exercise.name}: {name}", self._answer(name))
-        ]
-
     def still_right(self, broken: Sequence[Mutant]) -> list[Mutant]:
         """Those that lose no point."""
         groups = together(broken, lambda mutant: self._touched[mutant.cell])
@@ -97,10 +109,6 @@ class Marking:
         lost = {name for name, check in checks.items() if check.status != "passed"}
         return [mutant for mutant in group if not self._touched[mutant.cell] & lost]
 
-    def _answer(self, name: str) -> str:
-        source = source_text(next(cell for cell in self.exercise.notebook["cells"] if cell_id(cell) == name))
-        return "\n".join(line for line in source.splitlines() if not line.startswith(MARKERS)) + "\n"
-
     @cached_property
     def _touched(self) -> dict[str, set[str]]:
         """The checks that an answer can cost: those below its heading, and those that a wrong answer in its place costs."""
@@ -110,14 +118,6 @@ class Marking:
         return touched
 
     # broken test cells
-
-    def broken_cells(self) -> list[Mutant]:
-        return [
-            mutant
-            for cell in self._cells
-            if cell.is_test
-            for mutant in of_code(f"{self.exercise.name}: {cell.grade_id}", cell.source)
-        ]
 
     def unnoticed(self, broken: Sequence[Mutant]) -> list[Mutant]:
         """Those that give every submission whose verdict is known that same verdict."""

@@ -13,7 +13,7 @@ from lab.course import ROOT
 from lab.host import ensure_engine
 
 from ..exercises import EXERCISES, Exercise
-from .marking import Marking
+from .marking import Marking, broken_answers, broken_cells
 from .mutants import Mutant
 from .reviewed import chosen, report
 
@@ -42,7 +42,7 @@ def marking(
 def test_broken_answers_lose_points(
     marking: Marking, pytestconfig: pytest.Config, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    mutants = marking.broken_answers()
+    mutants = broken_answers(marking.exercise)
     tried = chosen(mutants, pytestconfig)
     survivors = marking.still_right(tried)
     show(capsys, f"{marking.exercise.name}: broken answers", mutants, tried, survivors)
@@ -54,7 +54,7 @@ def test_broken_answers_lose_points(
 def test_broken_test_cells_misjudge_something(
     marking: Marking, pytestconfig: pytest.Config, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    mutants = marking.broken_cells()
+    mutants = broken_cells(marking.exercise)
     tried = chosen(mutants, pytestconfig)
     survivors = marking.unnoticed(tried)
     show(capsys, f"{marking.exercise.name}: broken test cells", mutants, tried, survivors)
