@@ -11,10 +11,13 @@ from threading import Lock
 from typing import Any
 
 import docker
+from docker.errors import DockerException
 
 from grader.archive import folder_members, take
+from grader.classrun import ATTEMPTS
 from grader.execute import Execution
 from grader.gradebook import Course, ensure_assignment, released_cells
+from grader.kernels import KernelLostError
 from grader.release import RELEASE, SOURCE
 from grader.repair import ReleasedCell, read, restore
 from grader.results import Check
@@ -93,8 +96,14 @@ class Marking:
             behind.setdefault(cell.grade_id.split("~")[0], []).append(cell)
         cells = [cell for known in self._cells for cell in (known, *behind.get(known.grade_id, []))]
         restored, _ = restore(read(json.dumps(notebook).encode()), cells)
-        with Sandbox(self._client, self._place, LIMITS, self._files) as sandbox:
-            return Execution(sandbox, cells).run(restored).checks
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                with Sandbox(self._client, self._place, LIMITS, self._files) as sandbox:
+                    return Execution(sandbox, cells).run(restored).checks
+            except SandboxError as error:
+                if attempt == ATTEMPTS or not isinstance(error.__cause__, KernelLostError | DockerException):
+                    raise
+        raise AssertionError("unreachable")
 
     # broken answers
 
