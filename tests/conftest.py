@@ -19,6 +19,15 @@ NEED_MACHINE = ("machine", "grading", "browser", "lesson")
 INSIDE = Path("/opt/lab/venv").is_dir()  # these tests are running in a lab, where `docker` is the lab's engine
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--mutants",
+        choices=["few", "all"],
+        default="few",
+        help="how many ways to break what is tested (tests/mutation)",
+    )
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Tests of an engine run inside the lab (tests/test_inside.py sends them there), all others outside."""
     here = [item for item in items if bool(item.get_closest_marker("engine")) == INSIDE]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from grader import CheckFailed, dockerfile
-from grader.checks import Dockerfile
+from grader import CheckFailed, EnvironmentProblem, dockerfile
+from grader.checks import Dockerfile, hadolint
 
 pytestmark = pytest.mark.engine  # the parser and hadolint are installed in the lab's image alone
 
@@ -172,3 +173,26 @@ def test_hadolint_advises_and_fails_only_when_asked() -> None:
 def test_hadolint_obeys_no_settings_of_the_students() -> None:
     Path(".hadolint.yaml").write_text("ignored: [DL3006]\n")
     assert "DL3006" in failure(written("# hadolint ignore=DL3006\nFROM node\n").must_pass_hadolint).found
+
+
+def test_order_and_form_of_what_is_not_there() -> None:
+    recipe = written("FROM busybox\nRUN true\n")
+    assert "has no COPY instruction" in failure(recipe.must_have_before, "COPY", "RUN").found
+    assert "has no CMD instruction" in failure(recipe.must_have_before, "RUN", "CMD").found
+    assert "has no CMD instruction" in failure(recipe.must_use_exec_form, "CMD").found
+
+
+def test_missing_tools_are_no_mistake_of_the_students(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    recipe = written("FROM busybox\n")
+    monkeypatch.setattr(hadolint, "_program", lambda: str(tmp_path / "none"))
+    with pytest.raises(EnvironmentProblem, match="hadolint did not work"):
+        hadolint.findings("FROM busybox\n")
+    monkeypatch.undo()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(EnvironmentProblem, match="hadolint is not installed"):
+        hadolint.findings("FROM busybox\n")
+    monkeypatch.setitem(sys.modules, "dockerfile", None)
+    with pytest.raises(EnvironmentProblem, match="parser of Dockerfiles"):
+        recipe.must_parse()

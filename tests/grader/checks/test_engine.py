@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from grader import CheckFailed, EnvironmentProblem, container, image
-from grader.checks.engine import engine
+from grader.checks.engine import asking, engine
 
 
 @pytest.fixture(autouse=True)
@@ -102,3 +102,8 @@ def test_engine_that_answers_is_never_blamed(monkeypatch: pytest.MonkeyPatch, tm
     monkeypatch.setenv("DOCKER_HOST", f"unix://{fake.path}")
     with pytest.raises(CheckFailed, match="There are no containers"):
         container("web").must_be_running()
+
+
+def test_connection_lost_while_asking_is_an_environment_problem() -> None:
+    with pytest.raises(EnvironmentProblem, match="does not answer"), asking():
+        raise ConnectionResetError

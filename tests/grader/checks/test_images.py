@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from grader import CheckFailed, image
+from grader import CheckFailed, EnvironmentProblem, image
+from grader.checks import throwaway
 
 pytestmark = pytest.mark.engine
 
@@ -169,3 +170,15 @@ def test_throwaway_is_bounded(build: Build) -> None:
     with image(build(HELLO)).run("sleep", "60") as trial:
         assert trial.memory_mib == 256
         assert trial.pids_limit == 128
+
+
+def test_throwaway_of_an_image_that_is_gone_is_the_students_to_repair() -> None:
+    with pytest.raises(CheckFailed, match="could be started"), throwaway.created("no-such-image", "me/app", []):
+        pytest.fail("there is no such image")
+    failure(throwaway.wait, "no-such-container", "me/app", 0)
+
+
+def test_killer_without_an_image_is_no_mistake_of_the_students(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(throwaway, "KILLER_IMAGES", ("no-such-image",))
+    with pytest.raises(EnvironmentProblem, match="None of the images"):
+        throwaway.kill(1)

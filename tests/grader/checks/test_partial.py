@@ -83,3 +83,10 @@ def test_three_lines_whatever_they_hold(text: str) -> None:
     assert len(str(CheckFailed(text, text, text)).split("\n")) == 3
     assert len(str(EnvironmentProblem(text, text)).split("\n")) == 3
     assert len(str(CheckFailed(text, text, text))) < 2500
+
+
+def test_no_part_earned_raises_the_first_failure() -> None:
+    with pytest.raises(CheckFailed, match="first"), credit(2) as points:  # noqa: PT012
+        for what in ("first", "second"):
+            with points(1):
+                raise CheckFailed(what, "more.", "try")
