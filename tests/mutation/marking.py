@@ -98,7 +98,8 @@ class Marking:
         restored, _ = restore(read(json.dumps(notebook).encode()), cells)
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                with Sandbox(self._client, self._place, LIMITS, self._files) as sandbox:
+                with Sandbox(self._client, self._place, LIMITS) as sandbox:
+                    sandbox.bring(self._files)
                     return Execution(sandbox, cells).run(restored).checks
             except SandboxError as error:
                 if attempt == ATTEMPTS or not isinstance(error.__cause__, KernelLostError | DockerException):
