@@ -200,16 +200,6 @@ def _released_cell(released: ReleasedCell, submitted: SubmittedCell | None, note
     return cell
 
 
-def _edited(released: ReleasedCell, submitted: SubmittedCell) -> bool:
-    same_type = released.cell_type == submitted.cell_type  # another type is told by itself
-    return released.locked and same_type and _lines(as_released(released.source)) != _lines(submitted.source)
-
-
-def _lines(source: str) -> list[str]:
-    """Without what no eye sees."""
-    return [line.rstrip() for line in source.strip().splitlines()]
-
-
 def _new_cell(cell_type: str, source: str, attachments: Attachments) -> NotebookNode:
     cell: NotebookNode = NEW_CELL[cell_type](source)  # type: ignore[no-untyped-call]
     if attachments:
@@ -225,3 +215,13 @@ def _notebook(cells: list[NotebookNode]) -> NotebookNode:
         cells=cells, metadata={"kernelspec": kernel, "language_info": {"name": "python"}}
     )
     return notebook
+
+
+def _edited(released: ReleasedCell, submitted: SubmittedCell) -> bool:
+    same_type = released.cell_type == submitted.cell_type  # another type is told by itself
+    return released.locked and same_type and _lines(as_released(released.source)) != _lines(submitted.source)
+
+
+def _lines(source: str) -> list[str]:
+    """Without what no eye sees."""
+    return [line.rstrip() for line in source.strip().splitlines()]

@@ -8,13 +8,11 @@ A and B share E's network namespace (a published port answers on localhost) but 
 crosses between the host and a sandbox goes through Docker's API: attached standard input and output, and archives of single files.
 """
 
-import io
 import os
 import secrets
 import socket
-import tarfile
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -27,13 +25,13 @@ from docker.errors import APIError, DockerException, NotFound
 from docker.types import LogConfig, Mount
 
 from grader.archive import RefusedError
+from grader.crossing import USER, only_file, packed
 from grader.kernels import Channel, Kernel, KernelLostError
 from grader.results import Reason
 
 LABEL = "course.sandbox"
 OWNER_LABEL = "course.sandbox.owner"
 BORN_LABEL = "course.sandbox.owner-born"
-USER = 1000
 WORK = "/home/student/work"  # the same path in E and A, so that `docker run -v "$PWD":/x` means the same folder
 CHECK = "/home/student/check"
 PYTHON = "/opt/lab/venv/bin/python"
@@ -367,38 +365,3 @@ def _host_config(api: Any, *, memory: int, pids: int, **options: Any) -> dict[st
 
 def _scratch() -> dict[str, str]:
     return {"/tmp": "rw,exec,size=64m,mode=1777", "/home/student": f"rw,exec,size=64m,uid={USER},gid={USER},mode=700"}  # noqa: S108
-
-
-def packed(files: Mapping[str, bytes]) -> bytes:
-    with tarfile.open(fileobj=(spool := io.BytesIO()), mode="w") as archive:
-        for folder in sorted({str(parent) for path in files for parent in _parents(path)}):
-            entry = tarfile.TarInfo(folder)
-            entry.type, entry.mode, entry.uid, entry.gid = tarfile.DIRTYPE, 0o755, USER, USER
-            archive.addfile(entry)
-        for path, content in files.items():
-            entry = tarfile.TarInfo(path)
-            entry.size, entry.mode, entry.uid, entry.gid = len(content), 0o644, USER, USER
-            archive.addfile(entry, io.BytesIO(content))
-    return spool.getvalue()
-
-
-def _parents(path: str) -> Iterable[str]:
-    parts = path.split("/")[:-1]
-    return ("/".join(parts[:end]) for end in range(1, len(parts) + 1))
-
-
-def only_file(chunks: Iterable[bytes], most: int) -> bytes:
-    content = b""
-    for chunk in chunks:
-        content += chunk
-        if len(content) > most + 20_480:  # headers and padding of one entry
-            raise RefusedError("too large")
-    try:
-        with tarfile.open(fileobj=io.BytesIO(content)) as archive:
-            entry = archive.next()
-            opened = archive.extractfile(entry) if entry is not None and entry.isreg() else None
-            if opened is None:
-                raise RefusedError("not a regular file")
-            return opened.read(most)
-    except tarfile.TarError as error:
-        raise RefusedError("cannot be read") from error
