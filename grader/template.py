@@ -15,8 +15,9 @@ import docker
 from docker.errors import APIError, NotFound
 from docker.types import Mount
 
+from grader.crossing import USER
 from grader.kernels import Kernel, KernelLostError
-from grader.sandbox import SOCKETS, START_SECONDS, USER, Limits, Place, SandboxError, attach, create_engine, remove
+from grader.sandbox import SOCKETS, START_SECONDS, Limits, Place, SandboxError, attach, create_engine, remove
 from lab import engine
 from lab.course import LABEL, STATE
 from lab.progress import Step, step

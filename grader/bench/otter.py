@@ -19,7 +19,8 @@ import docker
 from docker.errors import DockerException
 
 from grader.bench.classes import full_points
-from grader.sandbox import PYTHON, USER, WORK, Limits, Place, Sandbox
+from grader.crossing import USER
+from grader.sandbox import PYTHON, WORK, Limits, Place, Sandbox
 from lab import engine
 from lab.course import LABEL, NAME
 from lab.errors import LabError
