@@ -8,6 +8,7 @@ from .conftest import HONEST, SECRET, Class, gained
 from .suite import ATTACKS
 
 pytestmark = [pytest.mark.machine, pytest.mark.grading, pytest.mark.timeout(900)]
+RUN = [attack for attack in ATTACKS if "malformed" not in attack.reason]
 each_attack = pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name)
 
 
@@ -24,10 +25,8 @@ def test_attack_earns_what_is_honest(attack: Attack, graded: Class) -> None:
         assert message in result.checks[list(EARNED).index(test)].message
 
 
-@each_attack
+@pytest.mark.parametrize("attack", RUN, ids=lambda attack: attack.name)
 def test_attack_was_made_and_got_at_nothing(attack: Attack, graded: Class) -> None:
-    if not graded.results[attack.student].graded:
-        pytest.skip("it was not run")
     shown = graded.shown(attack.student)
     assert SUCCEEDED not in shown
     if attack.expects_attempt:
