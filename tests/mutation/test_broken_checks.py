@@ -6,7 +6,9 @@ import sys
 
 import pytest
 
-from ..conftest import ROOT, TestLab
+from lab.course import ROOT
+
+from ..conftest import TestLab
 from .reviewed import chosen, report
 from .try_checks import broken_checks
 
