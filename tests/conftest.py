@@ -29,8 +29,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Tests of an engine run inside the lab (tests/test_inside.py sends them there), all others outside."""
+    """Tests of an engine run inside the lab (tests/test_inside.py sends them there), all others outside.
+
+    A mutation run takes long and tells about the tests, not about the product: it runs when it is asked for by name.
+    """
     here = [item for item in items if bool(item.get_closest_marker("engine")) == INSIDE]
+    if not any("mutation" in argument for argument in config.args):
+        here = [item for item in here if not item.get_closest_marker("mutation")]
     config.hook.pytest_deselected(items=[item for item in items if item not in here])
     items[:] = here
 

@@ -15,6 +15,7 @@ from .try_checks import broken_checks
 EVERY = 5  # in a short run: of the few, each fifth
 
 
+@pytest.mark.mutation
 @pytest.mark.machine
 @pytest.mark.timeout(5400)
 def test_broken_checks_fail_their_tests(

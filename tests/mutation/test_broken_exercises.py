@@ -17,7 +17,7 @@ from .marking import Marking, broken_answers, broken_cells
 from .mutants import Mutant
 from .reviewed import chosen, report
 
-pytestmark = [pytest.mark.machine, pytest.mark.grading, pytest.mark.timeout(3600)]
+pytestmark = [pytest.mark.mutation, pytest.mark.machine, pytest.mark.grading, pytest.mark.timeout(3600)]
 
 
 @pytest.fixture(scope="module")
