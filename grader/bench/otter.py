@@ -89,6 +89,9 @@ class OtterGrader:
             if done.exit_code:
                 raise LabError(f"otter run failed:\n{done.text[-2000:]}", "bin/lab bench again")
             results = json.loads(sandbox.read_file("results.json"))
+        lost = [test for test in results["tests"] if test.get("score", 0.0) < test.get("max_score", 0.0)]
+        if lost:
+            raise LabError(f"Otter's checks failed: not the work to measure. {json.dumps(lost)}", "bin/lab bench again")
         return float(sum(test.get("score", 0.0) for test in results["tests"]))
 
 

@@ -101,6 +101,16 @@ def summary(document: dict[str, Any]) -> dict[str, tuple[str, float, str | None]
     return {one["student"]: (one["status"], one["points"], one["reason"]) for one in document["submissions"]}
 
 
+def failures(document: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """Who lost points by which check, and why."""
+    return [
+        (one["student"], check["name"], check["message"])
+        for one in document["submissions"]
+        for check in one["checks"]
+        if check["status"] in ("failed", "skipped")
+    ]
+
+
 EVERYBODY = dict.fromkeys(STUDENTS, ("graded", POINTS, None))
 
 
@@ -127,7 +137,7 @@ def test_run_killed_again_and_again_comes_to_its_end(runs: Runs) -> None:
     before, notebooks = runs.graded(), runs.written()
     assert 3 <= len(before) < len(STUDENTS)
     document, said = runs.finish()
-    assert summary(document) == EVERYBODY
+    assert summary(document) == EVERYBODY, failures(document)
     assert f"{len(before)} unchanged, {len(STUDENTS) - len(before)} graded" in said
     assert before.items() <= runs.graded().items()
     assert {student: notebooks[student] for student in before}.items() <= runs.written().items()
@@ -151,12 +161,13 @@ def test_stopped_run_leaves_no_sandbox_and_keeps_what_was_graded(runs: Runs, how
     assert 1 <= len(kept) < len(STUDENTS)
     assert set(in_the_gradebook(runs.course)) == set(kept)
     document, _ = runs.finish()
-    assert summary(document) == EVERYBODY
+    assert summary(document) == EVERYBODY, failures(document)
     assert kept.items() <= runs.graded().items()
 
 
 def test_only_what_has_changed_is_graded_again(runs: Runs) -> None:
-    runs.finish()
+    document, _ = runs.finish()
+    assert summary(document) == EVERYBODY, failures(document)
     first = runs.graded()
     late = runs.course.folder("submitted", NAME, "student-1") / f"{NAME}.ipynb"
     notebook = json.loads(late.read_text())
@@ -166,7 +177,7 @@ def test_only_what_has_changed_is_graded_again(runs: Runs) -> None:
     shutil.rmtree(runs.course.folder("feedback", NAME, "student-2"))
     document, said = runs.finish()
     assert "4 unchanged, 2 graded" in said
-    assert summary(document) == {**EVERYBODY, "student-1": ("graded", POINTS - 2, None)}
+    assert summary(document) == {**EVERYBODY, "student-1": ("graded", POINTS - 2, None)}, failures(document)
     again = {student for student, at in runs.graded().items() if first[student] != at}
     assert again == {"student-1", "student-2"}
     with Gradebook(runs.course.db_url) as gradebook:
