@@ -28,7 +28,9 @@ UPDATES = names(
     "CpuShares Memory NanoCpus CpuPeriod CpuQuota CpuRealtimePeriod CpuRealtimeRuntime CpusetCpus CpusetMems KernelMemory MemoryReservation"
     " MemorySwap PidsLimit RestartPolicy BlkioWeight OomKillDisable"
 )
-EXEC = names("User Tty AttachStdin AttachStderr AttachStdout DetachKeys Detach Env WorkingDir Cmd ConsoleSize")
+EXEC = names(  # the SDK for Python repeats in Container whose path it is
+    "Container User Tty AttachStdin AttachStderr AttachStdout DetachKeys Detach Env WorkingDir Cmd ConsoleSize"
+)
 ENDPOINT = names(
     "IPAMConfig Links Aliases MacAddress NetworkID EndpointID Gateway IPAddress IPPrefixLen IPv6Gateway GlobalIPv6Address GlobalIPv6PrefixLen DNSNames"
 )

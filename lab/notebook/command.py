@@ -35,8 +35,15 @@ _PLAIN_OUTPUT = {
     "COLUMNS": str(_COLUMNS),
 }
 
-# Stands in front of the script, on its first line, so that bash still counts lines as the reader does.
-_REPORT_FAILURE = """trap 'printf "%s\\0%s\\0%s\\0" "$LINENO" "$BASH_COMMAND" "${PIPESTATUS[*]}" >&{fd}' ERR; """
+# Stands in front of the script, on its first line, so that bash still counts lines as the reader does. `head` and `grep -q` end before who writes
+# to them, who then dies of SIGPIPE, or does not, as it happens: no failure, so errexit is off for that moment (and on again at the next command).
+_REPORT_FAILURE = (
+    """trap '__pipe=("${PIPESTATUS[@]}"); if [[ ${#__pipe[@]} -gt 1 && ${__pipe[-1]} -eq 0 && "${__pipe[*]} " =~ ^((0|141)[[:space:]])+$"""
+    """ || ${__pipe[*]} == 141 && $BASH_COMMAND =~ ^([A-Za-z_][A-Za-z0-9_]*=|[(]).*[|] ]]; then if [[ $- == *e* ]]; then set +e; __go_on=1; fi;"""
+    """ else printf "%s\\0%s\\0%s\\0" "$LINENO" "$BASH_COMMAND" "${__pipe[*]}" >&{fd}; fi' ERR; """
+    """trap '[[ -z ${__go_on-} ]] || { unset __go_on; set -e; }' DEBUG; """
+)
+_SIGPIPE_STATUS = 128 + signal.SIGPIPE
 
 Output = Callable[[str, bytes], None]
 """Called with `"stdout"` or `"stderr"` and what was just read."""
@@ -94,6 +101,8 @@ def run_script(
         stopped, interrupted = run.follow(output, limits)
         status = run.process.returncode
         line, command, pipe = _first_failure(report)
+        if status == _SIGPIPE_STATUS and line is None:  # the last pipe's, and no failure
+            status = 0
         if line and len(pipe) > 1:  # bash names only the last command of a pipe
             command = script.splitlines()[line - 1]
     return Outcome(128 - status if status < 0 else status, line, command, pipe, stopped, interrupted)
@@ -212,7 +221,7 @@ def _on_terminal(stack: ExitStack, script: str, report: IO[bytes], typed: str) -
 def _bash(script: str, report: IO[bytes], stdin: int | IO[bytes], stdout: int, stderr: int) -> subprocess.Popen[bytes]:
     prefix = _REPORT_FAILURE.replace("{fd}", str(report.fileno()))
     return subprocess.Popen(
-        ["bash", "-Eeuo", "pipefail", "-c", prefix + script, "cell"],
+        ["bash", "-ETeuo", "pipefail", "-c", prefix + script, "cell"],
         stdin=stdin,
         stdout=stdout,
         stderr=stderr,

@@ -75,6 +75,10 @@ def containers(sandbox: Sandbox) -> list[dict[str, object]]:
         ("docker create --name box busybox; docker cp site/index.html box:/tmp/p; docker cp box:/tmp/p - | tar -xO", "page"),
         ("docker network create net; docker run --rm --network net busybox echo on the network; docker network rm net", "on the network"),
         ("docker run --rm -v data:/d busybox touch /d/x; docker run --rm -v data:/d busybox ls /d", "x"),
+        (
+            "docker run -d --name sdk busybox sleep 60 >/dev/null; python3 -c 'import docker; print(docker.from_env().containers.get(\"sdk\").exec_run(\"echo by the SDK\").output)'; docker rm -f sdk",
+            "by the SDK",
+        ),
         ("docker pull no-such-image", "pull access denied for no-such-image"),
         ("timeout 3 docker logs -f $(docker run -d busybox sh -c 'for i in 1 2 3; do echo tick $i; sleep 0.3; done')", "tick 3"),
         ("(sleep 1; docker run --rm busybox true) & timeout 4 docker events --filter event=die; wait", "container die"),

@@ -57,6 +57,26 @@ def test_every_kind_of_failure_is_seen(cell: RunCell, script: str, says: str) ->
     assert says in str(cell(f"%%shell\n{script}\n").error)
 
 
+@pytest.mark.parametrize(
+    "pipe",
+    [
+        "seq 100000 | head -n 1",
+        "seq 100000 | grep -m 1 1",
+        "x=$(seq 100000 | head -n 1); echo $x",
+        "(seq 100000 | head -n 1)",
+    ],
+)
+def test_who_reads_enough_of_a_pipe_fails_nobody(cell: RunCell, pipe: str) -> None:
+    """`docker logs web | head` ends one time with 141 and another with 0, as it happens."""
+    assert (ran := cell(f"%%shell\n{pipe}\necho after")).error is None
+    assert ran.output == "1\nafter\n"
+    assert cell(f"%%shell\necho before\n{pipe}").error is None
+    ran = cell(f"%%shell\n{pipe}\nfalse\necho unreached")
+    assert "line 2: false" in str(ran.error)
+    assert "unreached" not in ran.output
+    assert "line 1" in str(cell("%%shell\nseq 100000 | head -n 1 | grep nothing\necho unreached").error)
+
+
 def test_the_error_has_no_python_traceback(cell: RunCell, ipython: InteractiveShell) -> None:
     error = cell("%%shell\nfalse").error
     assert isinstance(error, LessonError)
