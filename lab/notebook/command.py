@@ -39,7 +39,7 @@ _PLAIN_OUTPUT = {
 # to them, who then dies of SIGPIPE, or does not, as it happens: no failure, so errexit is off for that moment (and on again at the next command).
 _REPORT_FAILURE = (
     """trap '__pipe=("${PIPESTATUS[@]}"); if [[ ${#__pipe[@]} -gt 1 && ${__pipe[-1]} -eq 0 && "${__pipe[*]} " =~ ^((0|141)[[:space:]])+$"""
-    """ || ${__pipe[*]} == 141 && $BASH_COMMAND =~ ^([A-Za-z_][A-Za-z0-9_]*=|[(]).*[|] ]]; then if [[ $- == *e* ]]; then set +e; __go_on=1; fi;"""
+    """ || ${__pipe[*]} == 141 && ( $BASH_COMMAND == "("*"|"* || $BASH_COMMAND == *=*"|"* && ${BASH_COMMAND%%=*} != *" "* ) ]]; then if [[ $- == *e* ]]; then set +e; __go_on=1; fi;"""
     """ else printf "%s\\0%s\\0%s\\0" "$LINENO" "$BASH_COMMAND" "${__pipe[*]}" >&{fd}; fi' ERR; """
     """trap '[[ -z ${__go_on-} ]] || { unset __go_on; set -e; }' DEBUG; """
 )
