@@ -31,6 +31,11 @@ def parse_time(text: str) -> datetime:
     return datetime.fromisoformat(text.replace("Z", "+00:00"))
 
 
+def epoch(text: str) -> float:
+    """Seconds since 1970 of a timestamp; now, when there is none."""
+    return (parse_time(text) if text else datetime.now(UTC)).timestamp()
+
+
 def seconds_since(text: str | None) -> float:
     """Seconds from that timestamp until now; 0 without one."""
     return (datetime.now(UTC) - parse_time(text)).total_seconds() if text else 0.0

@@ -1,0 +1,517 @@
+"""One Pod's worker: looks at what the Pod should be and at what its containers are, and makes the next step, again and again."""
+
+import asyncio
+import contextlib
+import logging
+import time
+from typing import TYPE_CHECKING
+
+from lab.cluster.kubelet import podstatus
+from lab.cluster.kubelet.engine import EngineError
+from lab.cluster.kubelet.env import ConfigError, environment
+from lab.cluster.kubelet.images import ImageError, Notify, status_names
+from lab.cluster.kubelet.podstatus import RUNNING, TERMINATED, WAITING, Container
+from lab.cluster.kubelet.probes import Prober, ProbeFailure, check, run_hook
+from lab.cluster.kubelet.runtime import ATTEMPT_LABEL, CONTAINER_LABEL, HASH_LABEL, SANDBOX, Sandbox, container_hash
+from lab.cluster.kubelet.terminationlog import read as termination_message
+from lab.cluster.kubelet.volumes import Source, sources
+from lab.cluster.objects import Obj, at, epoch, is_deleting, name_of, namespace_of, now, uid_of
+
+if TYPE_CHECKING:
+    from lab.cluster.kubelet.kubelet import Kubelet
+
+LOG = logging.getLogger("kubelet")
+FIRST_BACKOFF, LONGEST_BACKOFF, FORGIVEN = 1.0, 60.0, 600.0  # seconds between restarts of a container that keeps ending
+PULL_BACKOFF = (14.0, 20.0, 40.0, 80.0, 160.0, 300.0)
+CONFIG_RETRY, MOUNT_RETRY, ENGINE_RETRY = 10.0, 1.0, 2.0
+VOLUME_REFRESH = 60.0
+
+
+class PodWorker:
+    """Runs as one task until its Pod is gone from the API and from the engine."""
+
+    def __init__(self, kubelet: "Kubelet", pod: Obj) -> None:
+        self.kubelet, self.runtime, self.engine = kubelet, kubelet.runtime, kubelet.engine
+        self.pod = pod
+        self.uid = uid_of(pod)
+        self.init = [Container(c["name"], reason="PodInitializing") for c in pod["spec"].get("initContainers") or []]
+        reason = "PodInitializing" if self.init else "ContainerCreating"
+        self.regular = [Container(c["name"], reason=reason) for c in pod["spec"]["containers"]]
+        self.sandbox: Sandbox | None = None
+        self.sandbox_attempt = 0
+        self.volumes: dict[str, Source] = {}
+        self.refreshed = 0.0
+        self.probers: dict[str, list[Prober]] = {}
+        self.unhealthy: set[str] = set()
+        self.ended = False
+        self._wake = asyncio.Event()
+        self._mount_delay = MOUNT_RETRY
+
+    def wake(self) -> None:
+        self._wake.set()
+
+    async def run(self) -> None:
+        with contextlib.suppress(EngineError):
+            await self._adopt()
+        while True:
+            self._wake.clear()
+            self.pod = self.kubelet.current(self.pod) or self.pod
+            try:
+                if self.kubelet.current(self.pod) is None or is_deleting(self.pod):
+                    await self._terminate()
+                    return
+                delay = await self._sync()
+            except EngineError as error:
+                LOG.warning("pod %s: %s", name_of(self.pod), error)
+                delay = ENGINE_RETRY
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), delay)
+
+    # --------------------------------------------------------------------- sync
+
+    async def _sync(self) -> float | None:
+        """One step. Seconds until the next one is due even if nothing happens; None when nothing is."""
+        if at(self.pod, "status", "phase") in ("Succeeded", "Failed"):
+            await self._finish()
+            return None
+        await self._observe()
+        if self._deadline_passed():
+            await self._fail("DeadlineExceeded", "Pod was active on the node longer than the specified deadline")
+            return None
+        if not await self._ensure_sandbox():
+            return self._mount_delay
+        delays = [await self._sync_init(), await self._refresh_volumes()]
+        if delays[0] is None:
+            delays += [await self._sync_container(spec, known) for spec, known in zip(self.pod["spec"]["containers"], self.regular, strict=True)]
+        self._report()
+        if at(self.pod, "status", "phase") in ("Succeeded", "Failed"):
+            return 0
+        delays.append(self._deadline_in())
+        return min((delay for delay in delays if delay is not None), default=None)
+
+    async def _ensure_sandbox(self) -> bool:
+        """Whether the Pod has its sandbox now. What its volumes need may be missing still."""
+        if self.sandbox is not None:
+            return True
+        if not at(self.pod, "status", "containerStatuses"):
+            self._report()
+        try:
+            self.volumes = sources(self.kubelet.client, self.kubelet, self.pod, {})
+        except ConfigError as error:
+            self.kubelet.recorder.warning(self.pod, "FailedMount", str(error))
+            self._mount_delay = min(self._mount_delay * 2, 120)
+            return False
+        try:
+            self.sandbox = await self.runtime.start_sandbox(self.pod, self.volumes, self.sandbox_attempt)
+        except EngineError as error:
+            self.kubelet.recorder.warning(self.pod, "FailedCreatePodSandBox", f"Failed to create pod sandbox: {error}")
+            self._mount_delay = ENGINE_RETRY
+            return False
+        self.refreshed = time.monotonic()
+        self._report()
+        return True
+
+    async def _refresh_volumes(self) -> float | None:
+        """Bring changed ConfigMaps and Secrets into running Pods, once a minute."""
+        if not any(source.files for source in self.volumes.values()) or self.sandbox is None:
+            return None
+        if time.monotonic() - self.refreshed >= VOLUME_REFRESH:
+            self.refreshed = time.monotonic()
+            with contextlib.suppress(ConfigError):
+                fresh = sources(self.kubelet.client, self.kubelet, self.pod, {})
+                changed = {n: s for n, s in fresh.items() if s.files is not None and s.files != self.volumes[n].files}
+                if changed:
+                    await self.runtime.refresh_volumes(self.sandbox, changed)
+                self.volumes = fresh
+        return VOLUME_REFRESH
+
+    async def _sync_init(self) -> float | None:
+        """Run init containers one after the other. None when all are done; sidecars stay."""
+        for spec, known in zip(self.pod["spec"].get("initContainers") or [], self.init, strict=True):
+            sidecar = spec.get("restartPolicy") == "Always"
+            if known.succeeded and not sidecar:
+                continue
+            if known.failed and self.pod["spec"]["restartPolicy"] == "Never" and not sidecar:
+                self.ended = True
+                for waiting in self.regular:
+                    waiting.reason = "PodInitializing"
+                return 3600.0
+            delay = await self._sync_container(spec, known, always=True)
+            if not (sidecar and known.started and known.phase == RUNNING):
+                return delay if delay is not None else 3600.0
+        return None
+
+    async def _sync_container(self, spec: Obj, known: Container, *, always: bool = False) -> float | None:
+        """Start the container, restart it or leave it, as its state and the restart policy want. Seconds to wait, or None."""
+        if known.phase == RUNNING:
+            if known.hash != container_hash(spec):
+                await self._kill(spec, known, f"Container {known.name} definition changed, will be restarted")
+                known.retry_at = 0.0
+            elif known.name in self.unhealthy:
+                self.unhealthy.discard(known.name)
+                await self._kill(spec, known, f"Container {known.name} failed {self._why_unhealthy(spec, known)}, will be restarted")
+                if not self._wants_restart(known, always):
+                    return None
+                if self._in_backoff(known):
+                    self._show_backoff(known)
+                    return known.retry_at - time.monotonic()
+            else:
+                return None
+        elif known.phase == TERMINATED and not self._wants_restart(known, always):
+            return None
+        left = known.retry_at - time.monotonic()
+        if left > 0:
+            return left
+        if known.phase == TERMINATED and known.delay > FIRST_BACKOFF:
+            self._show_backoff(known)
+            self._report()
+        return await self._start(spec, known)
+
+    def _why_unhealthy(self, spec: Obj, known: Container) -> str:
+        return "startup probe" if spec.get("startupProbe") and not known.started else "liveness probe"
+
+    def _wants_restart(self, known: Container, always: bool) -> bool:
+        policy = self.pod["spec"]["restartPolicy"]
+        return always or policy == "Always" or (policy == "OnFailure" and known.failed)
+
+    def _in_backoff(self, known: Container) -> bool:
+        return known.retry_at > time.monotonic()
+
+    def _show_backoff(self, known: Container) -> None:
+        """Between two starts a container waits: its status says why."""
+        who = f"{name_of(self.pod)}_{namespace_of(self.pod)}({self.uid})"
+        wait = f"{known.delay / 2:g}s" if known.delay > FIRST_BACKOFF else f"{FIRST_BACKOFF:g}s"
+        known.last = known.terminated or known.last
+        known.phase, known.reason = WAITING, "CrashLoopBackOff"
+        known.message = f"back-off {wait} restarting failed container={known.name} pod={who}"
+        self.kubelet.recorder.warning(self.pod, "BackOff", f"Back-off restarting failed container {known.name} in pod {who}", self._field(known))
+
+    def _schedule_restart(self, known: Container) -> None:
+        """The first restart is at once; each later one after twice the time, unless the container ran long enough."""
+        ran = time.time() - epoch(known.terminated.get("startedAt", ""))
+        if ran > FORGIVEN:
+            known.delay = 0.0
+        known.retry_at = time.monotonic() + known.delay if known.delay else 0.0
+        known.delay = min(max(known.delay * 2, FIRST_BACKOFF), LONGEST_BACKOFF)
+
+    def _field(self, known: Container) -> str:
+        return f"spec.{'initContainers' if known in self.init else 'containers'}{{{known.name}}}"
+
+    # -------------------------------------------------------------------- start
+
+    async def _start(self, spec: Obj, known: Container) -> float | None:
+        """Pull, create and start. Seconds until the next try when that fails."""
+        field = self._field(known)
+
+        def notify(kind: str, reason: str, message: str) -> None:
+            record = self.kubelet.recorder.normal if kind == "Normal" else self.kubelet.recorder.warning
+            record(self.pod, reason, message, field)
+
+        try:
+            image = await self.kubelet.images.ensure(spec["image"], spec["imagePullPolicy"], notify)
+            env = environment(self.kubelet.client, self.pod_with_address(), spec)
+        except ImageError as error:
+            return self._image_failed(known, error, spec["image"], notify)
+        except ConfigError as error:
+            self._wait(known, "CreateContainerConfigError", str(error))
+            notify("Warning", "Failed", f"Error: {error}")
+            return CONFIG_RETRY
+        return await self._launch(spec, known, image, env, notify)
+
+    def pod_with_address(self) -> Obj:
+        """The Pod, its address included even before its status is written."""
+        address = self.sandbox.address if self.sandbox else ""
+        host = self.kubelet.address
+        return self.pod | {"status": {**(self.pod.get("status") or {}), "podIP": address, "hostIP": host}}
+
+    def _image_failed(self, known: Container, error: ImageError, image: str, notify: Notify) -> float:
+        known.attempts += 1
+        first = known.attempts == 1 or error.reason != "ErrImagePull"
+        notify("Warning", "Failed", f"Error: {error.reason}")
+        if error.reason == "ErrImagePull":
+            notify("Normal", "BackOff", f'Back-off pulling image "{image}"')
+            notify("Warning", "Failed", "Error: ImagePullBackOff")
+        if first:
+            self._wait(known, error.reason, error.message)
+        else:
+            self._wait(known, "ImagePullBackOff", f'Back-off pulling image "{image}": ErrImagePull: {error.message}')
+        delay = PULL_BACKOFF[min(known.attempts, len(PULL_BACKOFF)) - 1]
+        known.retry_at = time.monotonic() + delay
+        return delay
+
+    def _wait(self, known: Container, reason: str, message: str) -> None:
+        known.last = known.terminated or known.last
+        known.terminated = {}
+        known.phase, known.reason, known.message = WAITING, reason, message
+
+    async def _launch(self, spec: Obj, known: Container, image: Obj, env: dict[str, str], notify: Notify) -> float | None:
+        assert self.sandbox is not None
+        again = bool(known.id)
+        attempt = known.restarts + 1 if again else known.restarts
+        previous, before_previous = known.id, known.last.get("containerID", "").removeprefix("docker://")
+        try:
+            identity = await self.runtime.create_container(self.pod, spec, image, self.sandbox, self.volumes, env, attempt)
+        except ConfigError as error:
+            self._wait(known, "CreateContainerConfigError", str(error))
+            notify("Warning", "Failed", f"Error: {error}")
+            return CONFIG_RETRY
+        except EngineError as error:
+            self._wait(known, "CreateContainerError", str(error))
+            notify("Warning", "Failed", f"Error: {error}")
+            return CONFIG_RETRY
+        notify("Normal", "Created", "Container created")
+        known.last = known.terminated or known.last
+        known.id, known.restarts, known.hash, known.attempts = identity, attempt, container_hash(spec), 0
+        known.image, known.image_id = status_names(spec["image"], image)
+        if before_previous and before_previous != previous:
+            await self.engine.remove(before_previous)
+        try:
+            await self.engine.start(identity)
+        except EngineError as error:
+            return self._start_failed(known, identity, str(error), notify)
+        notify("Normal", "Started", "Container started")
+        known.phase, known.message, known.terminated, known.started_at = RUNNING, "", {}, now()
+        await self._post_start(spec, known)
+        self._watch(spec, known)
+        return None
+
+    def _start_failed(self, known: Container, identity: str, error: str, notify: Notify) -> float | None:
+        why = f"failed to create containerd task: failed to create shim task: {error}"
+        notify("Warning", "Failed", f"Error: {why}")
+        known.phase = TERMINATED
+        moment = now()
+        known.terminated = {
+            "exitCode": 128, "reason": "StartError", "message": why, "startedAt": "1970-01-01T00:00:00Z", "finishedAt": moment,
+            "containerID": f"docker://{identity}",
+        }  # fmt: skip
+        self._schedule_restart(known)
+        return max(0.0, known.retry_at - time.monotonic())
+
+    async def _post_start(self, spec: Obj, known: Container) -> None:
+        hook = at(spec, "lifecycle", "postStart")
+        if not hook:
+            return
+        try:
+            await run_hook(self.engine, known.id, spec, hook, self.sandbox.address if self.sandbox else "", 3600)
+        except ProbeFailure as failure:
+            self.kubelet.recorder.warning(self.pod, "FailedPostStartHook", f"PostStartHook failed: {failure}", self._field(known))
+            await self._kill(spec, known, "FailedPostStartHook")
+
+    # ------------------------------------------------------------------- probes
+
+    def _watch(self, spec: Obj, known: Container) -> None:
+        """Begin the probes of a container that runs now."""
+        self._unwatch(known)
+        known.started = not spec.get("startupProbe")
+        known.ready = known.started and not spec.get("readinessProbe")
+        kinds = ["startup"] if spec.get("startupProbe") else ["liveness", "readiness"]
+        self.probers[known.name] = [self._prober(kind, spec, known) for kind in kinds if spec.get(f"{kind}Probe")]
+
+    def _prober(self, kind: str, spec: Obj, known: Container) -> Prober:
+        probe, identity = spec[f"{kind}Probe"], known.id
+        address = self.sandbox.address if self.sandbox else ""
+        if self.pod["spec"].get("hostNetwork"):
+            address = "127.0.0.1"
+
+        def changed(kind: str, ok: bool) -> None:
+            self._probed(kind, ok, spec, known)
+
+        def failed(kind: str, why: str) -> None:
+            self.kubelet.recorder.warning(self.pod, "Unhealthy", f"{kind.capitalize()} probe failed: {why}", self._field(known))
+
+        return Prober(kind, lambda: check(self.engine, identity, spec, probe, address), probe, changed, failed)
+
+    def _probed(self, kind: str, ok: bool, spec: Obj, known: Container) -> None:
+        if known.phase != RUNNING:
+            return
+        if kind == "readiness":
+            known.ready = ok
+        elif not ok:
+            self.unhealthy.add(known.name)
+        elif kind == "startup":
+            known.started = True
+            known.ready = not spec.get("readinessProbe")
+            later = [self._prober(k, spec, known) for k in ("liveness", "readiness") if spec.get(f"{k}Probe")]
+            self.probers[known.name] = later
+        self.wake()
+
+    def _unwatch(self, known: Container) -> None:
+        for prober in self.probers.pop(known.name, []):
+            prober.stop()
+
+    # ------------------------------------------------------------------ observe
+
+    async def _observe(self) -> None:
+        """Notice what has ended since the last look: the sandbox, or containers."""
+        if self.sandbox is not None:
+            state = await self._state(self.sandbox.id)
+            if state is None or not state.get("Running"):
+                self.kubelet.recorder.normal(self.pod, "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.")
+                await self.engine.remove(self.sandbox.id)
+                self.sandbox, self.sandbox_attempt = None, self.sandbox_attempt + 1
+                await self._lost_sandbox()
+        for known in [*self.init, *self.regular]:
+            if known.phase == RUNNING:
+                state = await self._state(known.id)
+                if state is None or not state.get("Running"):
+                    await self._ended(known, state or {"ExitCode": 137, "StartedAt": known.started_at})
+
+    async def _lost_sandbox(self) -> None:
+        for known in [*self.init, *self.regular]:
+            if known.phase == RUNNING:
+                await self.engine.stop(known.id, 0)
+
+    async def _state(self, identity: str) -> Obj | None:
+        try:
+            found: Obj = (await self.engine.inspect(identity))["State"]
+        except EngineError as error:
+            if error.status == 404:
+                return None
+            raise
+        return found
+
+    async def _ended(self, known: Container, state: Obj) -> None:
+        self._unwatch(known)
+        spec = self._spec(known)
+        message = await termination_message(self.engine, known.id, spec, failed=bool(state.get("ExitCode")))
+        known.phase, known.ready, known.started = TERMINATED, False, False
+        known.terminated = podstatus.terminated(state, known.id, message)
+        self._schedule_restart(known)
+
+    def _spec(self, known: Container) -> Obj:
+        field = "initContainers" if known in self.init else "containers"
+        found: Obj = next(c for c in self.pod["spec"][field] if c["name"] == known.name)
+        return found
+
+    # ---------------------------------------------------------------- terminate
+
+    async def _kill(self, spec: Obj, known: Container, why: str, grace: int | None = None) -> None:
+        """Stop one container: its preStop hook, then SIGTERM, then SIGKILL."""
+        self._unwatch(known)
+        if why:
+            self.kubelet.recorder.normal(self.pod, "Killing", why, self._field(known))
+        if grace is None:
+            grace = int(self.pod["spec"].get("terminationGracePeriodSeconds", 30))
+        began = time.monotonic()
+        hook = at(spec, "lifecycle", "preStop")
+        if hook and grace > 0:
+            try:
+                await run_hook(self.engine, known.id, spec, hook, self.sandbox.address if self.sandbox else "", grace)
+            except ProbeFailure as failure:
+                self.kubelet.recorder.warning(self.pod, "FailedPreStopHook", f"PreStopHook failed: {failure}", self._field(known))
+        left = max(0, grace - int(time.monotonic() - began))
+        await self.engine.stop(known.id, left)
+        await self._ended(known, await self._state(known.id) or {"ExitCode": 137, "StartedAt": known.started_at})
+
+    async def _terminate(self) -> None:
+        """End the Pod: its containers, its sandbox, its volumes, and then the object."""
+        if self.kubelet.current(self.pod) is not None:
+            self._report()
+        stopping = asyncio.ensure_future(self._stop_all())
+        while not stopping.done():
+            await asyncio.wait((stopping, asyncio.ensure_future(self._wake.wait())), return_when=asyncio.FIRST_COMPLETED)
+            self._wake.clear()
+            current = self.kubelet.current(self.pod)
+            if not stopping.done() and (current is None or not current["metadata"].get("deletionGracePeriodSeconds", 30)):
+                for known in [*self.init, *self.regular]:
+                    if known.phase == RUNNING:
+                        await self.engine.kill(known.id)
+        with contextlib.suppress(EngineError):
+            await stopping
+        self.ended = True
+        had_sandbox, self.sandbox = self.sandbox, None
+        if self.kubelet.current(self.pod) is not None and had_sandbox:
+            self._report(sandbox_ready=True)
+        await self._remove_all()
+        if (left := self.kubelet.current(self.pod)) is not None:
+            self._report()
+            self.kubelet.client.delete("pods", left, grace=0, propagation=None)
+
+    async def _stop_all(self) -> None:
+        grace = int(self.pod["metadata"].get("deletionGracePeriodSeconds", self.pod["spec"].get("terminationGracePeriodSeconds", 30)))
+        running = [known for known in [*self.init, *self.regular] if known.phase == RUNNING]
+        await asyncio.gather(*(self._kill(self._spec(known), known, f"Stopping container {known.name}", grace) for known in running))
+
+    async def _remove_all(self) -> None:
+        """Leave nothing on the engine, however often it must be asked."""
+        for delay in (0.5, 1, 2, 4, 8, 16, 32, 0):
+            try:
+                await self.runtime.remove_pod(self.uid)
+            except EngineError as error:
+                LOG.warning("pod %s: what it left on the engine cannot be removed yet: %s", name_of(self.pod), error)
+                await asyncio.sleep(delay)
+            else:
+                return
+
+    async def _finish(self) -> None:
+        """A Pod that has completed keeps its containers, for their logs, and nothing that runs."""
+        for known in [*self.init, *self.regular]:
+            if known.phase == RUNNING:
+                await self._kill(self._spec(known), known, "")
+        if self.sandbox is not None:
+            await self.engine.stop(self.sandbox.id, 1)
+            self.sandbox = None
+            self._report()
+
+    async def _fail(self, reason: str, message: str) -> None:
+        await asyncio.gather(*(self._kill(self._spec(k), k, f"Stopping container {k.name}") for k in self.regular if k.phase == RUNNING))
+        status = {**(self.pod.get("status") or {}), "phase": "Failed", "reason": reason, "message": message}
+        self.kubelet.client.set_status("pods", self.pod, status)
+        self.wake()
+
+    def _deadline_in(self) -> float | None:
+        limit, started = self.pod["spec"].get("activeDeadlineSeconds"), at(self.pod, "status", "startTime")
+        return None if limit is None or not started else max(0.1, limit - (time.time() - epoch(started)))
+
+    def _deadline_passed(self) -> bool:
+        limit, started = self.pod["spec"].get("activeDeadlineSeconds"), at(self.pod, "status", "startTime")
+        return limit is not None and bool(started) and time.time() - epoch(started) >= limit
+
+    # ------------------------------------------------------------------- status
+
+    def _report(self, *, sandbox_ready: bool | None = None) -> None:
+        """Write the Pod's status, if it changed."""
+        self.pod = self.kubelet.current(self.pod) or self.pod
+        ready = self.sandbox is not None if sandbox_ready is None else sandbox_ready
+        address = self.sandbox.address if self.sandbox else at(self.pod, "status", "podIP", default="")
+        if self.pod["spec"].get("hostNetwork"):
+            address = self.kubelet.address
+        status = podstatus.pod_status(
+            self.pod, self.init, self.regular, sandbox_ready=ready, address=address, host=self.kubelet.address, ended=self.ended,
+        )  # fmt: skip
+        if at(self.pod, "status", "phase") in ("Succeeded", "Failed"):
+            kept = {key: self.pod["status"][key] for key in ("phase", "reason", "message") if key in self.pod["status"]}
+            status |= kept
+        self.pod = self.kubelet.client.set_status("pods", self.pod, status) or self.pod
+
+    # -------------------------------------------------------------------- adopt
+
+    async def _adopt(self) -> None:
+        """Take over what an earlier process of this cluster left running."""
+        for summary in sorted(self.kubelet.left_over.pop(self.uid, []), key=lambda c: int(c["Labels"].get(ATTEMPT_LABEL, 0))):
+            name, attempt = summary["Labels"][CONTAINER_LABEL], int(summary["Labels"].get(ATTEMPT_LABEL, 0))
+            if name == SANDBOX:
+                self.sandbox_attempt = attempt + 1
+                if summary["State"] == "running":
+                    self.sandbox = await self.runtime.sandbox(summary["Id"])
+                continue
+            known = next((c for c in [*self.init, *self.regular] if c.name == name), None)
+            if known is not None:
+                await self._adopt_container(known, summary, attempt)
+        with contextlib.suppress(ConfigError):
+            self.volumes = sources(self.kubelet.client, self.kubelet, self.pod, {})
+
+    async def _adopt_container(self, known: Container, summary: Obj, attempt: int) -> None:
+        if known.id:
+            known.last = known.terminated
+        known.id, known.restarts, known.hash = summary["Id"], attempt, summary["Labels"].get(HASH_LABEL, "")
+        found = await self.engine.inspect(known.id)
+        image = await self.engine.image(found["Image"]) or {"Id": found["Image"]}
+        known.image, known.image_id = status_names(self._spec(known)["image"], image)
+        known.started_at = podstatus.engine_time(found["State"].get("StartedAt"))
+        if found["State"].get("Running"):
+            known.phase = RUNNING
+            self._watch(self._spec(known), known)
+        else:
+            await self._ended(known, found["State"])
+
