@@ -68,7 +68,7 @@ class Recorder:
             "metadata": {"name": event_name(obj), "namespace": namespace},
             "involvedObject": reference(obj, field_path),
             "reason": reason, "message": message, "type": kind, "count": 1, "source": source,
-            "firstTimestamp": moment, "lastTimestamp": moment,
+            "firstTimestamp": moment, "lastTimestamp": moment, "eventTime": None,
             "reportingComponent": self.component, "reportingInstance": self.host,
         })  # fmt: skip
         return name_of(event)

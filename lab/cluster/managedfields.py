@@ -25,6 +25,7 @@ IGNORED = frozenset({
     "f:metadata/f:selfLink", "f:metadata/f:generation", "f:metadata/f:managedFields", "f:metadata/f:resourceVersion", "f:metadata",
     "f:metadata/f:deletionTimestamp", "f:metadata/f:deletionGracePeriodSeconds",
 })  # fmt: skip
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 KEY_DEFAULTS = {"protocol": "TCP"}
 
 
@@ -183,6 +184,9 @@ def apply(walk: FieldWalk, live: Obj, config: Obj, schema: Obj, manager: str, *,
     """Server-side apply: ``live`` with ``config`` merged in and its managers recorded. APIError (409) for fields of others."""
     claimed = _meant(set(walk.applied(_clean(config), schema)))
     merged = _merge(walk, live, config, schema)
+    if manager == "kubectl" and LAST_APPLIED in (live.get("metadata", {}).get("annotations") or {}):
+        # So that a later client-side apply finds what was applied last, whichever way.
+        merged["metadata"]["annotations"][LAST_APPLIED] = json.dumps(config, sort_keys=True, separators=(",", ":")) + "\n"
     entries = _entries(live)
     before = next((fields for entry, fields in entries if _is(entry, manager, "Apply", subresource)), frozenset())
     changed = _meant(walk.changes(_clean(live), _clean(merged), schema)[0]) if live else frozenset()

@@ -88,10 +88,9 @@ class OpenAPI:
 
     def _translate(self, schema: Obj, prefix: str, name: str) -> Obj:
         """A definition as OpenAPI has it: one type, no null, references that carry a description wrapped in allOf."""
-        if name == INT_OR_STRING:
-            return {"type": "string", "format": "int-or-string", "description": schema.get("description", "")}
-        if name == QUANTITY:
-            return {"type": "string", "description": schema.get("description", "")}
+        if name in (INT_OR_STRING, QUANTITY):
+            other = "integer" if name == INT_OR_STRING else "number"
+            return {"oneOf": [{"type": "string"}, {"type": other}]} if prefix == V3_PREFIX else {"type": "string"}
         result: Obj = {}
         for key, value in schema.items():
             if key == "properties":

@@ -23,7 +23,7 @@ from lab.cluster.validation.pods import warnings
 
 WITHOUT_GENERATION = frozenset({
     "configmaps", "secrets", "services", "serviceaccounts", "namespaces", "nodes", "events", "endpoints", "limitranges",
-    "persistentvolumes", "persistentvolumeclaims", "resourcequotas", "leases.coordination.k8s.io", "podtemplates",
+    "persistentvolumes", "persistentvolumeclaims", "resourcequotas", "leases.coordination.k8s.io", "podtemplates", "events.events.k8s.io",
     "roles.rbac.authorization.k8s.io", "rolebindings.rbac.authorization.k8s.io", "clusterroles.rbac.authorization.k8s.io",
     "clusterrolebindings.rbac.authorization.k8s.io", "horizontalpodautoscalers.autoscaling", "controllerrevisions.apps",
     "storageclasses.storage.k8s.io",
@@ -80,11 +80,10 @@ class Registry:
         self._place(resource, namespace, meta)
         if resource.namespaced:
             admission.check_namespace(self.store, namespace, resource.plural, resource.group, meta.get("name", ""))
-        self._prepare_new(resource, obj)
+        self._prepare_new(resource, obj, call)
         if self.store.get(self.key(resource, namespace, meta.get("name", ""))) is not None:
             raise already_exists(resource.group, resource.plural, meta["name"])
         self._validate_new(resource, obj, call)
-        track_update(self.walk, {}, obj, self.schemas.of(resource), call.manager, "")
         if call.dry_run:
             return obj
         return self._put(resource, namespace, obj)
@@ -104,11 +103,14 @@ class Registry:
             meta.pop(key, None)
         meta["uid"], meta["creationTimestamp"] = str(uuid4()), now()
 
-    def _prepare_new(self, resource: Resource, obj: Obj) -> None:
+    def _prepare_new(self, resource: Resource, obj: Obj, call: Call) -> None:
         if "status" in resource.subresources:
             obj.pop("status", None)
         properties = self.schemas.of(resource).get("properties") or {}
         set_defaults(resource.qualified, obj)
+        # A manager owns what it sent and what was filled in by default, not what admission adds.
+        stateless = {key: value for key, value in obj.items() if key != "status" or "status" not in resource.subresources}
+        track_update(self.walk, {}, stateless, self.schemas.of(resource), call.manager, "")
         if "status" in properties and resource.crd is None:
             obj.setdefault("status", copy(STATUS_DEFAULTS.get(resource.qualified, {})))
         if resource.qualified not in WITHOUT_GENERATION:
@@ -367,6 +369,10 @@ def prepare_job(job: Obj) -> None:
 
 def keep_kind(name: str, old: Obj, new: Obj) -> None:
     """What a replacement of one kind may leave out and keeps."""
+    if name == "pods" and isinstance(new.get("spec"), dict):
+        for key in ("priority", "preemptionPolicy"):
+            if key in old["spec"]:
+                new["spec"].setdefault(key, old["spec"][key])
     if name == "services" and at(new, "spec", "type") != "ExternalName":
         for key in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"):
             if not new["spec"].get(key) and old["spec"].get(key):

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import contextlib
 import json
 import random
 from collections.abc import Callable
@@ -120,11 +121,12 @@ class Rest:
             begin = [("ADDED", obj) for obj in self.registry.all(resource, info.namespace) if chosen.matches(obj)] if initial else []
             await response.prepare(request)
             stream = _WatchStream(response, request, resource, self.store.revision)
-            for kind, obj in begin:
-                await stream.send(kind, obj)
-            if request.query.get("sendInitialEvents") == "true":
-                await stream.bookmark({"k8s.io/initial-events-end": "true"})
-            await stream.follow(watching, chosen, info.namespace)
+            with contextlib.suppress(ConnectionError):  # the client may leave at any time
+                for kind, obj in begin:
+                    await stream.send(kind, obj)
+                if request.query.get("sendInitialEvents") == "true":
+                    await stream.bookmark({"k8s.io/initial-events-end": "true"})
+                await stream.follow(watching, chosen, info.namespace)
         return response
 
     async def create(self, info: RequestInfo, resource: Resource, request: web.Request) -> web.StreamResponse:

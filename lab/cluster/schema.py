@@ -37,6 +37,7 @@ OMIT_ZERO = frozenset({
     "subPath", "serviceAccountName", "serviceAccount", "generateName", "nominatedNodeName", "workingDir", "namespace", "hostIP",
     "externalName", "volumeName", "priorityClassName", "healthCheckNodePort", "loadBalancerIP",
 })  # fmt: skip
+KEPT_NULLS = ("lastProbeTime", "firstTimestamp", "lastTimestamp", "eventTime")  # times that Go writes even when they are unset
 LARGEST = {"int32": 2**31 - 1, "int64": 2**63 - 1}
 
 
@@ -161,7 +162,9 @@ class _Decoder:
         for key, child in value.items():
             inner = f"{path}.{key}" if path else key
             if key in properties:
-                if child is not None and not self._omitted(key, child, properties[key]):
+                if child is None and key in KEPT_NULLS:
+                    found[key] = None
+                elif child is not None and not self._omitted(key, child, properties[key]):
                     found[key] = self.decode(child, properties[key], inner, f"{fields}.{key}", struct)
             elif isinstance(extra, dict):
                 if child is not None:

@@ -182,7 +182,7 @@ class APIServer:
                 return json_response(document)
         if parts == ["v2"]:
             if V2_PROTOBUF in request.headers.get("Accept", ""):
-                return web.Response(body=encode_v2(self.openapi.v2()), headers={"Content-Type": V2_PROTOBUF})
+                return web.Response(body=encode_v2(self.openapi.v2()), headers={"Content-Type": V2_PROTOBUF.replace("@", ".")})
             return json_response(self.openapi.v2())
         return web.Response(text="404 page not found\n", status=404)
 

@@ -20,6 +20,7 @@ PORT_FORWARD = "SPDY/3.1+portforward.k8s.io"
 STDIN, STDOUT, STDERR, ERROR, RESIZE, CLOSE = 0, 1, 2, 3, 4, 255
 NOT_STARTED = b"OCI runtime exec failed"
 CHUNK = 32 * 1024
+DRAIN_SECONDS = 0.3
 
 
 class Refused(Exception):
@@ -102,13 +103,20 @@ class Streams:
 
         spec = next(c for c in pod["spec"]["containers"] if c["name"] == container)
         attached = await self.engine.attach(identity, tty=bool(spec.get("tty")), stdin=stdin)
-        await _Channels(socket, attached, resize, tty=tty, stdin=stdin).run()
+        ended = asyncio.ensure_future(self._after_end(identity))
+        await _Channels(socket, attached, resize, tty=tty, stdin=stdin).run(ended=ended)
         code = await self.kubelet.exit_code(identity)
         status = _success() if not code else _exited(code)
         with contextlib.suppress(ConnectionError):
             await socket.send_bytes(bytes([ERROR]) + dumps(status))
             await socket.close()
         return socket
+
+    async def _after_end(self, identity: str) -> None:
+        """Until the container has ended and its last output has had time to arrive: one that ended before never ends its stream."""
+        with contextlib.suppress(EngineError):
+            await self.engine.wait(identity)
+        await asyncio.sleep(DRAIN_SECONDS)
 
     # -------------------------------------------------------------- port-forward
 
@@ -196,17 +204,19 @@ class _Channels:
     def __init__(self, socket: web.WebSocketResponse, attached: Attached, resize: Any, *, tty: bool, stdin: bool) -> None:
         self.socket, self.attached, self.resize, self.tty, self.stdin = socket, attached, resize, tty, stdin
 
-    async def run(self, hold_back: bytes = b"") -> bytes:
-        """Until the process's output ends or the client leaves. Output that begins with ``hold_back`` is not sent but returned."""
+    async def run(self, hold_back: bytes = b"", ended: "asyncio.Future[None] | None" = None) -> bytes:
+        """Until the process's output ends, ``ended`` is done or the client leaves. Output that begins with ``hold_back`` is not sent but returned."""
         reading = asyncio.ensure_future(self._from_client())
         writing = asyncio.ensure_future(self._to_client(hold_back))
+        tasks = (reading, writing, ended)
         try:
-            await asyncio.wait((reading, writing), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([task for task in tasks if task], return_when=asyncio.FIRST_COMPLETED)
             return writing.result() if writing.done() else b""
         finally:
-            for task in (reading, writing):
+            running = [task for task in tasks if task]
+            for task in running:
                 task.cancel()
-            await asyncio.gather(reading, writing, return_exceptions=True)
+            await asyncio.gather(*running, return_exceptions=True)
             self.attached.close()
 
     async def _to_client(self, hold_back: bytes) -> bytes:
@@ -230,7 +240,8 @@ class _Channels:
             elif channel == RESIZE and self.tty:
                 with contextlib.suppress(ValueError, KeyError, TypeError, EngineError):
                     size = json.loads(data)
-                    await self.resize(int(size["Width"]), int(size["Height"]))
+                    if min(size["Width"], size["Height"]) > 0:
+                        await self.resize(int(size["Width"]), int(size["Height"]))
 
 
 class _PortForward:

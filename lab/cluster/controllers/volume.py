@@ -1,8 +1,10 @@
 """PersistentVolumes and claims: who gets which, and what becomes of a volume afterwards."""
 
+import time
 from collections.abc import Iterable
 
 from lab.cluster import quantity
+from lab.cluster.client import Client
 from lab.cluster.controllers.base import Controller
 from lab.cluster.objects import Obj, at, is_deleting, key_of, labels_of, name_of, namespace_of, now, uid_of
 from lab.cluster.selectors import selects
@@ -18,6 +20,10 @@ class PersistentVolumes(Controller):
     """Its keys are claims (``namespace/name``) and volumes (``name``)."""
 
     resource, watches, component = CLAIMS, (VOLUMES, "pods"), "persistentvolume-controller"
+
+    def __init__(self, client: Client) -> None:
+        super().__init__(client)
+        self._told: dict[str, float] = {}  # when each claim's waiting was last reported
 
     def keys(self, event: Event) -> Iterable[str]:
         if event.key[0] == VOLUMES:
@@ -52,6 +58,9 @@ class PersistentVolumes(Controller):
         if volume is not None:
             self._bind(claim, volume)
             return None
+        if self._told.get(uid_of(claim), 0.0) > time.monotonic() - LOOK_AGAIN + 1:
+            return LOOK_AGAIN
+        self._told[uid_of(claim)] = time.monotonic()
         if not at(claim, "spec", "storageClassName"):
             self.recorder.normal(claim, "FailedBinding", "no persistent volumes available for this claim and no storage class is set")
         else:

@@ -96,9 +96,9 @@ class Engine:
 
     # ------------------------------------------------------------------ requests
 
-    async def json(self, method: str, path: str, body: Any = None, *, data: bytes | None = None, **query: str) -> Any:
+    async def json(self, method: str, url_path: str, body: Any = None, *, data: bytes | None = None, **query: str) -> Any:
         """The engine's answer, decoded; None when it is empty."""
-        url = f"{self._base}{self._prefix}{path}" + (f"?{urlencode(query)}" if query else "")
+        url = f"{self._base}{self._prefix}{url_path}" + (f"?{urlencode(query)}" if query else "")
         headers = {"Content-Type": "application/x-tar"} if data is not None else {}
         try:
             async with self._session.request(method, url, json=body, data=data, headers=headers) as response:
@@ -157,6 +157,10 @@ class Engine:
         """SIGTERM, and SIGKILL after that many seconds; nothing when it does not run."""
         with _ignoring(304, 404):
             await self.json("POST", f"/containers/{container}/stop", t=str(seconds))
+
+    async def wait(self, container: str) -> int:
+        """Until the container does not run; its exit code."""
+        return int((await self.json("POST", f"/containers/{container}/wait"))["StatusCode"])
 
     async def kill(self, container: str) -> None:
         with _ignoring(404, 409):
