@@ -79,7 +79,8 @@ class OpenAPI:
             for item in schema:
                 self._collect(item, found, prefix)
         elif isinstance(schema, dict):
-            name = str(schema.get("$ref", "")).removeprefix(PREFIX)
+            target = schema.get("$ref")  # a text where it is a reference; a field of that name is a schema
+            name = target.removeprefix(PREFIX) if isinstance(target, str) else ""
             if name and name not in found and name not in TIMES:
                 found[name] = self._translate(self.schemas.definitions[name], prefix, name)
                 self._collect(self.schemas.definitions[name], found, prefix)

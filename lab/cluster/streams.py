@@ -82,10 +82,12 @@ class Streams:
             attached = await self.engine.exec_start(process, tty=tty)
             seen = await _Channels(socket, attached, resize, tty=tty, stdin=stdin).run(hold_back=NOT_STARTED)
             state = await self.engine.exec_inspect(process)
-            await socket.send_bytes(bytes([ERROR]) + dumps(_exit_status(process, state, seen)))
+            status = _exit_status(process, state, seen)
         except EngineError as error:
-            await socket.send_bytes(bytes([ERROR]) + dumps(_failure(f"Internal error occurred: {error}")))
-        await socket.close()
+            status = _failure(f"Internal error occurred: {error}")
+        with contextlib.suppress(ConnectionError):  # the client may be gone
+            await socket.send_bytes(bytes([ERROR]) + dumps(status))
+            await socket.close()
         return socket
 
     async def attach(self, pod: Obj, request: web.Request) -> web.StreamResponse:
@@ -105,10 +107,8 @@ class Streams:
         attached = await self.engine.attach(identity, tty=bool(spec.get("tty")), stdin=stdin)
         ended = asyncio.ensure_future(self._after_end(identity))
         await _Channels(socket, attached, resize, tty=tty, stdin=stdin).run(ended=ended)
-        code = await self.kubelet.exit_code(identity)
-        status = _success() if not code else _exited(code)
-        with contextlib.suppress(ConnectionError):
-            await socket.send_bytes(bytes([ERROR]) + dumps(status))
+        with contextlib.suppress(ConnectionError):  # how the container ends is its status's matter, not the stream's
+            await socket.send_bytes(bytes([ERROR]) + dumps(_success()))
             await socket.close()
         return socket
 

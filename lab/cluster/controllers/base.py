@@ -55,7 +55,7 @@ class Controller:
 
     def on(self, event: Event) -> None:
         """Take notice of a write."""
-        if event.key[0] == self.resource:
+        if event.key[0] == self.resource and not _status_only(event):
             self.enqueue(key_of(event.obj))
         if event.key[0] in self.watches:
             for key in self.keys(event):
@@ -70,7 +70,11 @@ class Controller:
         timer = self._timers.pop(key, None)
         if timer is not None:
             timer.cancel()
-        self._timers[key] = asyncio.get_running_loop().call_later(max(0.0, seconds), self.enqueue, key)
+        self._timers[key] = asyncio.get_running_loop().call_later(max(0.0, seconds), self._due, key)
+
+    def _due(self, key: str) -> None:
+        self._timers.pop(key, None)
+        self.enqueue(key)
 
     def enqueue_all(self) -> None:
         for obj in self.client.list(self.resource):
@@ -107,6 +111,18 @@ class Controller:
 
     def get(self, namespace: str, name: str) -> Obj | None:
         return self.client.get(self.resource, namespace, name)
+
+
+def _status_only(event: Event) -> bool:
+    """Whether a write changed nothing but the status, which is the controller's own doing."""
+    if event.kind != "MODIFIED" or event.before is None:
+        return False
+
+    def wanted(obj: Obj) -> Obj:
+        meta = {k: v for k, v in obj["metadata"].items() if k not in ("managedFields", "resourceVersion")}
+        return {k: v for k, v in obj.items() if k != "status"} | {"metadata": meta}
+
+    return wanted(event.before) == wanted(event.obj)
 
 
 async def run(controllers: list[Controller], client: Client) -> None:

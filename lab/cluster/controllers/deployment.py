@@ -303,6 +303,8 @@ class Deployments(Controller):
         status["observedGeneration"] = deployment["metadata"].get("generation", 1)
         status["terminatingReplicas"] = replicas_of(sets, "terminatingReplicas")
         conditions = {c["type"]: c for c in at(deployment, "status", "conditions", default=[])}
+        if new is not None and "Progressing" not in conditions and not at(deployment, "spec", "paused"):
+            _set(conditions, "Progressing", "True", "NewReplicaSetCreated", f'Created new replica set "{name_of(new)}"')
         enough = available >= replicas - budgets(deployment)[1]
         _set(
             conditions, "Available", "True" if enough else "False",
@@ -340,8 +342,8 @@ class Deployments(Controller):
         names = ("updatedReplicas", "readyReplicas", "availableReplicas")
         moved = any(status.get(name, 0) > before.get(name, 0) for name in names) or status.get("replicas", 0) < before.get("replicas", 0)
         if known is None:
-            _set(conditions, "Progressing", "True", "NewReplicaSetCreated", f'Created new replica set "{name_of(new)}"' if new else "")
-        elif moved or known["reason"] == "NewReplicaSetAvailable" and self._outdated(deployment, new):
+            return None
+        if moved or known["reason"] == "NewReplicaSetAvailable" and self._outdated(deployment, new):
             _set(conditions, "Progressing", "True", "ReplicaSetUpdated", f"{which} is progressing.", touch=True)
         elif known["reason"] != "NewReplicaSetAvailable" and seconds_since(known["lastUpdateTime"]) > deadline:
             _set(conditions, "Progressing", "False", "ProgressDeadlineExceeded", f"{which} has timed out progressing.")

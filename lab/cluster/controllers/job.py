@@ -5,13 +5,23 @@ import time
 from lab.cluster.controllers import pods
 from lab.cluster.controllers.base import Controller
 from lab.cluster.objects import Obj, at, condition, epoch, is_controlled_by, is_deleting, is_true, name_of, now, random_suffix
+from lab.cluster.store import Event
 
 INDEX = "batch.kubernetes.io/job-completion-index"
+BATCH_SECONDS = 1.0  # what Pods do is looked at in batches, as the job controller of a real cluster does it
 FIRST_BACKOFF, LONGEST_BACKOFF = 10.0, 600.0  # seconds before a failed Pod is tried again; doubled
 
 
 class Jobs(Controller):
     resource, watches, component = "jobs.batch", ("pods",), "job-controller"
+
+    def on(self, event: Event) -> None:
+        if event.key[0] == "pods" and event.kind == "MODIFIED":
+            for key in self.keys(event):
+                if key not in self._timers:
+                    self.enqueue_after(key, BATCH_SECONDS)
+        else:
+            super().on(event)
 
     def sync(self, namespace: str, name: str) -> float | None:
         job = self.get(namespace, name)
@@ -119,7 +129,11 @@ class Jobs(Controller):
         for pod in active:
             self.client.delete("pods", pod)
         first = "SuccessCriteriaMet" if kind == "Complete" else "FailureTarget"
-        conditions = [_condition(one, reason, message) for one in (first, kind)]
+        known = condition(job, first)
+        if known is None:
+            self._report(job, started, [], failed, succeeded, [_condition(first, reason, message)])
+            return BATCH_SECONDS
+        conditions = [known, _condition(kind, reason, message)]
         self._report(job, started, [], failed, succeeded, conditions, completed=kind == "Complete")
         if kind == "Complete":
             self.recorder.normal(job, "Completed", "Job completed")

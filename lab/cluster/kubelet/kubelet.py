@@ -135,11 +135,3 @@ class Kubelet(TokenSource):
             shown = {"ErrImagePull": "image can't be pulled", "ImagePullBackOff": "trying and failing to pull image"}.get(reason, reason)
             raise bad_request(f'container "{container}" in pod "{name_of(pod)}" is waiting to start: {shown}')
         return known.id
-
-    async def exit_code(self, identity: str) -> int:
-        """The exit code of a container, as soon as it has one; 0 while it runs."""
-        try:
-            state: Obj = (await self.engine.inspect(identity))["State"]
-        except EngineError:
-            return 0
-        return int(state.get("ExitCode") or 0)
