@@ -1,11 +1,15 @@
 """Events: what the cluster's parts say about an object, like said together (``x3``), much alike combined."""
 
+import logging
 import time
 from dataclasses import dataclass, field
 
 from lab.cluster.client import Client
 from lab.cluster.objects import Obj, copy, name_of, namespace_of, now, now_micro, uid_of
+from lab.cluster.status import APIError
 
+LOG = logging.getLogger("events")
+REMEMBERED = 4096
 SIMILAR = 10  # from here on, events that differ only in their message are combined
 WINDOW_SECONDS = 600
 KEPT_SECONDS = 3600  # an event lives for an hour
@@ -38,12 +42,18 @@ class Recorder:
         before = self._seen.get(key)
         namespace = namespace_of(obj) or "default"
         found = self.client.get("events", namespace, before) if before else None
-        if found is not None:
-            self._again(found)
-            return
-        if len(self._seen) > 4096:
+        try:
+            if found is not None:
+                self._again(found)
+            else:
+                self._remember(key, self._create(obj, kind, reason, message, field_path, namespace))
+        except APIError as error:  # its namespace may be going: what happens matters, not that it is told
+            LOG.info("event %s of %s is lost: %s", reason, name_of(obj), error)
+
+    def _remember(self, key: tuple[str, ...], name: str) -> None:
+        if len(self._seen) > REMEMBERED:
             self._seen.clear()
-        self._seen[key] = self._create(obj, kind, reason, message, field_path, namespace)
+        self._seen[key] = name
 
     def _combine(self, group: tuple[str, ...], message: str) -> str:
         similar = self._similar.setdefault(group, _Similar())
@@ -74,18 +84,22 @@ class Recorder:
         return name_of(event)
 
     def scheduled(self, pod: Obj, kind: str, reason: str, action: str, note: str) -> None:
-        """An event of the newer API, as the scheduler writes them; said again, it becomes a series."""
+        """An event of the newer API, as the scheduler writes them; said again, it is not repeated."""
         key = (uid_of(pod), kind, reason, note)
         before = self._seen.get(key)
         found = self.client.get("events", namespace_of(pod), before) if before else None
         if found is not None:
             return
-        event = self.client.create("events.events.k8s.io", {
-            "metadata": {"name": event_name(pod), "namespace": namespace_of(pod)},
-            "eventTime": now_micro(), "regarding": reference(pod, ""), "reason": reason, "note": note, "type": kind,
-            "action": action, "reportingController": self.component, "reportingInstance": f"{self.component}-{self.host}",
-        })  # fmt: skip
-        self._seen[key] = name_of(event)
+        try:
+            event = self.client.create("events.events.k8s.io", {
+                "metadata": {"name": event_name(pod), "namespace": namespace_of(pod)},
+                "eventTime": now_micro(), "regarding": reference(pod, ""), "reason": reason, "note": note, "type": kind,
+                "action": action, "reportingController": self.component, "reportingInstance": f"{self.component}-{self.host}",
+            })  # fmt: skip
+        except APIError as error:
+            LOG.info("event %s of %s is lost: %s", reason, name_of(pod), error)
+        else:
+            self._remember(key, name_of(event))
 
 
 def event_name(obj: Obj) -> str:

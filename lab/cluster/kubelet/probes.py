@@ -10,6 +10,8 @@ import aiohttp
 from lab.cluster.kubelet.engine import Engine, EngineError
 from lab.cluster.objects import Obj, at
 
+# A container that has just started is not asked at once; a real kubelet first asks at some time within the first period.
+FIRST_PROBE = {"liveness": 1.0, "readiness": 0.5, "startup": 0.5}
 AGENT = "kube-probe/1.36"
 
 
@@ -94,9 +96,9 @@ class Prober:
         self.task = asyncio.ensure_future(self._run())
 
     async def _run(self) -> None:
-        await asyncio.sleep(self.probe.get("initialDelaySeconds", 0))
-        good, bad = 0, 0
         period = max(1, self.probe.get("periodSeconds", 10))
+        await asyncio.sleep(self.probe.get("initialDelaySeconds", 0) or FIRST_PROBE[self.kind])
+        good, bad = 0, 0
         while True:
             try:
                 await self.ask()

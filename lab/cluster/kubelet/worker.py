@@ -25,6 +25,27 @@ FIRST_BACKOFF, LONGEST_BACKOFF, FORGIVEN = 1.0, 60.0, 600.0  # seconds between r
 PULL_BACKOFF = (14.0, 20.0, 40.0, 80.0, 160.0, 300.0)
 CONFIG_RETRY, MOUNT_RETRY, ENGINE_RETRY = 10.0, 1.0, 2.0
 VOLUME_REFRESH = 60.0
+IDLE = 3600.0
+
+
+class _Notices:
+    """Events about one container, held back until it is its turn."""
+
+    def __init__(self, worker: "PodWorker", field: str) -> None:
+        self.worker, self.field = worker, field
+        self.held: list[tuple[str, str, str]] | None = []
+
+    def __call__(self, kind: str, reason: str, message: str) -> None:
+        if self.held is not None:
+            self.held.append((kind, reason, message))
+            return
+        recorder = self.worker.kubelet.recorder
+        (recorder.normal if kind == "Normal" else recorder.warning)(self.worker.pod, reason, message, self.field)
+
+    def release(self) -> None:
+        held, self.held = self.held or [], None
+        for notice in held:
+            self(*notice)
 
 
 class PodWorker:
@@ -82,7 +103,7 @@ class PodWorker:
             return self._mount_delay
         delays = [await self._sync_init(), await self._refresh_volumes()]
         if delays[0] is None:
-            delays += [await self._sync_container(spec, known) for spec, known in zip(self.pod["spec"]["containers"], self.regular, strict=True)]
+            delays.append(await self._sync_containers(list(zip(self.pod["spec"]["containers"], self.regular, strict=True))))
         self._report()
         if at(self.pod, "status", "phase") in ("Succeeded", "Failed"):
             return 0
@@ -133,39 +154,57 @@ class PodWorker:
                 continue
             if known.failed and self.pod["spec"]["restartPolicy"] == "Never" and not sidecar:
                 self.ended = True
-                for waiting in self.regular:
-                    waiting.reason = "PodInitializing"
-                return 3600.0
-            delay = await self._sync_container(spec, known, always=True)
+                return IDLE
+            delay = await self._sync_containers([(spec, known)], always=True)
             if not (sidecar and known.started and known.phase == RUNNING):
-                return delay if delay is not None else 3600.0
+                return delay if delay is not None else IDLE
         return None
 
-    async def _sync_container(self, spec: Obj, known: Container, *, always: bool = False) -> float | None:
-        """Start the container, restart it or leave it, as its state and the restart policy want. Seconds to wait, or None."""
+    async def _sync_containers(self, listed: list[tuple[Obj, Container]], *, always: bool = False) -> float | None:
+        """Start those containers that are due. Seconds until the next one is, or None.
+
+        Images are fetched and containers created side by side; they start, and their events are told, one after the other.
+        """
+        due, delays = [], []
+        for spec, known in listed:
+            left = await self._due(spec, known, always)
+            if left is not None and left <= 0:
+                due.append((spec, known, _Notices(self, self._field(known))))
+            elif left is not None:
+                delays.append(left)
+        prepared = [asyncio.ensure_future(self._prepare(spec, known, notices)) for spec, known, notices in due]
+        try:
+            for (spec, known, notices), preparing in zip(due, prepared, strict=True):
+                notices.release()
+                result = await preparing
+                wait = result if isinstance(result, float) else await self._launch(spec, known, result, notices)
+                if wait is not None:
+                    delays.append(wait)
+        finally:
+            for preparing in prepared:
+                preparing.cancel()
+        return min(delays, default=None)
+
+    async def _due(self, spec: Obj, known: Container, always: bool) -> float | None:
+        """Seconds until the container is to be started: 0 now, None not at all. One that must not go on as it is is stopped."""
         if known.phase == RUNNING:
             if known.hash != container_hash(spec):
                 await self._kill(spec, known, f"Container {known.name} definition changed, will be restarted")
                 known.retry_at = 0.0
-            elif known.name in self.unhealthy:
-                self.unhealthy.discard(known.name)
-                await self._kill(spec, known, f"Container {known.name} failed {self._why_unhealthy(spec, known)}, will be restarted")
-                if not self._wants_restart(known, always):
-                    return None
-                if self._in_backoff(known):
-                    self._show_backoff(known)
-                    return known.retry_at - time.monotonic()
-            else:
+                return 0.0
+            if known.name not in self.unhealthy:
                 return None
-        elif known.phase == TERMINATED and not self._wants_restart(known, always):
+            self.unhealthy.discard(known.name)
+            await self._kill(spec, known, f"Container {known.name} failed {self._why_unhealthy(spec, known)}, will be restarted")
+            if self._wants_restart(known, always) and self._in_backoff(known):
+                self._show_backoff(known)
+        if known.phase == TERMINATED and not self._wants_restart(known, always):
             return None
         left = known.retry_at - time.monotonic()
-        if left > 0:
-            return left
-        if known.phase == TERMINATED and known.delay > FIRST_BACKOFF:
+        if left <= 0 and known.phase == TERMINATED and known.delay > FIRST_BACKOFF:
             self._show_backoff(known)
             self._report()
-        return await self._start(spec, known)
+        return max(0.0, left)
 
     def _why_unhealthy(self, spec: Obj, known: Container) -> str:
         return "startup probe" if spec.get("startupProbe") and not known.started else "liveness probe"
@@ -199,24 +238,23 @@ class PodWorker:
 
     # -------------------------------------------------------------------- start
 
-    async def _start(self, spec: Obj, known: Container) -> float | None:
-        """Pull, create and start. Seconds until the next try when that fails."""
-        field = self._field(known)
-
-        def notify(kind: str, reason: str, message: str) -> None:
-            record = self.kubelet.recorder.normal if kind == "Normal" else self.kubelet.recorder.warning
-            record(self.pod, reason, message, field)
-
+    async def _prepare(self, spec: Obj, known: Container, notify: Notify) -> "float | tuple[Obj, str]":
+        """Fetch the image and create the container: image and id. Seconds until the next try when that fails."""
+        assert self.sandbox is not None
         try:
             image = await self.kubelet.images.ensure(spec["image"], spec["imagePullPolicy"], notify)
             env = environment(self.kubelet.client, self.pod_with_address(), spec)
+            attempt = known.restarts + 1 if known.id else known.restarts
+            identity = await self.runtime.create_container(self.pod, spec, image, self.sandbox, self.volumes, env, attempt)
         except ImageError as error:
             return self._image_failed(known, error, spec["image"], notify)
-        except ConfigError as error:
-            self._wait(known, "CreateContainerConfigError", str(error))
+        except (ConfigError, EngineError) as error:
+            reason = "CreateContainerConfigError" if isinstance(error, ConfigError) else "CreateContainerError"
+            self._wait(known, reason, str(error))
             notify("Warning", "Failed", f"Error: {error}")
             return CONFIG_RETRY
-        return await self._launch(spec, known, image, env, notify)
+        notify("Normal", "Created", "Container created")
+        return image, identity
 
     def pod_with_address(self) -> Obj:
         """The Pod, its address included even before its status is written."""
@@ -244,24 +282,13 @@ class PodWorker:
         known.terminated = {}
         known.phase, known.reason, known.message = WAITING, reason, message
 
-    async def _launch(self, spec: Obj, known: Container, image: Obj, env: dict[str, str], notify: Notify) -> float | None:
-        assert self.sandbox is not None
-        again = bool(known.id)
-        attempt = known.restarts + 1 if again else known.restarts
+    async def _launch(self, spec: Obj, known: Container, prepared: tuple[Obj, str], notify: Notify) -> float | None:
+        """Start a container that has been created. Seconds until the next try when that fails."""
+        image, identity = prepared
         previous, before_previous = known.id, known.last.get("containerID", "").removeprefix("docker://")
-        try:
-            identity = await self.runtime.create_container(self.pod, spec, image, self.sandbox, self.volumes, env, attempt)
-        except ConfigError as error:
-            self._wait(known, "CreateContainerConfigError", str(error))
-            notify("Warning", "Failed", f"Error: {error}")
-            return CONFIG_RETRY
-        except EngineError as error:
-            self._wait(known, "CreateContainerError", str(error))
-            notify("Warning", "Failed", f"Error: {error}")
-            return CONFIG_RETRY
-        notify("Normal", "Created", "Container created")
+        known.restarts += 1 if known.id else 0
         known.last = known.terminated or known.last
-        known.id, known.restarts, known.hash, known.attempts = identity, attempt, container_hash(spec), 0
+        known.id, known.hash, known.attempts = identity, container_hash(spec), 0
         known.image, known.image_id = status_names(spec["image"], image)
         if before_previous and before_previous != previous:
             await self.engine.remove(before_previous)
