@@ -23,10 +23,26 @@ async def serve(options: Options) -> None:
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--kubeconfig", type=click.Path(path_type=Path, dir_okay=False), required=True, help="Where to write the file that kubectl reads.")
-@click.option("--port", type=click.IntRange(0, 65535), default=6443, show_default=True, help="Port on loopback; 0 takes any.")
-@click.option("--data", type=click.Path(path_type=Path, file_okay=False), help="Keep state here. Without it, the cluster's containers go when it ends.")
-@click.option("--pause-image", default="busybox", show_default=True, help="Image of the container that holds a Pod's network; it needs sh.")
+@click.option(
+    "--kubeconfig",
+    type=click.Path(path_type=Path, dir_okay=False),
+    required=True,
+    help="Where to write the file that kubectl reads.",
+)
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=6443, show_default=True, help="Port on loopback; 0 takes any."
+)
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Keep state here. Without it, the cluster's containers go when it ends.",
+)
+@click.option(
+    "--pause-image",
+    default="busybox",
+    show_default=True,
+    help="Image of the container that holds a Pod's network; it needs sh.",
+)
 @click.option("--verbose", is_flag=True, help="Log what the parts do.")
 def main(kubeconfig: Path, port: int, data: Path | None, pause_image: str, verbose: bool) -> None:
     """Run a small Kubernetes on the Docker engine that DOCKER_HOST names."""
@@ -37,7 +53,9 @@ def main(kubeconfig: Path, port: int, data: Path | None, pause_image: str, verbo
     except EngineError as error:
         raise click.ClickException(f"{error}\nTry: docker version") from error
     except OSError as error:
-        raise click.ClickException(f"The cluster cannot be started: {error}\nTry: another --port, if this one is taken") from error
+        raise click.ClickException(
+            f"The cluster cannot be started: {error}\nTry: another --port, if this one is taken"
+        ) from error
 
 
 if __name__ == "__main__":

@@ -78,7 +78,9 @@ def _allocate_node_ports(store: Store, spec: Obj, old: Obj | None) -> list[Field
         asked = port.get("nodePort")
         here = f"spec.ports[{index}].nodePort"
         if asked and asked not in NODE_PORTS:
-            why = f"provided port is not in the valid range. The range of valid ports is {NODE_PORTS[0]}-{NODE_PORTS[-1]}"
+            why = (
+                f"provided port is not in the valid range. The range of valid ports is {NODE_PORTS[0]}-{NODE_PORTS[-1]}"
+            )
             return [invalid_value(here, asked, why)]
         if asked and asked in used:
             return [invalid_value(here, asked, "provided port is already allocated")]
@@ -92,5 +94,3 @@ def _allocate_node_ports(store: Store, spec: Obj, old: Obj | None) -> list[Field
 def _free_port(used: set[int]) -> int:
     free = [port for port in NODE_PORTS if port not in used]
     return secrets.choice(free)
-
-

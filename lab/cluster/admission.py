@@ -206,7 +206,9 @@ def _must_specify(quota: Obj, hard: dict[str, str], pod: Obj) -> None:
         if field not in ("requests", "limits") and name not in ("cpu", "memory"):
             continue
         without = [
-            c["name"] for c in pod["spec"]["containers"] if resource not in at(c, "resources", field or "requests", default={})
+            c["name"]
+            for c in pod["spec"]["containers"]
+            if resource not in at(c, "resources", field or "requests", default={})
         ]
         if without:
             missing.append(f"{name} for: {','.join(without)}")
@@ -217,4 +219,9 @@ def _must_specify(quota: Obj, hard: dict[str, str], pod: Obj) -> None:
 
 def check_deletion(qualified: str, name: str) -> None:
     if qualified == "namespaces" and name in PROTECTED_NAMESPACES:
-        raise APIError(403, "Forbidden", f'namespaces "{name}" is forbidden: this namespace may not be deleted', {"name": name, "kind": "namespaces"})
+        raise APIError(
+            403,
+            "Forbidden",
+            f'namespaces "{name}" is forbidden: this namespace may not be deleted',
+            {"name": name, "kind": "namespaces"},
+        )

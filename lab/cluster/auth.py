@@ -140,7 +140,10 @@ def _bound(binding: Obj, user: User, namespace: str) -> bool:
             return True
         if kind == "Group" and name in user.groups:
             return True
-        if kind == "ServiceAccount" and user.name == f"system:serviceaccount:{subject.get('namespace') or namespace}:{name}":
+        if (
+            kind == "ServiceAccount"
+            and user.name == f"system:serviceaccount:{subject.get('namespace') or namespace}:{name}"
+        ):
             return True
     return False
 
@@ -162,7 +165,12 @@ def _covers(rule: Obj, asked: Attributes) -> bool:
 
 def _role(name: str, *rules: Obj) -> Obj:
     labels = {"kubernetes.io/bootstrapping": "rbac-defaults"}
-    return {"apiVersion": f"{RBAC}/v1", "kind": "ClusterRole", "metadata": {"name": name, "labels": labels}, "rules": list(rules)}
+    return {
+        "apiVersion": f"{RBAC}/v1",
+        "kind": "ClusterRole",
+        "metadata": {"name": name, "labels": labels},
+        "rules": list(rules),
+    }
 
 
 def _binding(name: str, role: str, group: str) -> Obj:
@@ -183,7 +191,19 @@ NAMESPACED = [
 ]  # fmt: skip
 GROUPS = ["", "apps", "batch", "autoscaling", "networking.k8s.io", "policy", "discovery.k8s.io"]
 PROBES = ["/healthz", "/livez", "/readyz", "/version", "/version/"]
-DISCOVERY = ["/api", "/api/*", "/apis", "/apis/*", "/healthz", "/livez", "/openapi", "/openapi/*", "/readyz", "/version", "/version/"]
+DISCOVERY = [
+    "/api",
+    "/api/*",
+    "/apis",
+    "/apis/*",
+    "/healthz",
+    "/livez",
+    "/openapi",
+    "/openapi/*",
+    "/readyz",
+    "/version",
+    "/version/",
+]
 _VIEW = {"apiGroups": GROUPS, "resources": NAMESPACED, "verbs": READ}
 _EDIT = {
     "apiGroups": GROUPS, "verbs": WRITE,

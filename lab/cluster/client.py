@@ -27,7 +27,9 @@ class Client:
         found = self.registry.resources.named(resource)
         return self.registry.update(found, namespace_of(obj), name_of(obj), obj, self._call())
 
-    def change(self, resource: str, obj: Obj, change: Callable[[Obj], Obj | None], *, status: bool = False) -> Obj | None:
+    def change(
+        self, resource: str, obj: Obj, change: Callable[[Obj], Obj | None], *, status: bool = False
+    ) -> Obj | None:
         """Change the object as it is now, by a function that edits a copy (or returns another). None when it is gone."""
 
         def edit(fresh: Obj) -> Obj:
@@ -36,7 +38,9 @@ class Client:
 
         call = self._call("status" if status else "")
         try:
-            return self.registry.patch(self.registry.resources.named(resource), namespace_of(obj), name_of(obj), edit, call)
+            return self.registry.patch(
+                self.registry.resources.named(resource), namespace_of(obj), name_of(obj), edit, call
+            )
         except APIError as error:
             if error.code == 404:
                 return None
@@ -48,11 +52,15 @@ class Client:
 
         return self.change(resource, obj, edit, status=True)
 
-    def delete(self, resource: str, obj: Obj, *, grace: int | None = None, propagation: str | None = "Background") -> None:
+    def delete(
+        self, resource: str, obj: Obj, *, grace: int | None = None, propagation: str | None = "Background"
+    ) -> None:
         """Delete this very object; one that is already gone, or another of its name, is left alone."""
         options = DeleteOptions(grace, propagation, obj["metadata"].get("uid"))
         try:
-            self.registry.delete(self.registry.resources.named(resource), namespace_of(obj), name_of(obj), options, self._call())
+            self.registry.delete(
+                self.registry.resources.named(resource), namespace_of(obj), name_of(obj), options, self._call()
+            )
         except APIError as error:
             if error.code not in (404, 409):
                 raise

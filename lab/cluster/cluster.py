@@ -103,7 +103,11 @@ class Cluster:
     def _publish_server(self, port: int) -> None:
         """The Service ``kubernetes`` and its endpoints, with the port of this start."""
         self._ensure("services", api_service(port))
-        meta = {"name": "kubernetes", "namespace": "default", "labels": {"endpointslice.kubernetes.io/skip-mirror": "true"}}
+        meta = {
+            "name": "kubernetes",
+            "namespace": "default",
+            "labels": {"endpointslice.kubernetes.io/skip-mirror": "true"},
+        }
         listed = {"name": "https", "port": port, "protocol": "TCP"}
         subsets = [{"addresses": [{"ip": self.address}], "ports": [listed]}]
         endpoint = {"addresses": [self.address], "conditions": {"ready": True}}
@@ -133,7 +137,9 @@ class Cluster:
         identity = {"namespace": namespace_of(pod), "name": account, "uid": uid_of(found)}
         holder = {"name": name_of(pod), "uid": uid_of(pod)}
         # The kubelet of a real node renews tokens; here one lasts as long as the Pod is likely to.
-        return pki.service_account_token(self.credentials, identity, max(seconds, 30 * 86400), [audience or pki.ISSUER], holder)
+        return pki.service_account_token(
+            self.credentials, identity, max(seconds, 30 * 86400), [audience or pki.ISSUER], holder
+        )
 
     # -------------------------------------------------------------------- running
 
@@ -183,7 +189,10 @@ class Cluster:
             ("kubelet", self.kubelet.run),
         ]
         if not local:
-            LOG.warning("cluster IPs, node ports and DNS are not served: making %s local needs CAP_NET_ADMIN and the command ip", "the Service network")
+            LOG.warning(
+                "cluster IPs, node ports and DNS are not served: making %s local needs CAP_NET_ADMIN and the command ip",
+                "the Service network",
+            )
             return parts
         proxy_client = Client(self.registry, "kube-proxy")
         return [*parts, ("proxy", ServiceProxy(proxy_client, port).run), ("dns", lambda: dns.serve(proxy_client))]

@@ -44,5 +44,7 @@ def _autoscaler_to_v1(obj: Obj) -> Obj:
         percent = at(metric, "resource", "target", "averageUtilization")
         if at(metric, "resource", "name") == "cpu" and percent is not None:
             spec["targetCPUUtilizationPercentage"] = percent
-    status = {key: value for key, value in (obj.get("status") or {}).items() if key not in ("conditions", "currentMetrics")}
+    status = {
+        key: value for key, value in (obj.get("status") or {}).items() if key not in ("conditions", "currentMetrics")
+    }
     return obj | {"apiVersion": "autoscaling/v1", "spec": spec, "status": status}

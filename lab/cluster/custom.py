@@ -10,10 +10,13 @@ from lab.cluster.schema import json_kind
 from lab.cluster.status import FieldError, invalid_value, required, unsupported
 
 
-
 def errors_of(obj: Obj, schema: Obj) -> list[FieldError]:
     """What is wrong with an object by its definition's schema, as field errors."""
-    bare = {key: value for key, value in schema.get("properties", {}).items() if key not in ("metadata", "apiVersion", "kind")}
+    bare = {
+        key: value
+        for key, value in schema.get("properties", {}).items()
+        if key not in ("metadata", "apiVersion", "kind")
+    }
     validator = Draft202012Validator(_plain(schema | {"properties": bare}))
     found = sorted(validator.iter_errors(obj), key=lambda error: list(map(str, error.absolute_path)))
     return [_field_error(error) for error in found]
@@ -40,16 +43,24 @@ def _field_error(error: ValidationError) -> FieldError:
             kind = {"number": "integer" if isinstance(error.instance, int) else "number", "bool": "boolean"}.get(
                 json_kind(error.instance), json_kind(error.instance)
             )
-            return FieldError("FieldValueTypeInvalid", path, f'Invalid value: "{kind}": {path} in body must be of type {error.validator_value}: "{kind}"')
+            return FieldError(
+                "FieldValueTypeInvalid",
+                path,
+                f'Invalid value: "{kind}": {path} in body must be of type {error.validator_value}: "{kind}"',
+            )
         case "required":
             missing = next(name for name in error.validator_value if name not in error.instance)
             return required(f"{path}.{missing}" if path else missing)
         case "enum":
             return unsupported(path, error.instance, [str(choice) for choice in error.validator_value])
         case "minimum":
-            return invalid_value(path, error.instance, f"{path} in body should be greater than or equal to {error.validator_value}")
+            return invalid_value(
+                path, error.instance, f"{path} in body should be greater than or equal to {error.validator_value}"
+            )
         case "maximum":
-            return invalid_value(path, error.instance, f"{path} in body should be less than or equal to {error.validator_value}")
+            return invalid_value(
+                path, error.instance, f"{path} in body should be less than or equal to {error.validator_value}"
+            )
         case "pattern":
             return invalid_value(path, error.instance, f"{path} in body should match '{error.validator_value}'")
     return invalid_value(path, error.instance, f"{path} in body: {error.message}")

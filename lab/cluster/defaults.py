@@ -1,14 +1,20 @@
 """What the API server fills in when a manifest leaves it out."""
 
 import base64
-
 from collections.abc import Callable, Iterator
 
 from lab.cluster.objects import Obj, at
 
 Defaulter = Callable[[Obj], None]
 DEFAULTERS: dict[str, Defaulter] = {}
-TEMPLATES = ("deployments.apps", "replicasets.apps", "statefulsets.apps", "daemonsets.apps", "jobs.batch", "replicationcontrollers")
+TEMPLATES = (
+    "deployments.apps",
+    "replicasets.apps",
+    "statefulsets.apps",
+    "daemonsets.apps",
+    "jobs.batch",
+    "replicationcontrollers",
+)
 FILE_MODE = 420  # 0644
 
 
@@ -28,7 +34,9 @@ def set_defaults(qualified: str, obj: Obj) -> None:
     if qualified in TEMPLATES and at(obj, "spec", "template") is not None:
         template(obj["spec"]["template"])
     if qualified in DEFAULTERS:
-        if qualified not in ("configmaps", "secrets", "serviceaccounts", "events") and not isinstance(obj.get("spec"), dict | None):
+        if qualified not in ("configmaps", "secrets", "serviceaccounts", "events") and not isinstance(
+            obj.get("spec"), dict | None
+        ):
             return
         DEFAULTERS[qualified](obj)
 
@@ -309,5 +317,3 @@ def custom_resource_definition(obj: Obj) -> None:
     names = spec.setdefault("names", {})
     kind = str(names.get("kind") or "")
     fill(names, singular=kind.lower(), listKind=f"{kind}List")
-
-

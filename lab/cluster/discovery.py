@@ -45,7 +45,9 @@ def aggregated(resources: Resources, *, core: bool) -> Obj:
             listed = [
                 {
                     "version": version,
-                    "resources": [_aggregated_resource(r) for r in resources.all() if (r.group, r.version) == (group, version)],
+                    "resources": [
+                        _aggregated_resource(r) for r in resources.all() if (r.group, r.version) == (group, version)
+                    ],
                     "freshness": "Current",
                 }
                 for version in versions

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import Iterable
+from typing import cast
 
 from dnslib import AAAA, CNAME, PTR, QTYPE, RCODE, RR, SRV, A, DNSError, DNSRecord
 
@@ -116,7 +117,9 @@ class Resolver:
         if kind not in families:
             return
         try:
-            found = await asyncio.get_running_loop().getaddrinfo(question, None, family=families[kind], type=socket.SOCK_STREAM)
+            found = await asyncio.get_running_loop().getaddrinfo(
+                question, None, family=families[kind], type=socket.SOCK_STREAM
+            )
         except OSError as error:
             missing = getattr(error, "errno", None) in (socket.EAI_NONAME, socket.EAI_NODATA)
             reply.header.rcode = RCODE.NXDOMAIN if missing else RCODE.SERVFAIL
@@ -136,8 +139,7 @@ class _Datagrams(asyncio.DatagramProtocol):
         self.tasks: set[asyncio.Task[None]] = set()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self.transport = transport
+        self.transport = cast(asyncio.DatagramTransport, transport)
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         task = asyncio.ensure_future(self._reply(data, addr))

@@ -92,7 +92,7 @@ class FieldWalk:
             yield path
             fresh = True
         for element, (child, inner) in parts.items():
-            yield from self.added(child, inner, (*path, element), fresh=fresh and element[0] != "f" or fresh)
+            yield from self.added(child, inner, (*path, element), fresh=(fresh and element[0] != "f") or fresh)
 
     def applied(self, value: Any, schema: Obj, path: Path = ()) -> Iterator[Path]:
         """The paths that a manager claims by applying this configuration."""
@@ -139,14 +139,22 @@ def _entries(obj: Obj) -> list[tuple[Obj, Fields]]:
 
 def _write(obj: Obj, entries: list[tuple[Obj, Fields]]) -> None:
     kept = [entry | {"fieldsV1": to_v1(fields)} for entry, fields in entries if fields]
-    kept.sort(key=lambda e: (e["operation"], e.get("time", ""), e["manager"], e["apiVersion"], e.get("subresource", "")))
+    kept.sort(
+        key=lambda e: (e["operation"], e.get("time", ""), e["manager"], e["apiVersion"], e.get("subresource", ""))
+    )
     obj["metadata"].pop("managedFields", None)
     if kept:
         obj["metadata"]["managedFields"] = kept
 
 
 def _entry(manager: str, operation: str, api_version: str, subresource: str) -> Obj:
-    entry = {"manager": manager, "operation": operation, "apiVersion": api_version, "time": now(), "fieldsType": "FieldsV1"}
+    entry = {
+        "manager": manager,
+        "operation": operation,
+        "apiVersion": api_version,
+        "time": now(),
+        "fieldsType": "FieldsV1",
+    }
     return entry | ({"subresource": subresource} if subresource else {})
 
 
@@ -180,13 +188,17 @@ def _clean(obj: Obj) -> Obj:
     return obj | {"metadata": {k: v for k, v in (obj.get("metadata") or {}).items() if k not in skipped}}
 
 
-def apply(walk: FieldWalk, live: Obj, config: Obj, schema: Obj, manager: str, *, force: bool, subresource: str = "") -> Obj:
+def apply(
+    walk: FieldWalk, live: Obj, config: Obj, schema: Obj, manager: str, *, force: bool, subresource: str = ""
+) -> Obj:
     """Server-side apply: ``live`` with ``config`` merged in and its managers recorded. APIError (409) for fields of others."""
     claimed = _meant(set(walk.applied(_clean(config), schema)))
     merged = _merge(walk, live, config, schema)
     if manager == "kubectl" and LAST_APPLIED in (live.get("metadata", {}).get("annotations") or {}):
         # So that a later client-side apply finds what was applied last, whichever way.
-        merged["metadata"]["annotations"][LAST_APPLIED] = json.dumps(config, sort_keys=True, separators=(",", ":")) + "\n"
+        merged["metadata"]["annotations"][LAST_APPLIED] = (
+            json.dumps(config, sort_keys=True, separators=(",", ":")) + "\n"
+        )
     entries = _entries(live)
     before = next((fields for entry, fields in entries if _is(entry, manager, "Apply", subresource)), frozenset())
     changed = _meant(walk.changes(_clean(live), _clean(merged), schema)[0]) if live else frozenset()
@@ -200,7 +212,9 @@ def apply(walk: FieldWalk, live: Obj, config: Obj, schema: Obj, manager: str, *,
     result = [(entry, fields - (changed & claimed)) for entry, fields in others]
     mine = next((entry for entry, _ in entries if _is(entry, manager, "Apply", subresource)), None)
     unchanged = mine is not None and before == claimed and not changed
-    result.append((mine if unchanged and mine else _entry(manager, "Apply", config["apiVersion"], subresource), claimed))
+    result.append(
+        (mine if unchanged and mine else _entry(manager, "Apply", config["apiVersion"], subresource), claimed)
+    )
     _write(merged, result)
     return merged
 
@@ -215,7 +229,9 @@ def _merge(walk: FieldWalk, live: Any, config: Any, schema: Obj) -> Any:
             key = element.removeprefix("f:")
             merged[key] = _merge(walk, live[key], value, inner) if key in live else value
         return copy(merged)
-    placed = [_merge(walk, theirs[e][0], mine[e][0], mine[e][1]) if e in mine else part for e, (part, _) in theirs.items()]
+    placed = [
+        _merge(walk, theirs[e][0], mine[e][0], mine[e][1]) if e in mine else part for e, (part, _) in theirs.items()
+    ]
     return placed + [part for element, (part, _) in mine.items() if element not in theirs]
 
 
@@ -258,8 +274,12 @@ def conflict_error(conflicts: list[tuple[Obj, list[Path]]]) -> APIError:
         if entry["operation"] == "Update":
             who += f" using {entry['apiVersion']}"
         shown = [dotted(path) for path in paths]
-        lines.append(f"conflict with {who}: {shown[0]}" if len(shown) == 1 else "\n- ".join([f"conflicts with {who}:", *shown]))
-        causes += [{"reason": "FieldManagerConflict", "message": f"conflict with {who}", "field": field} for field in shown]
+        lines.append(
+            f"conflict with {who}: {shown[0]}" if len(shown) == 1 else "\n- ".join([f"conflicts with {who}:", *shown])
+        )
+        causes += [
+            {"reason": "FieldManagerConflict", "message": f"conflict with {who}", "field": field} for field in shown
+        ]
     number = len(causes)
     message = f"Apply failed with {number} conflict{'' if number == 1 else 's'}: " + "\n".join(lines)
     return APIError(409, "Conflict", message, {"causes": causes})

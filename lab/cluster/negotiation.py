@@ -25,13 +25,24 @@ async def body_of(request: web.Request) -> Any:
         return protobuf.decode(raw)
     if "yaml" in kind:
         return _yaml(raw)
-    if kind not in ("application/json", "application/octet-stream", "text/plain", "application/x-www-form-urlencoded") and not kind.endswith("+json"):
+    if kind not in (
+        "application/json",
+        "application/octet-stream",
+        "text/plain",
+        "application/x-www-form-urlencoded",
+    ) and not kind.endswith("+json"):
         supported = f"application/json, application/yaml, {protobuf.CONTENT_TYPE}"
-        raise APIError(415, "UnsupportedMediaType", f"the body of the request was in an unknown format - accepted media types include: {supported}")
+        raise APIError(
+            415,
+            "UnsupportedMediaType",
+            f"the body of the request was in an unknown format - accepted media types include: {supported}",
+        )
     try:
         value = json.loads(raw)
     except (ValueError, RecursionError) as error:
-        raise bad_request(f"the object provided is unrecognized (must be of type Object): couldn't get version/kind; json parse error: {error}") from error
+        raise bad_request(
+            f"the object provided is unrecognized (must be of type Object): couldn't get version/kind; json parse error: {error}"
+        ) from error
     return _checked(value)
 
 
@@ -57,7 +68,10 @@ async def object_of(request: web.Request) -> Obj:
     """The decoded body, which must be an object."""
     value = await body_of(request)
     if not isinstance(value, dict):
-        raise bad_request("the object provided is unrecognized (must be of type Object): couldn't get version/kind; json parse error: json: cannot unmarshal " + type(value).__name__)
+        raise bad_request(
+            "the object provided is unrecognized (must be of type Object): couldn't get version/kind; json parse error: json: cannot unmarshal "
+            + type(value).__name__
+        )
     return cast(Obj, value)
 
 
@@ -75,11 +89,22 @@ def wants(request: web.Request) -> str:
 
 
 def dumps(value: Any, *, pretty: bool = False) -> bytes:
-    return json.dumps(value, separators=None if pretty else (",", ":"), indent=2 if pretty else None, ensure_ascii=False).encode()
+    return json.dumps(
+        value, separators=None if pretty else (",", ":"), indent=2 if pretty else None, ensure_ascii=False
+    ).encode()
 
 
-def json_response(value: Any, status: int = 200, *, pretty: bool = False, kind: str = "application/json", headers: dict[str, str] | None = None) -> web.Response:
-    return web.Response(body=dumps(value, pretty=pretty) + b"\n", status=status, headers={"Content-Type": kind, **(headers or {})})
+def json_response(
+    value: Any,
+    status: int = 200,
+    *,
+    pretty: bool = False,
+    kind: str = "application/json",
+    headers: dict[str, str] | None = None,
+) -> web.Response:
+    return web.Response(
+        body=dumps(value, pretty=pretty) + b"\n", status=status, headers={"Content-Type": kind, **(headers or {})}
+    )
 
 
 def one(request: web.Request, resource: Resource, obj: Obj, *, headers: bool = True) -> Obj:
@@ -100,5 +125,15 @@ def many(request: web.Request, resource: Resource, objects: Sequence[Obj], meta:
     if form == "Table":
         return table(resource, objects, include=request.query.get("includeObject", "Metadata"), meta=meta)
     if form:
-        return {"kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1", "metadata": meta, "items": [partial(o) for o in objects]}
-    return {"kind": f"{resource.kind}List", "apiVersion": resource.api_version, "metadata": meta, "items": list(objects)}
+        return {
+            "kind": "PartialObjectMetadataList",
+            "apiVersion": "meta.k8s.io/v1",
+            "metadata": meta,
+            "items": [partial(o) for o in objects],
+        }
+    return {
+        "kind": f"{resource.kind}List",
+        "apiVersion": resource.api_version,
+        "metadata": meta,
+        "items": list(objects),
+    }

@@ -10,6 +10,7 @@ import logging
 import random
 import shutil
 from dataclasses import dataclass, field
+from typing import cast
 
 from lab.cluster.addresses import API_ADDRESS, DNS_ADDRESS, SERVICE_NETWORK
 from lab.cluster.client import Client
@@ -19,7 +20,7 @@ LOG = logging.getLogger("proxy")
 CHUNK = 64 * 1024
 CONNECT_SECONDS = 5.0
 UDP_IDLE_SECONDS = 60.0
-ANYWHERE = "0.0.0.0"  # noqa: S104 (a node port answers on all of the node's addresses)
+ANYWHERE = "0.0.0.0"
 
 
 async def make_local() -> bool:
@@ -114,18 +115,25 @@ class ServiceProxy:
                 self._open[listener] = await self._listen(listener)
             except OSError as error:
                 self._failed.add(listener)
-                LOG.warning("service %s/%s is not reached at %s:%d: %s", *listener.key[:2], listener.address, listener.port, error)
+                LOG.warning(
+                    "service %s/%s is not reached at %s:%d: %s",
+                    *listener.key[:2],
+                    listener.address,
+                    listener.port,
+                    error,
+                )
 
     async def _listen(self, listener: Listener) -> _Open:
         if listener.protocol == "UDP":
             loop = asyncio.get_running_loop()
-            transport, _ = await loop.create_datagram_endpoint(lambda: _Relay(self, listener), (listener.address, listener.port))
+            transport, _ = await loop.create_datagram_endpoint(
+                lambda: _Relay(self, listener), (listener.address, listener.port)
+            )
             return _Open(transport)
         connections: set[asyncio.Task[None]] = set()
 
         async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            task = asyncio.current_task()
-            assert task is not None
+            task = cast("asyncio.Task[None]", asyncio.current_task())
             connections.add(task)
             try:
                 await self._serve(listener, reader, writer)
@@ -138,7 +146,7 @@ class ServiceProxy:
         if key[:2] == ("default", "kubernetes"):
             return "127.0.0.1", self.api_port
         targets = self._targets(key)
-        return random.choice(targets) if targets else None
+        return random.choice(targets) if targets else None  # noqa: S311 (spreads load, guards nothing)
 
     async def _serve(self, listener: Listener, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Pass one connection on to an endpoint."""
@@ -179,8 +187,7 @@ class _Relay(asyncio.DatagramProtocol):
         self.flows: dict[tuple[str, int], asyncio.DatagramTransport] = {}
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self.transport = transport
+        self.transport = cast(asyncio.DatagramTransport, transport)
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         flow = self.flows.get(addr)
@@ -225,8 +232,10 @@ def dns_service() -> Obj:
 
 def api_service(port: int) -> Obj:
     """The Service ``kubernetes``, by which Pods reach the API server."""
-    meta = {"name": "kubernetes", "namespace": "default", "labels": {"component": "apiserver", "provider": "kubernetes"}}
+    meta = {
+        "name": "kubernetes",
+        "namespace": "default",
+        "labels": {"component": "apiserver", "provider": "kubernetes"},
+    }
     ports = [{"name": "https", "port": 443, "protocol": "TCP", "targetPort": port}]
     return {"metadata": meta, "spec": {"clusterIP": API_ADDRESS, "ports": ports}}
-
-

@@ -31,11 +31,19 @@ async def register(client: Client, engine: Engine, name: str, address: str) -> N
             "beta.kubernetes.io/arch": architecture, "beta.kubernetes.io/os": "linux", "kubernetes.io/arch": architecture,
             "kubernetes.io/hostname": name, "kubernetes.io/os": "linux", "node-role.kubernetes.io/control-plane": "",
         }  # fmt: skip
-        annotations = {"node.alpha.kubernetes.io/ttl": "0", "volumes.kubernetes.io/controller-managed-attach-detach": "true"}
+        annotations = {
+            "node.alpha.kubernetes.io/ttl": "0",
+            "volumes.kubernetes.io/controller-managed-attach-detach": "true",
+        }
         meta = {"name": name, "labels": labels, "annotations": annotations}
-        existing = client.create("nodes", {"metadata": meta, "spec": {"podCIDR": POD_NETWORK, "podCIDRs": [POD_NETWORK]}})
+        existing = client.create(
+            "nodes", {"metadata": meta, "spec": {"podCIDR": POD_NETWORK, "podCIDRs": [POD_NETWORK]}}
+        )
     images = [
-        {"names": [f"docker.io/library/{tag}" if "/" not in tag else tag for tag in image["RepoTags"]], "sizeBytes": image["Size"]}
+        {
+            "names": [f"docker.io/library/{tag}" if "/" not in tag else tag for tag in image["RepoTags"]],
+            "sizeBytes": image["Size"],
+        }
         for image in await engine.json("GET", "/images/json")
         if image.get("RepoTags")
     ]
@@ -69,7 +77,14 @@ def _status(existing: Obj, info: Any, architecture: str, name: str, address: str
 def _condition(existing: Obj, kind: str, status: str, reason: str, message: str) -> Obj:
     before = condition(existing, kind)
     since = before["lastTransitionTime"] if before and before["status"] == status else now()
-    return {"type": kind, "status": status, "lastHeartbeatTime": now(), "lastTransitionTime": since, "reason": reason, "message": message}
+    return {
+        "type": kind,
+        "status": status,
+        "lastHeartbeatTime": now(),
+        "lastTransitionTime": since,
+        "reason": reason,
+        "message": message,
+    }
 
 
 def _read(path: str) -> str:
@@ -85,7 +100,9 @@ def heartbeat(client: Client, name: str) -> None:
     lease = client.get("leases.coordination.k8s.io", "kube-node-lease", name)
     spec = {"holderIdentity": name, "leaseDurationSeconds": LEASE_SECONDS, "renewTime": now_micro()}
     if lease is None:
-        client.create("leases.coordination.k8s.io", {"metadata": {"name": name, "namespace": "kube-node-lease"}, "spec": spec})
+        client.create(
+            "leases.coordination.k8s.io", {"metadata": {"name": name, "namespace": "kube-node-lease"}, "spec": spec}
+        )
         return
 
     def renew(fresh: Obj) -> None:

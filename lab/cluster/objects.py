@@ -17,12 +17,12 @@ def copy(obj: Obj) -> Obj:
 
 
 def now() -> str:
-    """This second, as metav1.Time prints it."""
+    """The second it is, as metav1.Time prints it."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def now_micro() -> str:
-    """This microsecond, as metav1.MicroTime prints it."""
+    """The microsecond it is, as metav1.MicroTime prints it."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 

@@ -128,4 +128,8 @@ def _gvk(resource: Resource) -> Obj:
 
 def _operation(resource: Resource) -> Obj:
     parameters = [{"name": name, "in": "query", "schema": {"type": "string"}} for name in QUERY]
-    return {"parameters": parameters, "responses": {"200": {"description": "OK"}}, "x-kubernetes-group-version-kind": _gvk(resource)}
+    return {
+        "parameters": parameters,
+        "responses": {"200": {"description": "OK"}},
+        "x-kubernetes-group-version-kind": _gvk(resource),
+    }

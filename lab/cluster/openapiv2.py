@@ -5,14 +5,29 @@ from typing import Any
 from lab.cluster.objects import Obj
 
 SWAGGER, INFO, PATHS, DEFINITIONS = 1, 2, 8, 9  # fields of Document
-REF, FORMAT, DESCRIPTION, REQUIRED, ADDITIONAL, TYPE, ITEMS, PROPERTIES, VENDOR = 1, 2, 4, 19, 21, 22, 23, 25, 31  # of Schema
+REF, FORMAT, DESCRIPTION, REQUIRED, ADDITIONAL, TYPE, ITEMS, PROPERTIES, VENDOR = (
+    1,
+    2,
+    4,
+    19,
+    21,
+    22,
+    23,
+    25,
+    31,
+)  # of Schema
 
 
 def encode(document: Obj) -> bytes:
     """The document: its definitions with their kinds, and its title; no paths."""
     info = _text(1, document["info"]["title"]) + _text(2, document["info"]["version"])
     definitions = b"".join(_message(1, _named(name, _schema(s))) for name, s in document["definitions"].items())
-    return _text(SWAGGER, document["swagger"]) + _message(INFO, info) + _message(PATHS, b"") + _message(DEFINITIONS, definitions)
+    return (
+        _text(SWAGGER, document["swagger"])
+        + _message(INFO, info)
+        + _message(PATHS, b"")
+        + _message(DEFINITIONS, definitions)
+    )
 
 
 def _varint(number: int) -> bytes:
@@ -37,7 +52,11 @@ def _named(name: str, value: bytes) -> bytes:
 
 
 def _schema(schema: Obj) -> bytes:
-    out = _text(REF, schema.get("$ref", "")) + _text(FORMAT, schema.get("format", "")) + _text(DESCRIPTION, schema.get("description", ""))
+    out = (
+        _text(REF, schema.get("$ref", ""))
+        + _text(FORMAT, schema.get("format", ""))
+        + _text(DESCRIPTION, schema.get("description", ""))
+    )
     out += b"".join(_text(REQUIRED, name) for name in schema.get("required") or [])
     extra = schema.get("additionalProperties")
     if isinstance(extra, dict):
@@ -47,8 +66,12 @@ def _schema(schema: Obj) -> bytes:
     if isinstance(schema.get("items"), dict):
         out += _message(ITEMS, _message(1, _schema(schema["items"])))
     if schema.get("properties"):
-        out += _message(PROPERTIES, b"".join(_message(1, _named(name, _schema(s))) for name, s in schema["properties"].items()))
-    return out + b"".join(_message(VENDOR, _extension(key, value)) for key, value in schema.items() if key.startswith("x-kubernetes-"))
+        out += _message(
+            PROPERTIES, b"".join(_message(1, _named(name, _schema(s))) for name, s in schema["properties"].items())
+        )
+    return out + b"".join(
+        _message(VENDOR, _extension(key, value)) for key, value in schema.items() if key.startswith("x-kubernetes-")
+    )
 
 
 def _extension(key: str, value: Any) -> bytes:

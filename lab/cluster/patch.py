@@ -24,8 +24,16 @@ def json_patch(obj: Obj, patch: Any) -> Obj:
     try:
         return cast(Obj, jsonpatch.JsonPatch(patch).apply(copy(obj)))
     except jsonpatch.JsonPatchTestFailed as error:
-        raise APIError(422, "Invalid", f"the server rejected our request due to an error in our request: {error}") from error
-    except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException, TypeError, KeyError, AttributeError) as error:
+        raise APIError(
+            422, "Invalid", f"the server rejected our request due to an error in our request: {error}"
+        ) from error
+    except (
+        jsonpatch.JsonPatchException,
+        jsonpointer.JsonPointerException,
+        TypeError,
+        KeyError,
+        AttributeError,
+    ) as error:
         raise APIError(422, "Invalid", "the server rejected our request due to an error in our request") from error
 
 
@@ -116,7 +124,9 @@ def _merge_lists(schemas: Schemas, before: list[Any], patch: list[Any], schema: 
     return _ordered(left, touched, order, key, before)
 
 
-def _ordered(server_only: list[Any], patched: list[Any], order: Any, key: str | None, server_order: list[Any]) -> list[Any]:
+def _ordered(
+    server_only: list[Any], patched: list[Any], order: Any, key: str | None, server_order: list[Any]
+) -> list[Any]:
     """The merged list: patched items as the patch orders them, the rest where the server had them, as far as both can be."""
 
     def identity(item: Any) -> Any:
@@ -126,7 +136,9 @@ def _ordered(server_only: list[Any], patched: list[Any], order: Any, key: str | 
         wanted = [identity(item) for item in _list(order)]
         everything = patched + [item for item in server_only if identity(item) in wanted]
         server_only = [item for item in server_only if identity(item) not in wanted]
-        patched = sorted(everything, key=lambda item: wanted.index(identity(item)) if identity(item) in wanted else len(wanted))
+        patched = sorted(
+            everything, key=lambda item: wanted.index(identity(item)) if identity(item) in wanted else len(wanted)
+        )
     places = [identity(item) for item in server_order]
     result = []
     while server_only and patched:

@@ -23,7 +23,13 @@ from lab.cluster.addresses import API_ADDRESS
 ADMIN, ADMIN_GROUP, CONTEXT, CLUSTER = "kubernetes-admin", "system:masters", "kubernetes-admin@kubernetes", "kubernetes"
 ISSUER = "https://kubernetes.default.svc.cluster.local"
 DAYS = 3650
-NAMES = ("localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local")
+NAMES = (
+    "localhost",
+    "kubernetes",
+    "kubernetes.default",
+    "kubernetes.default.svc",
+    "kubernetes.default.svc.cluster.local",
+)
 
 
 @dataclass(frozen=True)
@@ -108,7 +114,10 @@ def load(folder: Path | None) -> Credentials:
         pairs = {name: Pair(*(text.encode() for text in kept[name])) for name in ("authority", "server", "admin")}
         return Credentials(**pairs, signer=kept["signer"].encode(), token=kept["token"])
     made = create()
-    pairs_out = {name: [getattr(made, name).certificate.decode(), getattr(made, name).key.decode()] for name in ("authority", "server", "admin")}
+    pairs_out = {
+        name: [getattr(made, name).certificate.decode(), getattr(made, name).key.decode()]
+        for name in ("authority", "server", "admin")
+    }
     write_private(path, json.dumps(pairs_out | {"signer": made.signer.decode(), "token": made.token}))
     return made
 
@@ -153,7 +162,9 @@ def server_context(credentials: Credentials, folder: Path) -> ssl.SSLContext:
     return context
 
 
-def service_account_token(credentials: Credentials, account: dict[str, str], seconds: int, audiences: list[str], pod: dict[str, str] | None) -> str:
+def service_account_token(
+    credentials: Credentials, account: dict[str, str], seconds: int, audiences: list[str], pod: dict[str, str] | None
+) -> str:
     """A signed token of a service account; ``account`` and ``pod`` are name and uid, the account with its namespace."""
     moment = int(time.time())
     own: dict[str, object] = {
@@ -174,6 +185,8 @@ def token_claims(credentials: Credentials, token: str) -> dict[str, object] | No
     """What a service account's token says, when it is genuine and has not run out."""
     key = serialization.load_pem_private_key(credentials.signer, None)
     try:
-        return dict(jwt.decode(token, key.public_key(), algorithms=["ES256"], issuer=ISSUER, options={"verify_aud": False}))  # type: ignore[arg-type]
+        return dict(
+            jwt.decode(token, key.public_key(), algorithms=["ES256"], issuer=ISSUER, options={"verify_aud": False})
+        )  # type: ignore[arg-type]
     except jwt.PyJWTError:
         return None

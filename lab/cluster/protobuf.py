@@ -1,6 +1,6 @@
-"""Kubernetes' protobuf encoding, decoded: kubectl's imperative creates (``kubectl create deployment`` …) send it.
+r"""Kubernetes' protobuf encoding, decoded: kubectl's imperative creates (``kubectl create deployment`` …) send it.
 
-``protobuf-fields.json`` maps each message's field numbers to names and types. A body is the four bytes ``k8s\\0`` and a ``runtime.Unknown``.
+``protobuf-fields.json`` maps each message's field numbers to names and types. A body is the four bytes ``k8s\0`` and a ``runtime.Unknown``.
 """
 
 import base64
@@ -38,7 +38,9 @@ def messages() -> dict[str, dict[str, Obj]]:
 def decode(body: bytes) -> Obj:
     """The object in a body, as JSON would have it. APIError (400) for what is no such body."""
     if not body.startswith(MAGIC):
-        raise bad_request("the body of the request is not in Kubernetes' protobuf encoding: it does not begin with k8s\\0")
+        raise bad_request(
+            "the body of the request is not in Kubernetes' protobuf encoding: it does not begin with k8s\\0"
+        )
     try:
         unknown = _message(body[len(MAGIC) :], "k8s.io.apimachinery.pkg.runtime.Unknown")
         kind = unknown.get("typeMeta") or {}
@@ -120,7 +122,7 @@ def _message(data: bytes, name: str) -> Obj:
 
 def _bytes(raw: int | bytes) -> bytes:
     if isinstance(raw, int):
-        raise ValueError("a number where bytes were expected")  # noqa: TRY004
+        raise ValueError("a number where bytes were expected")
     return raw
 
 

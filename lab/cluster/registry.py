@@ -13,13 +13,13 @@ from lab.cluster import admission, validation
 from lab.cluster.addresses import allocate_service
 from lab.cluster.conversion import from_storage, to_storage
 from lab.cluster.defaults import set_defaults
+from lab.cluster.kinds import keep_kind, pod_warnings, prepare_kind, qos_class
 from lab.cluster.managedfields import FieldWalk, apply, track_update
 from lab.cluster.objects import Obj, at, copy, is_deleting, name_of, now, random_suffix
 from lab.cluster.resources import Resource, Resources
 from lab.cluster.schema import Schemas, cannot_handle
 from lab.cluster.status import APIError, already_exists, bad_request, conflict, invalid, not_found
 from lab.cluster.store import Key, Store
-from lab.cluster.validation.pods import warnings
 
 WITHOUT_GENERATION = frozenset({
     "configmaps", "secrets", "services", "serviceaccounts", "namespaces", "nodes", "events", "endpoints", "limitranges",
@@ -70,7 +70,9 @@ class Registry:
         return [from_storage(resource, obj) for obj in self.store.list(resource.stored_as, namespace)]
 
     def _put(self, resource: Resource, namespace: str, obj: Obj) -> Obj:
-        return from_storage(resource, self.store.put(self.key(resource, namespace, name_of(obj)), to_storage(resource, obj)))
+        return from_storage(
+            resource, self.store.put(self.key(resource, namespace, name_of(obj)), to_storage(resource, obj))
+        )
 
     # ------------------------------------------------------------------ create
 
@@ -91,7 +93,9 @@ class Registry:
     def _place(self, resource: Resource, namespace: str, meta: Obj) -> None:
         """Settle name and namespace of a new object."""
         if meta.get("namespace") and resource.namespaced and meta["namespace"] != namespace:
-            raise bad_request(f"the namespace of the provided object does not match the namespace sent on the request: {meta['namespace']} != {namespace}")
+            raise bad_request(
+                f"the namespace of the provided object does not match the namespace sent on the request: {meta['namespace']} != {namespace}"
+            )
         meta.pop("namespace", None)
         if resource.namespaced:
             meta["namespace"] = namespace
@@ -109,7 +113,9 @@ class Registry:
         properties = self.schemas.of(resource).get("properties") or {}
         set_defaults(resource.qualified, obj)
         # A manager owns what it sent and what was filled in by default, not what admission adds.
-        stateless = {key: value for key, value in obj.items() if key != "status" or "status" not in resource.subresources}
+        stateless = {
+            key: value for key, value in obj.items() if key != "status" or "status" not in resource.subresources
+        }
         track_update(self.walk, {}, stateless, self.schemas.of(resource), call.manager, "")
         if "status" in properties and resource.crd is None:
             obj.setdefault("status", copy(STATUS_DEFAULTS.get(resource.qualified, {})))
@@ -132,9 +138,13 @@ class Registry:
 
     def _decode(self, resource: Resource, given: Obj, call: Call) -> Obj:
         if given.get("kind") not in (None, resource.kind):
-            raise bad_request(f'{given.get("kind")} in version "{given.get("apiVersion")}" cannot be handled as a {resource.kind}: no kind "{given.get("kind")}" is registered for version "{resource.api_version}"')
+            raise bad_request(
+                f'{given.get("kind")} in version "{given.get("apiVersion")}" cannot be handled as a {resource.kind}: no kind "{given.get("kind")}" is registered for version "{resource.api_version}"'
+            )
         if not isinstance(given.get("metadata") or {}, dict):
-            raise bad_request(cannot_handle(resource, "json: cannot unmarshal into Go struct field .metadata of type v1.ObjectMeta"))
+            raise bad_request(
+                cannot_handle(resource, "json: cannot unmarshal into Go struct field .metadata of type v1.ObjectMeta")
+            )
         decoded = self.schemas.decode(given, resource)
         if decoded.unknown and call.validation == "Strict":
             raise bad_request(cannot_handle(resource, f"strict decoding error: {', '.join(decoded.unknown)}"))
@@ -198,7 +208,9 @@ class Registry:
             raise bad_request(f"the name of the object ({meta['name']}) does not match the name on the URL ({name})")
         meta["name"] = name
         if meta.get("uid") not in (None, old["metadata"]["uid"]):
-            why = f"Precondition failed: UID in precondition: {meta['uid']}, UID in object meta: {old['metadata']['uid']}"
+            why = (
+                f"Precondition failed: UID in precondition: {meta['uid']}, UID in object meta: {old['metadata']['uid']}"
+            )
             raise conflict(resource.group, resource.plural, name, why)
         if meta.get("resourceVersion") not in (None, "", "0", old["metadata"]["resourceVersion"]):
             raise conflict(resource.group, resource.plural, name)
@@ -242,16 +254,23 @@ class Registry:
 
     def _waits(self, resource: Resource, obj: Obj) -> bool:
         """Whether something must still happen before an object that is being deleted may go."""
-        finalizers = obj["metadata"].get("finalizers") or (resource.qualified == "namespaces" and at(obj, "spec", "finalizers"))
+        finalizers = obj["metadata"].get("finalizers") or (
+            resource.qualified == "namespaces" and at(obj, "spec", "finalizers")
+        )
         return bool(finalizers) or bool(obj["metadata"].get("deletionGracePeriodSeconds"))
 
     # ------------------------------------------------------------------ delete
 
-    def delete(self, resource: Resource, namespace: str, name: str, options: DeleteOptions, call: Call) -> tuple[Obj, bool]:
+    def delete(
+        self, resource: Resource, namespace: str, name: str, options: DeleteOptions, call: Call
+    ) -> tuple[Obj, bool]:
         """Delete an object, or mark it so when its end takes time. Returns its last state, and whether it is gone."""
         obj = self.get(resource, namespace, name)
         meta = obj["metadata"]
-        for wanted, found, what in ((options.uid, meta["uid"], "UID"), (options.revision, meta["resourceVersion"], "ResourceVersion")):
+        for wanted, found, what in (
+            (options.uid, meta["uid"], "UID"),
+            (options.revision, meta["resourceVersion"], "ResourceVersion"),
+        ):
             if wanted is not None and wanted != found:
                 why = f"Precondition failed: {what} in precondition: {wanted}, {what} in object meta: {found}"
                 raise conflict(resource.group, resource.plural, name, why)
@@ -322,67 +341,3 @@ def _same(old: Obj, new: Obj) -> bool:
         return obj | {"metadata": {**obj["metadata"], "managedFields": entries, "resourceVersion": ""}}
 
     return bare(old) == bare(new)
-
-
-def qos_class(pod: Obj) -> str:
-    """BestEffort, Burstable or Guaranteed."""
-    containers = pod["spec"]["containers"]
-    amounts = [c.get("resources") or {} for c in containers]
-    if not any(a.get("limits") or a.get("requests") for a in amounts):
-        return "BestEffort"
-    for amount in amounts:
-        limits, requests = amount.get("limits") or {}, amount.get("requests") or {}
-        if {"cpu", "memory"} - set(limits) or any(requests.get(name) != limits[name] for name in ("cpu", "memory")):
-            return "Burstable"
-    return "Guaranteed"
-
-
-def pod_warnings(name: str, obj: Obj) -> list[str]:
-    if name == "pods":
-        return list(warnings(obj["spec"], "spec"))
-    template = at(obj, "spec", "template", "spec")
-    return list(warnings(template, "spec.template.spec")) if isinstance(template, dict) and name != "pods" else []
-
-
-def prepare_kind(name: str, obj: Obj) -> None:
-    """What only one kind needs when it is created."""
-    if name == "jobs.batch":
-        prepare_job(obj)
-
-
-def prepare_job(job: Obj) -> None:
-    """A Job selects its Pods by its own uid."""
-    spec = job.get("spec")
-    if not isinstance(spec, dict) or spec.get("manualSelector") or not isinstance(spec.get("template"), dict):
-        return
-    uid, name = job["metadata"]["uid"], job["metadata"].get("name", "")
-    own = {
-        "batch.kubernetes.io/controller-uid": uid, "batch.kubernetes.io/job-name": name, "controller-uid": uid, "job-name": name,
-    }  # fmt: skip
-    meta = spec["template"].setdefault("metadata", {})
-    given = meta.get("labels") or {}
-    meta["labels"] = given | own
-    if spec.get("selector") is None:
-        spec["selector"] = {"matchLabels": {"batch.kubernetes.io/controller-uid": uid}}
-    job["metadata"]["labels"] = job["metadata"].get("labels") or dict(given | own)
-
-
-def keep_kind(name: str, old: Obj, new: Obj) -> None:
-    """What a replacement of one kind may leave out and keeps."""
-    if name == "pods" and isinstance(new.get("spec"), dict):
-        for key in ("priority", "preemptionPolicy"):
-            if key in old["spec"]:
-                new["spec"].setdefault(key, old["spec"][key])
-    if name == "services" and at(new, "spec", "type") != "ExternalName":
-        for key in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"):
-            if not new["spec"].get(key) and old["spec"].get(key):
-                new["spec"][key] = old["spec"][key]
-    if name == "jobs.batch" and isinstance(new.get("spec"), dict):
-        new["spec"].setdefault("selector", old["spec"].get("selector"))
-    if name == "persistentvolumeclaims" and isinstance(new.get("spec"), dict):
-        if old["spec"].get("storageClassName") is not None:
-            new["spec"].setdefault("storageClassName", old["spec"]["storageClassName"])
-    if name == "namespaces":
-        new["spec"] = old["spec"]
-
-

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from lab.cluster.auth import Attributes
 from lab.cluster.resources import Resource, Resources
+from lab.cluster.status import no_such_path
 
 VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "GET": "get", "HEAD": "get"}
 OF_A_NAMESPACE = ("status", "finalize")
@@ -20,6 +21,13 @@ class RequestInfo:
     name: str = ""
     subresource: str = ""
     rest: str = ""
+
+    @property
+    def target(self) -> Resource:
+        """The resource. APIError (404) for a request that is about none."""
+        if self.resource is None:
+            raise no_such_path()
+        return self.resource
 
     def attributes(self) -> Attributes:
         """What is to be authorized."""

@@ -1,6 +1,5 @@
 """What the API serves: each resource with its names, scope, verbs and subresources. CustomResourceDefinitions add to it."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from lab.cluster.objects import Obj
@@ -140,7 +139,6 @@ class Resources:
     def __init__(self) -> None:
         self.builtin = [_parse(line) for line in TABLE.strip().splitlines()]
         self.custom: dict[str, list[Resource]] = {}
-
 
     def all(self) -> list[Resource]:
         return [*self.builtin, *(resource for name in sorted(self.custom) for resource in self.custom[name])]

@@ -4,7 +4,6 @@ import asyncio
 import base64
 import contextlib
 import json
-import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -19,13 +18,14 @@ from lab.cluster.registry import Call, DeleteOptions, Registry
 from lab.cluster.requestinfo import RequestInfo
 from lab.cluster.resources import Resource
 from lab.cluster.status import APIError, bad_request, details, expired, method_not_allowed
-from lab.cluster.store import Event, Gone
+from lab.cluster.store import Event, GoneError
 
 DEPRECATED = {
     "endpoints": "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",
     "componentstatuses": "v1 ComponentStatus is deprecated in v1.19+",
 }
 BOOKMARK_SECONDS = 60.0
+WATCH_SECONDS = 3600.0  # after that, a client watches anew
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,7 @@ class Selection:
 
 def selection(info: RequestInfo, request: web.Request) -> Selection:
     """The label and field selectors of the request; of a watch of one object, its name."""
-    resource = info.resource
-    assert resource is not None
+    resource = info.target
 
     def unknown(field: str) -> APIError:
         return bad_request(f"field label not supported: {field}")
@@ -65,10 +64,14 @@ def call_of(request: web.Request, info: RequestInfo) -> Call:
         raise bad_request("fieldManager: Too long: may not be more than 128 bytes")
     dry = request.query.getall("dryRun", [])
     if dry not in ([], ["All"]):
-        raise bad_request(f"dryRun: Unsupported value: {dry}: supported values: \"All\"")
+        raise bad_request(f'dryRun: Unsupported value: {dry}: supported values: "All"')
     wanted = request.query.get("fieldValidation") or "Warn"
     if wanted not in ("Strict", "Warn", "Ignore"):
-        raise APIError(422, "Invalid", f'CreateOptions.meta.k8s.io "" is invalid: fieldValidation: Unsupported value: "{wanted}": supported values: "", "Ignore", "Strict", "Warn"')
+        raise APIError(
+            422,
+            "Invalid",
+            f'CreateOptions.meta.k8s.io "" is invalid: fieldValidation: Unsupported value: "{wanted}": supported values: "", "Ignore", "Strict", "Warn"',
+        )
     return Call(manager, info.subresource, bool(dry), wanted)
 
 
@@ -77,16 +80,19 @@ class Rest:
         self.registry, self.store = registry, registry.store
 
     async def handle(self, info: RequestInfo, request: web.Request) -> web.StreamResponse:
-        assert info.resource is not None
-        if info.subresource not in ("", "status", "finalize", "approval") or (not info.subresource and info.verb not in info.resource.verbs):
-            raise method_not_allowed(info.verb, info.resource.plural, info.resource.group)
+        if info.subresource not in ("", "status", "finalize", "approval") or (
+            not info.subresource and info.verb not in info.target.verbs
+        ):
+            raise method_not_allowed(info.verb, info.target.plural, info.target.group)
         handler = getattr(self, info.verb, None)
         if handler is None:
-            raise method_not_allowed(info.verb, info.resource.plural, info.resource.group)
-        response: web.StreamResponse = await handler(info, info.resource, request)
+            raise method_not_allowed(info.verb, info.target.plural, info.target.group)
+        response: web.StreamResponse = await handler(info, info.target, request)
         return response
 
-    def _answer(self, request: web.Request, resource: Resource, obj: Obj, call: Call | None = None, status: int = 200) -> web.Response:
+    def _answer(
+        self, request: web.Request, resource: Resource, obj: Obj, call: Call | None = None, status: int = 200
+    ) -> web.Response:
         response = json_response(one(request, resource, obj), status)
         self._warn(response, resource, call.warnings if call else [])
         return response
@@ -113,12 +119,16 @@ class Rest:
         initial = request.query.get("sendInitialEvents") == "true" or since in ("", "0")
         try:
             watching = self.store.watch(None if initial else _revision(since))
-        except Gone as gone:
+        except GoneError as gone:
             raise expired(f"too old resource version: {gone.args[0]} ({gone.args[1]})") from gone
         with watching:
             response = web.StreamResponse(headers={"Content-Type": "application/json"})
             self._warn(response, resource, [])
-            begin = [("ADDED", obj) for obj in self.registry.all(resource, info.namespace) if chosen.matches(obj)] if initial else []
+            begin = (
+                [("ADDED", obj) for obj in self.registry.all(resource, info.namespace) if chosen.matches(obj)]
+                if initial
+                else []
+            )
             await response.prepare(request)
             stream = _WatchStream(response, request, resource, self.store.revision)
             with contextlib.suppress(ConnectionError):  # the client may leave at any time
@@ -154,11 +164,17 @@ class Rest:
         obj = self.registry.patch(resource, info.namespace, info.name, change, call)
         return self._answer(request, resource, obj, call)
 
-    async def _apply(self, info: RequestInfo, resource: Resource, request: web.Request, body: Any, call: Call) -> web.Response:
+    async def _apply(
+        self, info: RequestInfo, resource: Resource, request: web.Request, body: Any, call: Call
+    ) -> web.Response:
         if not isinstance(body, dict):
             raise bad_request("an apply patch must be an object")
         if "fieldManager" not in request.query:
-            raise APIError(422, "Invalid", "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is required for apply patch")
+            raise APIError(
+                422,
+                "Invalid",
+                'PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is required for apply patch',
+            )
         existed = self.store.get(self.registry.key(resource, info.namespace, info.name)) is not None
         force = request.query.get("force") == "true"
         obj = self.registry.apply(resource, info.namespace, info.name, body, call, force=force)
@@ -167,7 +183,11 @@ class Rest:
     def change(self, kind: str, body: Any, resource: Resource) -> Callable[[Obj], Obj]:
         """The function that a patch is. APIError (4xx) for a patch that is none."""
         if kind not in patch.SUPPORTED:
-            raise APIError(415, "UnsupportedMediaType", f"the body of the request was in an unknown format - accepted media types include: {', '.join(patch.SUPPORTED)}")
+            raise APIError(
+                415,
+                "UnsupportedMediaType",
+                f"the body of the request was in an unknown format - accepted media types include: {', '.join(patch.SUPPORTED)}",
+            )
         if kind == patch.JSON:
             if not isinstance(body, list):
                 raise bad_request("a JSON patch must be a list of operations")
@@ -177,7 +197,11 @@ class Rest:
         if kind == patch.MERGE:
             return lambda obj: _object(patch.merge(obj, body))
         if resource.crd is not None:
-            raise APIError(415, "UnsupportedMediaType", "the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml")
+            raise APIError(
+                415,
+                "UnsupportedMediaType",
+                "the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml",
+            )
         schema = self.registry.schemas.of(resource)
         return lambda obj: patch.strategic(self.registry.schemas, obj, body, schema)
 
@@ -223,7 +247,12 @@ async def delete_options(request: web.Request) -> tuple[DeleteOptions, bool]:
         raise bad_request(f"invalid deletion propagation policy: {propagation!r}")
     if body.get("orphanDependents"):
         propagation = "Orphan"
-    options = DeleteOptions(int(grace) if grace is not None else None, propagation, preconditions.get("uid"), preconditions.get("resourceVersion"))
+    options = DeleteOptions(
+        int(grace) if grace is not None else None,
+        propagation,
+        preconditions.get("uid"),
+        preconditions.get("resourceVersion"),
+    )
     return options, body.get("dryRun") == ["All"]
 
 
@@ -279,14 +308,20 @@ class _WatchStream:
             meta["annotations"] = annotations
         obj: Obj = {"kind": self.resource.kind, "apiVersion": self.resource.api_version, "metadata": meta}
         if "as=Table" in self.request.headers.get("Accept", ""):
-            obj = {"kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": meta, "columnDefinitions": [], "rows": []}
+            obj = {
+                "kind": "Table",
+                "apiVersion": "meta.k8s.io/v1",
+                "metadata": meta,
+                "columnDefinitions": [],
+                "rows": [],
+            }
         await self.response.write(dumps({"type": "BOOKMARK", "object": obj}) + b"\n")
 
     async def follow(self, watching: Any, chosen: Selection, namespace: str) -> None:
         """Send what happens until the request's time is over, the client leaves or the server ends."""
         loop = asyncio.get_running_loop()
         asked = self.request.query.get("timeoutSeconds", "")
-        deadline = loop.time() + (int(asked) if asked.isdigit() and int(asked) else random.uniform(1800, 3600))
+        deadline = loop.time() + (int(asked) if asked.isdigit() and int(asked) else WATCH_SECONDS)
         bookmarks = self.request.query.get("allowWatchBookmarks") == "true"
         while (left := deadline - loop.time()) > 0 and self.request.transport is not None:
             event = await watching.next(min(left, BOOKMARK_SECONDS))
@@ -307,5 +342,3 @@ class _WatchStream:
             await self.send("MODIFIED" if matched else "ADDED", after)
         elif matched:
             await self.send("DELETED", after)
-
-

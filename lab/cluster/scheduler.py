@@ -30,19 +30,27 @@ def tolerates(pod: Obj, taint: Obj) -> bool:
 
 
 def _term_matches(term: Obj, node: Obj) -> bool:
-    expressions = [Requirement(e["key"], e["operator"], tuple(e.get("values") or ())) for e in term.get("matchExpressions") or []]
+    expressions = [
+        Requirement(e["key"], e["operator"], tuple(e.get("values") or ())) for e in term.get("matchExpressions") or []
+    ]
     fields = [Requirement(e["key"], e["operator"], tuple(e.get("values") or ())) for e in term.get("matchFields") or []]
     return matches(expressions, labels_of(node)) and matches(fields, {"metadata.name": name_of(node)})
 
 
 def node_suits(pod: Obj, node: Obj) -> str:
     """Why a Pod may not be on a node, apart from room; empty when it may."""
-    if at(node, "spec", "unschedulable") and not tolerates(pod, {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}):
+    if at(node, "spec", "unschedulable") and not tolerates(
+        pod, {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}
+    ):
         return "node(s) were unschedulable"
     if at(pod, "spec", "nodeName") not in (None, "", name_of(node)):
         return "node(s) didn't match the requested node name"
     for taint in at(node, "spec", "taints", default=[]):
-        if taint["effect"] in ("NoSchedule", "NoExecute") and taint["key"] != "node.kubernetes.io/unschedulable" and not tolerates(pod, taint):
+        if (
+            taint["effect"] in ("NoSchedule", "NoExecute")
+            and taint["key"] != "node.kubernetes.io/unschedulable"
+            and not tolerates(pod, taint)
+        ):
             return "node(s) had untolerated taint(s)"
     selector = at(pod, "spec", "nodeSelector", default={})
     required = at(pod, "spec", "affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution")
@@ -92,7 +100,12 @@ class Scheduler:
 
     def _only_status(self, event: Event) -> bool:
         before = event.before
-        return before is not None and before["spec"] == event.obj["spec"] and labels_of(before) == labels_of(event.obj) and at(before, "status", "allocatable") == at(event.obj, "status", "allocatable")
+        return (
+            before is not None
+            and before["spec"] == event.obj["spec"]
+            and labels_of(before) == labels_of(event.obj)
+            and at(before, "status", "allocatable") == at(event.obj, "status", "allocatable")
+        )
 
     def _retry(self) -> None:
         for namespace, name in sorted(self._waiting):
@@ -104,7 +117,12 @@ class Scheduler:
 
     def _try(self, pod: Obj) -> None:
         """Bind the Pod to a node, or note why not."""
-        if at(pod, "spec", "nodeName") or is_deleting(pod) or pod["spec"].get("schedulerName") != NAME or pod["spec"].get("schedulingGates"):
+        if (
+            at(pod, "spec", "nodeName")
+            or is_deleting(pod)
+            or pod["spec"].get("schedulerName") != NAME
+            or pod["spec"].get("schedulingGates")
+        ):
             return
         try:
             self._schedule(pod)
@@ -151,7 +169,11 @@ class Scheduler:
 
     def _room(self, pod: Obj, node: Obj) -> list[str]:
         """What the node has too little of."""
-        there = [p for p in self.client.list("pods") if at(p, "spec", "nodeName") == name_of(node) and at(p, "status", "phase") not in ("Succeeded", "Failed")]
+        there = [
+            p
+            for p in self.client.list("pods")
+            if at(p, "spec", "nodeName") == name_of(node) and at(p, "status", "phase") not in ("Succeeded", "Failed")
+        ]
         missing = []
         for name, amount in requests(pod).items():
             has = quantity.parse(at(node, "status", "allocatable", name, default=0))
@@ -162,7 +184,12 @@ class Scheduler:
 
     def _ports_taken(self, pod: Obj, there: list[Obj]) -> list[str]:
         def ports(one: Obj) -> set[tuple[int, str]]:
-            return {(p["hostPort"], p.get("protocol", "TCP")) for c in one["spec"]["containers"] for p in c.get("ports") or [] if p.get("hostPort")}
+            return {
+                (p["hostPort"], p.get("protocol", "TCP"))
+                for c in one["spec"]["containers"]
+                for p in c.get("ports") or []
+                if p.get("hostPort")
+            }
 
         wanted = ports(pod)
         taken = any(wanted & ports(other) for other in there) if wanted else False

@@ -37,7 +37,12 @@ OMIT_ZERO = frozenset({
     "subPath", "serviceAccountName", "serviceAccount", "generateName", "nominatedNodeName", "workingDir", "namespace", "hostIP",
     "externalName", "volumeName", "priorityClassName", "healthCheckNodePort", "loadBalancerIP",
 })  # fmt: skip
-KEPT_NULLS = ("lastProbeTime", "firstTimestamp", "lastTimestamp", "eventTime")  # times that Go writes even when they are unset
+KEPT_NULLS = (
+    "lastProbeTime",
+    "firstTimestamp",
+    "lastTimestamp",
+    "eventTime",
+)  # times that Go writes even when they are unset
 LARGEST = {"int32": 2**31 - 1, "int64": 2**63 - 1}
 
 
@@ -144,7 +149,11 @@ class _Decoder:
         if ref == QUANTITY:
             return self._quantity(value)
         if ref == INT_OR_STRING or schema.get("x-kubernetes-int-or-string"):
-            return value if isinstance(value, str) or type(value) is int else self._mistype(value, fields, struct, "intstr.IntOrString")
+            return (
+                value
+                if isinstance(value, str) or type(value) is int
+                else self._mistype(value, fields, struct, "intstr.IntOrString")
+            )
         if ref in TIMES or ref in ANYTHING:
             return value
         known = self.schemas.resolve(schema)
@@ -190,7 +199,7 @@ class _Decoder:
 
     def _scalar(self, value: Any, schema: Obj, fields: str, struct: str, declared: Obj) -> Any:
         wanted = types(schema)
-        if not self.go_json or not wanted or value is None or json_kind(value) == "bool" and "boolean" in wanted:
+        if not self.go_json or not wanted or value is None or (json_kind(value) == "bool" and "boolean" in wanted):
             return value
         if isinstance(value, str) and "string" in wanted:
             return self._bytes(value) if schema.get("format") == "byte" else value
@@ -201,7 +210,11 @@ class _Decoder:
                 return value
             if "integer" in wanted and isinstance(value, int):
                 limit = LARGEST[schema.get("format") or "int64"]
-                return value if -limit - 1 <= value <= limit else self._mistype(value, fields, struct, self._go_type(declared), exact=True)
+                return (
+                    value
+                    if -limit - 1 <= value <= limit
+                    else self._mistype(value, fields, struct, self._go_type(declared), exact=True)
+                )
         return self._mistype(value, fields, struct, self._go_type(declared), exact="integer" in wanted)
 
     def _mistype(self, value: Any, fields: str, struct: str, wanted: str, *, exact: bool = False) -> Any:

@@ -73,8 +73,8 @@ def from_object(selector: Obj | None) -> list[Requirement] | None:
     if selector is None:
         return None
     found = [Requirement(key, "In", (value,)) for key, value in (selector.get("matchLabels") or {}).items()]
-    for expression in selector.get("matchExpressions") or []:
-        found.append(Requirement(expression["key"], expression["operator"], tuple(expression.get("values") or ())))
+    expressions = selector.get("matchExpressions") or []
+    found += [Requirement(e["key"], e["operator"], tuple(e.get("values") or ())) for e in expressions]
     return found
 
 

@@ -53,7 +53,13 @@ INFO: Obj = {
 
 class APIServer:
     def __init__(
-        self, registry: Registry, authenticator: Authenticator, authorizer: Authorizer, openapi: OpenAPI, streams: Streams, proxy: Proxy
+        self,
+        registry: Registry,
+        authenticator: Authenticator,
+        authorizer: Authorizer,
+        openapi: OpenAPI,
+        streams: Streams,
+        proxy: Proxy,
     ) -> None:
         self.registry, self.resources, self.openapi = registry, registry.resources, openapi
         self.authenticator, self.authorizer = authenticator, authorizer
@@ -74,7 +80,12 @@ class APIServer:
         except APIError as error:
             return json_response(error.status(), error.code)
         except web.HTTPRequestEntityTooLarge:
-            return json_response(APIError(413, "RequestEntityTooLarge", f"the body of the request is larger than {LARGEST_BODY} bytes").status(), 413)
+            return json_response(
+                APIError(
+                    413, "RequestEntityTooLarge", f"the body of the request is larger than {LARGEST_BODY} bytes"
+                ).status(),
+                413,
+            )
         except (ConnectionError, asyncio.CancelledError):
             raise
         except Exception as error:
@@ -83,14 +94,14 @@ class APIServer:
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         user = self._user(request)
-        watch = request.query.get("watch") in ("true", "1", "")  and "watch" in request.query
+        watch = request.query.get("watch") in ("true", "1", "") and "watch" in request.query
         info = parse(self.resources, request.method, request.path, watch=watch)
         self.authorizer.require(user, info.attributes())
         if info.resource is None:
             return await self._other(request)
-        if info.resource.plural in REVIEWS:
+        if info.target.plural in REVIEWS:
             return await self.subresources.review(info, request, user)
-        if info.resource.plural == "componentstatuses":
+        if info.target.plural == "componentstatuses":
             return self._component_statuses(request, info)
         if info.subresource:
             return await self._subresource(info, request)
@@ -100,24 +111,29 @@ class APIServer:
         transport = request.transport
         tls: Any = transport.get_extra_info("ssl_object") if transport else None
         certificate = tls.getpeercert(True) if tls else None
-        subject = {key: value for part in tls.getpeercert().get("subject", ()) for key, value in part} if certificate else {}
+        subject = (
+            {key: value for part in tls.getpeercert().get("subject", ()) for key, value in part} if certificate else {}
+        )
         user = self.authenticator.authenticate(certificate, subject, request.headers.get("Authorization", ""))
         groups = request.headers.getall("Impersonate-Group", [])
         return self.authenticator.impersonate(user, request.headers, groups, self.authorizer)
 
     async def _subresource(self, info: RequestInfo, request: web.Request) -> web.StreamResponse:
-        assert info.resource is not None
         match info.subresource:
             case "scale" | "binding" | "eviction" | "token":
                 response: web.StreamResponse = await getattr(self.subresources, info.subresource)(info, request)
                 return response
             case "log" | "exec" | "attach" | "portforward":
-                pod = self.registry.get(info.resource, info.namespace, info.name)
+                pod = self.registry.get(info.target, info.namespace, info.name)
                 return await self.streams.handle(info.subresource, pod, request)
             case "proxy":
                 return await self.proxy.handle(info, request)
             case "ephemeralcontainers":
-                raise APIError(405, "MethodNotAllowed", "this cluster has no ephemeral containers (kubectl debug): use kubectl exec")
+                raise APIError(
+                    405,
+                    "MethodNotAllowed",
+                    "this cluster has no ephemeral containers (kubectl debug): use kubectl exec",
+                )
         return await self.rest.handle(info, request)
 
     # ------------------------------------------------------- what is no resource
@@ -125,7 +141,10 @@ class APIServer:
     async def _other(self, request: web.Request) -> web.StreamResponse:
         parts = [part for part in request.path.split("/") if part]
         if not parts:
-            return json_response({"paths": ["/api", "/apis", "/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz", "/version"]}, pretty=True)
+            return json_response(
+                {"paths": ["/api", "/apis", "/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz", "/version"]},
+                pretty=True,
+            )
         if parts[0] in PROBES:
             return self._probe(parts, request)
         if parts == ["version"]:
@@ -150,7 +169,9 @@ class APIServer:
         return web.Response(text="\n".join([*lines, f"{parts[0]} check passed", ""]))
 
     def _discovery(self, parts: list[str], request: web.Request) -> web.Response | None:
-        wanted = "as=APIGroupDiscoveryList" in request.headers.get("Accept", "") and "v=v2;" in request.headers["Accept"].replace(" ", "")
+        wanted = "as=APIGroupDiscoveryList" in request.headers.get("Accept", "") and "v=v2;" in request.headers[
+            "Accept"
+        ].replace(" ", "")
         kind = "application/json"
         document: Obj | None = None
         if len(parts) == 1 and wanted:
@@ -182,7 +203,9 @@ class APIServer:
                 return json_response(document)
         if parts == ["v2"]:
             if V2_PROTOBUF in request.headers.get("Accept", ""):
-                return web.Response(body=encode_v2(self.openapi.v2()), headers={"Content-Type": V2_PROTOBUF.replace("@", ".")})
+                return web.Response(
+                    body=encode_v2(self.openapi.v2()), headers={"Content-Type": V2_PROTOBUF.replace("@", ".")}
+                )
             return json_response(self.openapi.v2())
         return web.Response(text="404 page not found\n", status=404)
 
@@ -190,14 +213,16 @@ class APIServer:
         from lab.cluster.negotiation import many, one
         from lab.cluster.rest import DEPRECATED, warning_headers
 
-        assert info.resource is not None
         names = ("controller-manager", "scheduler", "etcd-0")
         healthy = [{"type": "Healthy", "status": "True", "message": "ok"}]
-        objects = [{"apiVersion": "v1", "kind": "ComponentStatus", "metadata": {"name": name}, "conditions": healthy} for name in names]
+        objects = [
+            {"apiVersion": "v1", "kind": "ComponentStatus", "metadata": {"name": name}, "conditions": healthy}
+            for name in names
+        ]
         if info.name and info.name not in names:
             raise APIError(404, "NotFound", f'componentstatuses "{info.name}" not found')
         chosen = [obj for obj in objects if obj["metadata"]["name"] == info.name] if info.name else objects  # type: ignore[index]
-        body = one(request, info.resource, chosen[0]) if info.name else many(request, info.resource, chosen, {})
+        body = one(request, info.target, chosen[0]) if info.name else many(request, info.target, chosen, {})
         response = json_response(body)
         response.headers.extend(warning_headers([DEPRECATED["componentstatuses"]]))
         return response

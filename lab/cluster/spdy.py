@@ -147,5 +147,7 @@ class Connection:
         return found
 
     def _write_headers(self, headers: dict[str, str]) -> bytes:
-        plain = struct.pack(">I", len(headers)) + b"".join(_word(k.encode()) + _word(v.encode()) for k, v in headers.items())
+        plain = struct.pack(">I", len(headers)) + b"".join(
+            _word(k.encode()) + _word(v.encode()) for k, v in headers.items()
+        )
         return self._deflate.compress(plain) + self._deflate.flush(zlib.Z_SYNC_FLUSH)

@@ -43,9 +43,7 @@ def already_exists(group: str, plural: str, name: str) -> APIError:
 
 
 def conflict(group: str, plural: str, name: str, why: str = "") -> APIError:
-    why = why or (
-        "the object has been modified; please apply your changes to the latest version and try again"
-    )
+    why = why or ("the object has been modified; please apply your changes to the latest version and try again")
     message = f'Operation cannot be fulfilled on {qualified(plural, group)} "{name}": {why}'
     return APIError(409, "Conflict", message, details(group, plural, name))
 
@@ -60,7 +58,7 @@ def bad_request(message: str) -> APIError:
 
 
 def method_not_allowed(method: str, plural: str, group: str) -> APIError:
-    message = f"{method} is not supported on resources of kind \"{qualified(plural, group)}\""
+    message = f'{method} is not supported on resources of kind "{qualified(plural, group)}"'
     return APIError(405, "MethodNotAllowed", message, details(group, plural))
 
 
@@ -110,7 +108,9 @@ def invalid_value(path: str, value: Any, why: str) -> FieldError:
 
 def unsupported(path: str, value: Any, supported: Sequence[str]) -> FieldError:
     choices = ", ".join(go_value(choice) for choice in supported)
-    return FieldError("FieldValueNotSupported", path, f"Unsupported value: {go_value(value)}: supported values: {choices}")
+    return FieldError(
+        "FieldValueNotSupported", path, f"Unsupported value: {go_value(value)}: supported values: {choices}"
+    )
 
 
 def duplicate(path: str, value: Any) -> FieldError:

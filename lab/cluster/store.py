@@ -31,7 +31,7 @@ class Event:
     before: Obj | None
 
 
-class Gone(Exception):
+class GoneError(Exception):
     """The history does not reach back to the wanted revision."""
 
 
@@ -103,11 +103,11 @@ class Store:
             queue.put_nowait(event)
 
     def watch(self, since: int | None = None) -> "Watch":
-        """Writes after revision ``since`` (None: from now on). Raises Gone when the history is too short."""
+        """Writes after revision ``since`` (None: from now on). Raises GoneError when the history is too short."""
         missed: list[Event] = []
         if since is not None:
             if since < self._oldest:
-                raise Gone(since, self._oldest)
+                raise GoneError(since, self._oldest)
             missed = [event for event in self._history if event.revision > since]
         queue: asyncio.Queue[Event | None] = asyncio.Queue()
         for event in missed:

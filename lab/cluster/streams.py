@@ -23,7 +23,7 @@ CHUNK = 32 * 1024
 DRAIN_SECONDS = 0.3
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """A stream that cannot be opened; kubectl prints the text after "unable to upgrade connection"."""
 
 
@@ -37,7 +37,7 @@ class Streams:
         handler = {"exec": self.exec, "attach": self.attach, "portforward": self.port_forward}[kind]
         try:
             return await handler(pod, request)
-        except Refused as refused:
+        except RefusedError as refused:
             return web.Response(text=str(refused), status=500)
 
     # --------------------------------------------------------------------- logs
@@ -68,7 +68,7 @@ class Streams:
             raise bad_request("you must specify at least one command for the container")
         identity = self.kubelet.running_container(pod, container)
         if identity is None:
-            raise Refused(f'container not found ("{container}")')
+            raise RefusedError(f'container not found ("{container}")')
         _need_websocket(request)
         tty, stdin = _flag(request, "tty"), _flag(request, "stdin")
         process = await self.engine.exec_create(identity, command, tty=tty, stdin=stdin)
@@ -94,7 +94,7 @@ class Streams:
         container = _container_name(pod, request)
         identity = self.kubelet.running_container(pod, container)
         if identity is None:
-            raise Refused(f"container {container} not found in pod {name_of(pod)}_{namespace_of(pod)}")
+            raise RefusedError(f"container {container} not found in pod {name_of(pod)}_{namespace_of(pod)}")
         _need_websocket(request)
         tty, stdin = _flag(request, "tty"), _flag(request, "stdin")
         socket = web.WebSocketResponse(protocols=PROTOCOLS, max_msg_size=0)
@@ -123,9 +123,13 @@ class Streams:
     async def port_forward(self, pod: Obj, request: web.Request) -> web.StreamResponse:
         address = at(pod, "status", "podIP")
         if not address or at(pod, "status", "phase") != "Running":
-            raise Refused(f'pod not found ("{name_of(pod)}_{namespace_of(pod)}")')
-        if request.headers.get("Upgrade", "").lower() != "websocket" or PORT_FORWARD not in request.headers.get("Sec-WebSocket-Protocol", ""):
-            raise APIError(403, "Forbidden", f"port-forward is spoken over WebSocket with the protocol {PORT_FORWARD} only")
+            raise RefusedError(f'pod not found ("{name_of(pod)}_{namespace_of(pod)}")')
+        if request.headers.get("Upgrade", "").lower() != "websocket" or PORT_FORWARD not in request.headers.get(
+            "Sec-WebSocket-Protocol", ""
+        ):
+            raise APIError(
+                403, "Forbidden", f"port-forward is spoken over WebSocket with the protocol {PORT_FORWARD} only"
+            )
         socket = web.WebSocketResponse(protocols=(PORT_FORWARD,), max_msg_size=0)
         await socket.prepare(request)
         forward = _PortForward(socket, pod, address)
@@ -172,7 +176,9 @@ def _container_name(pod: Obj, request: web.Request) -> str:
 
 def _need_websocket(request: web.Request) -> None:
     if request.headers.get("Upgrade", "").lower() != "websocket":
-        raise APIError(403, "Forbidden", "exec and attach are spoken over WebSocket only (kubectl 1.31 and later do so)")
+        raise APIError(
+            403, "Forbidden", "exec and attach are spoken over WebSocket only (kubectl 1.31 and later do so)"
+        )
 
 
 def _success() -> Obj:
@@ -186,7 +192,13 @@ def _failure(message: str) -> Obj:
 def _exited(code: int) -> Obj:
     causes = [{"reason": "ExitCode", "message": str(code)}]
     message = f"command terminated with non-zero exit code: exit status {code}"
-    return {"metadata": {}, "status": "Failure", "reason": "NonZeroExitCode", "message": message, "details": {"causes": causes}}
+    return {
+        "metadata": {},
+        "status": "Failure",
+        "reason": "NonZeroExitCode",
+        "message": message,
+        "details": {"causes": causes},
+    }
 
 
 def _exit_status(process: str, state: Obj, held_back: bytes) -> Obj:
@@ -201,7 +213,9 @@ def _exit_status(process: str, state: Obj, held_back: bytes) -> Obj:
 class _Channels:
     """What flows between a WebSocket's channels and a process."""
 
-    def __init__(self, socket: web.WebSocketResponse, attached: Attached, resize: Any, *, tty: bool, stdin: bool) -> None:
+    def __init__(
+        self, socket: web.WebSocketResponse, attached: Attached, resize: Any, *, tty: bool, stdin: bool
+    ) -> None:
         self.socket, self.attached, self.resize, self.tty, self.stdin = socket, attached, resize, tty, stdin
 
     async def run(self, hold_back: bytes = b"", ended: "asyncio.Future[None] | None" = None) -> bytes:

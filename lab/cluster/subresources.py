@@ -12,12 +12,18 @@ from lab.cluster.negotiation import body_of, json_response, object_of, one
 from lab.cluster.objects import Obj, at, copy, is_deleting, labels_of, name_of, namespace_of, now, uid_of
 from lab.cluster.registry import DeleteOptions, Registry
 from lab.cluster.requestinfo import RequestInfo
-from lab.cluster.resources import Resource
 from lab.cluster.rest import Rest, call_of
 from lab.cluster.selectors import from_map, from_object, selects, text_of
 from lab.cluster.status import APIError, bad_request, conflict, invalid, invalid_value, method_not_allowed
 
-REVIEWS = ("selfsubjectaccessreviews", "subjectaccessreviews", "localsubjectaccessreviews", "selfsubjectrulesreviews", "selfsubjectreviews", "tokenreviews")
+REVIEWS = (
+    "selfsubjectaccessreviews",
+    "subjectaccessreviews",
+    "localsubjectaccessreviews",
+    "selfsubjectrulesreviews",
+    "selfsubjectreviews",
+    "tokenreviews",
+)
 TOKEN_SECONDS = 3600
 SHORTEST_TOKEN = 600
 
@@ -40,18 +46,27 @@ class Subresources:
         self.registry, self.rest, self.authenticator, self.authorizer = registry, rest, authenticator, authorizer
 
     async def scale(self, info: RequestInfo, request: web.Request) -> web.Response:
-        resource = _resource(info)
+        resource = info.target
         obj = self.registry.get(resource, info.namespace, info.name)
         if info.verb == "get":
             return json_response(scale_of(obj))
         call = call_of(request, info)
         body = await body_of(request)
-        wanted = body if info.verb == "update" else self.rest.change(request.content_type, body, resource)(scale_of(obj))
+        wanted = (
+            body if info.verb == "update" else self.rest.change(request.content_type, body, resource)(scale_of(obj))
+        )
         replicas = at(wanted, "spec", "replicas", default=0)
         if type(replicas) is not int:
-            raise bad_request("Scale in version \"v1\" cannot be handled as a Scale: json: cannot unmarshal string into Go struct field ScaleSpec.spec.replicas of type int32")
+            raise bad_request(
+                'Scale in version "v1" cannot be handled as a Scale: json: cannot unmarshal string into Go struct field ScaleSpec.spec.replicas of type int32'
+            )
         if replicas < 0:
-            raise invalid("autoscaling", "Scale", info.name, [invalid_value("spec.replicas", replicas, "must be greater than or equal to 0")])
+            raise invalid(
+                "autoscaling",
+                "Scale",
+                info.name,
+                [invalid_value("spec.replicas", replicas, "must be greater than or equal to 0")],
+            )
         revision = at(wanted, "metadata", "resourceVersion")
         if revision and revision != obj["metadata"]["resourceVersion"]:
             raise conflict(resource.group, resource.plural, info.name)
@@ -63,32 +78,46 @@ class Subresources:
         return json_response(scale_of(self.registry.patch(resource, info.namespace, info.name, edit, call)))
 
     async def binding(self, info: RequestInfo, request: web.Request) -> web.Response:
-        bind(self.registry, self.registry.get(_resource(info), info.namespace, info.name), at(await object_of(request), "target", "name", default=""))
+        bind(
+            self.registry,
+            self.registry.get(info.target, info.namespace, info.name),
+            at(await object_of(request), "target", "name", default=""),
+        )
         return json_response(_success(), 201)
 
     async def eviction(self, info: RequestInfo, request: web.Request) -> web.Response:
         body = await object_of(request)
-        pod = self.registry.get(_resource(info), info.namespace, info.name)
+        pod = self.registry.get(info.target, info.namespace, info.name)
         call = call_of(request, info)
         call.subresource = ""
         if not self._may_evict(pod):
             cause = {"reason": "DisruptionBudget", "message": "The disruption budget does not allow it now"}
-            raise APIError(429, "TooManyRequests", "Cannot evict pod as it would violate the pod's disruption budget.", {"causes": [cause]})
+            raise APIError(
+                429,
+                "TooManyRequests",
+                "Cannot evict pod as it would violate the pod's disruption budget.",
+                {"causes": [cause]},
+            )
         options = at(body, "deleteOptions", default={})
-        wanted = DeleteOptions(options.get("gracePeriodSeconds"), options.get("propagationPolicy"), at(options, "preconditions", "uid"))
+        wanted = DeleteOptions(
+            options.get("gracePeriodSeconds"), options.get("propagationPolicy"), at(options, "preconditions", "uid")
+        )
         call.dry_run = call.dry_run or options.get("dryRun") == ["All"]
-        self.registry.delete(_resource(info), info.namespace, info.name, wanted, call)
+        self.registry.delete(info.target, info.namespace, info.name, wanted, call)
         return json_response(_success(), 201)
 
     def _may_evict(self, pod: Obj) -> bool:
         for budget in self.registry.store.list("poddisruptionbudgets.policy", namespace_of(pod)):
-            if selects(at(budget, "spec", "selector"), labels_of(pod)) and at(budget, "status", "disruptionsAllowed", default=0) < 1:
+            if (
+                selects(at(budget, "spec", "selector"), labels_of(pod))
+                and at(budget, "status", "disruptionsAllowed", default=0) < 1
+            ):
                 return is_deleting(pod) or at(pod, "status", "phase") not in ("Running",)
         return True
 
     async def token(self, info: RequestInfo, request: web.Request) -> web.Response:
         body = await object_of(request)
-        account = self.registry.get(_resource(info), info.namespace, info.name)
+        account = self.registry.get(info.target, info.namespace, info.name)
         spec: Obj = body.get("spec") or {}
         seconds = int(spec.get("expirationSeconds") or TOKEN_SECONDS)
         if seconds < SHORTEST_TOKEN:
@@ -101,25 +130,37 @@ class Subresources:
         status = {"token": token, "expirationTimestamp": expires}
         meta = {"name": info.name, "namespace": info.namespace, "creationTimestamp": now()}
         full = spec | {"audiences": audiences, "expirationSeconds": seconds}
-        answer = {"kind": "TokenRequest", "apiVersion": "authentication.k8s.io/v1", "metadata": meta, "spec": full, "status": status}
+        answer = {
+            "kind": "TokenRequest",
+            "apiVersion": "authentication.k8s.io/v1",
+            "metadata": meta,
+            "spec": full,
+            "status": status,
+        }
         return json_response(answer, 201)
 
     # ------------------------------------------------------------------ reviews
 
     async def review(self, info: RequestInfo, request: web.Request, user: User) -> web.Response:
-        resource = _resource(info)
+        resource = info.target
         if info.verb != "create":
             raise method_not_allowed(info.verb, resource.plural, resource.group)
         body = await object_of(request)
         spec: Obj = body.get("spec") or {}
-        answer: Obj = {"kind": resource.kind, "apiVersion": resource.api_version, "metadata": {"creationTimestamp": now()}}
+        answer: Obj = {
+            "kind": resource.kind,
+            "apiVersion": resource.api_version,
+            "metadata": {"creationTimestamp": now()},
+        }
         match resource.plural:
             case "selfsubjectreviews":
                 status: Any = {"userInfo": user.info()}
                 return json_response(one(request, resource, answer | {"status": status}), 201)
             case "tokenreviews":
                 found = self.authenticator.by_token(str(spec.get("token") or ""))
-                status = {"authenticated": True, "user": found.info()} if found else {"authenticated": False, "user": {}}
+                status = (
+                    {"authenticated": True, "user": found.info()} if found else {"authenticated": False, "user": {}}
+                )
             case "selfsubjectrulesreviews":
                 status = self._rules(user, str(spec.get("namespace") or ""))
             case "selfsubjectaccessreviews":
@@ -144,7 +185,9 @@ class Subresources:
     def _rules(self, user: User, namespace: str) -> Obj:
         rules = list(self.authorizer.rules(user, namespace))
         found = [r for r in rules if not r.get("nonResourceURLs")]
-        paths = [{"verbs": r["verbs"], "nonResourceURLs": r["nonResourceURLs"]} for r in rules if r.get("nonResourceURLs")]
+        paths = [
+            {"verbs": r["verbs"], "nonResourceURLs": r["nonResourceURLs"]} for r in rules if r.get("nonResourceURLs")
+        ]
         return {"resourceRules": found, "nonResourceRules": paths, "incomplete": False}
 
 
@@ -156,11 +199,6 @@ def _named_user(spec: Obj) -> User:
     return User(name, tuple(spec.get("groups") or ()))
 
 
-def _resource(info: RequestInfo) -> Resource:
-    assert info.resource is not None
-    return info.resource
-
-
 def _success() -> Obj:
     return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}
 
@@ -168,12 +206,12 @@ def _success() -> Obj:
 def bind(registry: Registry, pod: Obj, node: str) -> Obj:
     """Assign a Pod to a node. No manager is recorded: the binding is not an update. APIError (409) when it is assigned already."""
     if at(pod, "spec", "nodeName"):
-        raise conflict("", "pods", name_of(pod), f"pod {name_of(pod)} is already assigned to node \"{pod['spec']['nodeName']}\"")
+        raise conflict(
+            "", "pods", name_of(pod), f'pod {name_of(pod)} is already assigned to node "{pod["spec"]["nodeName"]}"'
+        )
     bound = copy(pod)
     bound["spec"]["nodeName"] = node
     conditions = [c for c in at(bound, "status", "conditions", default=[]) if c["type"] != "PodScheduled"]
     scheduled = {"type": "PodScheduled", "status": "True", "lastProbeTime": None, "lastTransitionTime": now()}
     bound.setdefault("status", {})["conditions"] = [*conditions, scheduled]
     return registry.store.put(("pods", namespace_of(pod), name_of(pod)), bound)
-
-

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lab.cluster import columns
+from lab.cluster.columns import PRINTERS, base
 from lab.cluster.jsonpath import find
 from lab.cluster.objects import Obj, at, name_of
 from lab.cluster.resources import Resource
@@ -42,27 +42,36 @@ def printer(resource: Resource) -> tuple[list[Column], Cells]:
     """The columns of a resource and the function that fills them."""
     if resource.crd is not None:
         return _custom(resource.crd)
-    text, cells = columns.PRINTERS.get(resource.qualified, ("Name Created_At", columns.created_at))
+    text, cells = PRINTERS.get(resource.qualified, ("Name Created_At", base.created_at))
     return parse_columns(text), cells
 
 
 def _custom(version: Obj) -> tuple[list[Column], Cells]:
     given = version.get("additionalPrinterColumns")
     if not given:
-        return parse_columns("Name Age"), lambda obj: [name_of(obj), columns.age(obj)]
-    listed = [Column(c["name"], c.get("type", "string"), c.get("priority", 0) > 0, c.get("description", "")) for c in given]
+        return parse_columns("Name Age"), lambda obj: [name_of(obj), base.age(obj)]
+    listed = [
+        Column(c["name"], c.get("type", "string"), c.get("priority", 0) > 0, c.get("description", "")) for c in given
+    ]
 
     def cells(obj: Obj) -> list[Any]:
         found = []
         for column in given:
             value = find(obj, column["jsonPath"])
-            found.append(columns.since(value) if column.get("type") == "date" else value)
+            found.append(base.since(value) if column.get("type") == "date" else value)
         return [name_of(obj), *found]
 
     return [Column("Name"), *listed], cells
 
 
-def table(resource: Resource, objects: Sequence[Obj], *, include: str = "Metadata", headers: bool = True, meta: Obj | None = None) -> Obj:
+def table(
+    resource: Resource,
+    objects: Sequence[Obj],
+    *,
+    include: str = "Metadata",
+    headers: bool = True,
+    meta: Obj | None = None,
+) -> Obj:
     """A meta.k8s.io/v1 Table of the objects; ``include`` is None, Metadata or Object, as the request asks."""
     listed, cells = printer(resource)
     result: Obj = {"kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": meta or {}}

@@ -25,7 +25,9 @@ class CustomResourceDefinitions(Controller):
                 _condition("Established", "InitialNamesAccepted", "the initial names have been accepted"),
             ]
             stored = [version["name"] for version in found["spec"]["versions"] if version.get("storage")]
-            self.client.set_status(self.resource, found, {"conditions": conditions, "acceptedNames": names, "storedVersions": stored})
+            self.client.set_status(
+                self.resource, found, {"conditions": conditions, "acceptedNames": names, "storedVersions": stored}
+            )
         return None
 
     def _remove(self, crd: Obj) -> None:

@@ -8,7 +8,18 @@ from zoneinfo import ZoneInfo
 from croniter import croniter
 
 from lab.cluster.controllers.base import Controller
-from lab.cluster.objects import Obj, at, copy, epoch, is_controlled_by, is_deleting, is_true, name_of, namespace_of, owner_reference
+from lab.cluster.objects import (
+    Obj,
+    at,
+    copy,
+    epoch,
+    is_controlled_by,
+    is_deleting,
+    is_true,
+    name_of,
+    namespace_of,
+    owner_reference,
+)
 from lab.cluster.status import APIError
 
 JOBS = "jobs.batch"
@@ -49,11 +60,17 @@ class CronJobs(Controller):
     def _start(self, cron: Obj, active: list[Obj], due: datetime) -> list[Obj]:
         deadline = cron["spec"].get("startingDeadlineSeconds")
         if deadline is not None and time.time() - due.timestamp() > deadline:
-            self.recorder.warning(cron, "MissSchedule", f"Missed scheduled time to start a job: {due:%a, %d %b %Y %H:%M:%S %z}")
+            self.recorder.warning(
+                cron, "MissSchedule", f"Missed scheduled time to start a job: {due:%a, %d %b %Y %H:%M:%S %z}"
+            )
             return active
         policy = cron["spec"]["concurrencyPolicy"]
         if policy == "Forbid" and active:
-            self.recorder.normal(cron, "JobAlreadyActive", "Not starting job because prior execution is running and concurrency policy is Forbid")
+            self.recorder.normal(
+                cron,
+                "JobAlreadyActive",
+                "Not starting job because prior execution is running and concurrency policy is Forbid",
+            )
             return active
         if policy == "Replace":
             for job in active:
@@ -84,7 +101,9 @@ class CronJobs(Controller):
 
     def _forget_old(self, cron: Obj, jobs: list[Obj]) -> None:
         for kind, field in (("Complete", "successfulJobsHistoryLimit"), ("Failed", "failedJobsHistoryLimit")):
-            done = sorted((job for job in jobs if is_true(job, kind)), key=lambda j: str(at(j, "status", "startTime", default="")))
+            done = sorted(
+                (job for job in jobs if is_true(job, kind)), key=lambda j: str(at(j, "status", "startTime", default=""))
+            )
             for job in done[: max(0, len(done) - cron["spec"].get(field, 1))]:
                 self.client.delete(JOBS, job)
 
@@ -102,8 +121,14 @@ class CronJobs(Controller):
                  "resourceVersion": j["metadata"]["resourceVersion"]} for j in active
             ]  # fmt: skip
         for job in jobs:
-            if _finished(job) and any(ref["uid"] == job["metadata"]["uid"] for ref in at(cron, "status", "active", default=[])):
-                self.recorder.normal(cron, "SawCompletedJob", f"Saw completed job: {name_of(job)}, condition: {'Complete' if is_true(job, 'Complete') else 'Failed'}")
+            if _finished(job) and any(
+                ref["uid"] == job["metadata"]["uid"] for ref in at(cron, "status", "active", default=[])
+            ):
+                self.recorder.normal(
+                    cron,
+                    "SawCompletedJob",
+                    f"Saw completed job: {name_of(job)}, condition: {'Complete' if is_true(job, 'Complete') else 'Failed'}",
+                )
         self.client.set_status(self.resource, cron, status)
 
 

@@ -6,7 +6,17 @@ import zlib
 
 from lab.cluster.controllers import pods
 from lab.cluster.controllers.base import Controller
-from lab.cluster.objects import Obj, at, copy, is_deleting, labels_of, name_of, namespace_of, owner_reference, safe_encode
+from lab.cluster.objects import (
+    Obj,
+    at,
+    copy,
+    is_deleting,
+    labels_of,
+    name_of,
+    namespace_of,
+    owner_reference,
+    safe_encode,
+)
 from lab.cluster.scheduler import node_suits
 from lab.cluster.store import Event
 
@@ -42,7 +52,9 @@ class DaemonSets(Controller):
             wanted.append(name_of(node))
         for pod in there:
             failed = at(pod, "status", "phase") in ("Succeeded", "Failed")
-            outdated = labels_of(pod).get(HASH) != digest and at(owner, "spec", "updateStrategy", "type") == "RollingUpdate"
+            outdated = (
+                labels_of(pod).get(HASH) != digest and at(owner, "spec", "updateStrategy", "type") == "RollingUpdate"
+            )
             if not is_deleting(pod) and (failed or outdated or not suits):
                 self.client.delete("pods", pod)
                 self.recorder.normal(owner, "SuccessfulDelete", f"Deleted pod: {name_of(pod)}")
@@ -52,32 +64,52 @@ class DaemonSets(Controller):
 
     def _pod(self, owner: Obj, node: Obj, digest: str) -> Obj:
         pod = pods.from_template(owner, owner["spec"]["template"])
-        pod["metadata"]["labels"] = {**pod["metadata"]["labels"], HASH: digest, "pod-template-generation": str(owner["metadata"].get("generation", 1))}
+        pod["metadata"]["labels"] = {
+            **pod["metadata"]["labels"],
+            HASH: digest,
+            "pod-template-generation": str(owner["metadata"].get("generation", 1)),
+        }
         term = {"matchFields": [{"key": "metadata.name", "operator": "In", "values": [name_of(node)]}]}
         required = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [term]}}
         pod["spec"].setdefault("affinity", {})["nodeAffinity"] = required
         for reason in TOLERATED:
             effect = "NoExecute" if reason in ("not-ready", "unreachable") else "NoSchedule"
-            pod["spec"].setdefault("tolerations", []).append({"key": f"node.kubernetes.io/{reason}", "operator": "Exists", "effect": effect})
+            pod["spec"].setdefault("tolerations", []).append(
+                {"key": f"node.kubernetes.io/{reason}", "operator": "Exists", "effect": effect}
+            )
         return pod
 
     def _report(self, owner: Obj, mine: list[Obj], wanted: list[str], digest: str) -> None:
         current = [p for p in mine if _node(p) in wanted and not is_deleting(p)]
         ready = [p for p in current if pods.is_ready(p)]
-        available = [p for p in ready if pods.is_available(p, at(owner, "spec", "minReadySeconds", default=0), time.time())]
+        available = [
+            p for p in ready if pods.is_available(p, at(owner, "spec", "minReadySeconds", default=0), time.time())
+        ]
         status: Obj = {
             "currentNumberScheduled": len(current), "desiredNumberScheduled": len(wanted), "numberMisscheduled": 0, "numberReady": len(ready),
             "observedGeneration": owner["metadata"].get("generation", 1),
         }  # fmt: skip
         updated = len([p for p in current if labels_of(p).get(HASH) == digest])
-        for key, count in (("updatedNumberScheduled", updated), ("numberAvailable", len(available)), ("numberUnavailable", len(wanted) - len(available))):
+        for key, count in (
+            ("updatedNumberScheduled", updated),
+            ("numberAvailable", len(available)),
+            ("numberUnavailable", len(wanted) - len(available)),
+        ):
             if count:
                 status[key] = count
         self.client.set_status(self.resource, owner, status)
 
 
 def _node(pod: Obj) -> str:
-    terms = at(pod, "spec", "affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution", "nodeSelectorTerms", default=[])
+    terms = at(
+        pod,
+        "spec",
+        "affinity",
+        "nodeAffinity",
+        "requiredDuringSchedulingIgnoredDuringExecution",
+        "nodeSelectorTerms",
+        default=[],
+    )
     wanted = [f["values"][0] for t in terms for f in t.get("matchFields") or []]
     return str(at(pod, "spec", "nodeName") or (wanted[0] if wanted else ""))
 
@@ -88,7 +120,11 @@ def revision(controller: Controller, owner: Obj) -> str:
     template = owner["spec"]["template"]
     digest = safe_encode(zlib.crc32(json.dumps(template, sort_keys=True).encode()))
     name = f"{name_of(owner)}-{digest}"
-    existing = [r for r in client.list("controllerrevisions.apps", namespace_of(owner)) if r["metadata"]["ownerReferences"][0]["uid"] == owner["metadata"]["uid"]]
+    existing = [
+        r
+        for r in client.list("controllerrevisions.apps", namespace_of(owner))
+        if r["metadata"]["ownerReferences"][0]["uid"] == owner["metadata"]["uid"]
+    ]
     newest = max((r["revision"] for r in existing), default=0)
     found = next((r for r in existing if name_of(r) == name), None)
     if found is None:

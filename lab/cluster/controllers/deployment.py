@@ -5,7 +5,22 @@ import math
 import zlib
 
 from lab.cluster.controllers.base import Controller
-from lab.cluster.objects import Obj, annotations_of, at, condition, copy, is_controlled_by, is_deleting, labels_of, name_of, namespace_of, now, owner_reference, safe_encode, seconds_since
+from lab.cluster.objects import (
+    Obj,
+    annotations_of,
+    at,
+    condition,
+    copy,
+    is_controlled_by,
+    is_deleting,
+    labels_of,
+    name_of,
+    namespace_of,
+    now,
+    owner_reference,
+    safe_encode,
+    seconds_since,
+)
 from lab.cluster.selectors import selects
 
 RS = "replicasets.apps"
@@ -93,7 +108,11 @@ class Deployments(Controller):
         for rs in self.client.list(RS, namespace_of(deployment)):
             if is_controlled_by(rs, deployment):
                 found.append(rs)
-            elif not rs["metadata"].get("ownerReferences") and selects(deployment["spec"]["selector"], labels_of(rs)) and not is_deleting(deployment):
+            elif (
+                not rs["metadata"].get("ownerReferences")
+                and selects(deployment["spec"]["selector"], labels_of(rs))
+                and not is_deleting(deployment)
+            ):
 
                 def adopt(fresh: Obj) -> None:
                     fresh["metadata"]["ownerReferences"] = [owner_reference(deployment)]
@@ -320,11 +339,13 @@ class Deployments(Controller):
         self.client.set_status(self.resource, deployment, status)
         return again
 
-    def _progress(self, deployment: Obj, new: Obj | None, sets: list[Obj], status: Obj, conditions: dict[str, Obj]) -> float | None:
+    def _progress(
+        self, deployment: Obj, new: Obj | None, sets: list[Obj], status: Obj, conditions: dict[str, Obj]
+    ) -> float | None:
         """The Progressing condition: is the rollout under way, complete, or too slow?"""
         spec, before = deployment["spec"], deployment.get("status") or {}
         deadline = spec.get("progressDeadlineSeconds")
-        if deadline is None or new is None and not spec.get("paused"):
+        if deadline is None or (new is None and not spec.get("paused")):
             return None
         which = f'ReplicaSet "{name_of(new)}"' if new else f'Deployment "{name_of(deployment)}"'
         known = conditions.get("Progressing")
@@ -335,15 +356,22 @@ class Deployments(Controller):
         if known is not None and known["reason"] == "DeploymentPaused":
             _set(conditions, "Progressing", "Unknown", "DeploymentResumed", "Deployment is resumed")
         replicas = spec.get("replicas", 0)
-        complete = status.get("updatedReplicas", 0) == replicas == status.get("replicas", 0) == status.get("availableReplicas", 0)
+        complete = (
+            status.get("updatedReplicas", 0)
+            == replicas
+            == status.get("replicas", 0)
+            == status.get("availableReplicas", 0)
+        )
         if complete:
             _set(conditions, "Progressing", "True", "NewReplicaSetAvailable", f"{which} has successfully progressed.")
             return None
         names = ("updatedReplicas", "readyReplicas", "availableReplicas")
-        moved = any(status.get(name, 0) > before.get(name, 0) for name in names) or status.get("replicas", 0) < before.get("replicas", 0)
+        moved = any(status.get(name, 0) > before.get(name, 0) for name in names) or status.get(
+            "replicas", 0
+        ) < before.get("replicas", 0)
         if known is None:
             return None
-        if moved or known["reason"] == "NewReplicaSetAvailable" and self._outdated(deployment, new):
+        if moved or (known["reason"] == "NewReplicaSetAvailable" and self._outdated(deployment, new)):
             _set(conditions, "Progressing", "True", "ReplicaSetUpdated", f"{which} is progressing.", touch=True)
         elif known["reason"] != "NewReplicaSetAvailable" and seconds_since(known["lastUpdateTime"]) > deadline:
             _set(conditions, "Progressing", "False", "ProgressDeadlineExceeded", f"{which} has timed out progressing.")
@@ -361,6 +389,11 @@ def _set(conditions: dict[str, Obj], kind: str, status: str, reason: str, messag
         return
     since = before["lastTransitionTime"] if before and before["status"] == status else now()
     conditions.pop(kind, None)
-    conditions[kind] = {"type": kind, "status": status, "reason": reason, "message": message, "lastUpdateTime": now(), "lastTransitionTime": since}
-
-
+    conditions[kind] = {
+        "type": kind,
+        "status": status,
+        "reason": reason,
+        "message": message,
+        "lastUpdateTime": now(),
+        "lastTransitionTime": since,
+    }

@@ -21,7 +21,11 @@ class DisruptionBudgets(Controller):
         budget = self.get(namespace, name)
         if budget is None:
             return None
-        covered = [pod for pod in self.client.list("pods", namespace) if selects(at(budget, "spec", "selector"), labels_of(pod)) and pods.is_active(pod)]
+        covered = [
+            pod
+            for pod in self.client.list("pods", namespace)
+            if selects(at(budget, "spec", "selector"), labels_of(pod)) and pods.is_active(pod)
+        ]
         healthy = len([pod for pod in covered if pods.is_ready(pod)])
         expected = len(covered)
         spec = budget["spec"]
@@ -30,9 +34,19 @@ class DisruptionBudgets(Controller):
         else:
             desired = bound(spec.get("minAvailable", 0), expected, up=True)
         allowed = max(0, healthy - math.ceil(max(0, desired)))
-        enough = {"type": "DisruptionAllowed", "status": "True" if allowed else "False", "reason": "SufficientPods" if allowed else "InsufficientPods", "message": ""}
-        before = next((c for c in at(budget, "status", "conditions", default=[]) if c["status"] == enough["status"]), None)
-        condition: Obj = enough | {"lastTransitionTime": before["lastTransitionTime"] if before else now(), "observedGeneration": budget["metadata"].get("generation", 1)}
+        enough = {
+            "type": "DisruptionAllowed",
+            "status": "True" if allowed else "False",
+            "reason": "SufficientPods" if allowed else "InsufficientPods",
+            "message": "",
+        }
+        before = next(
+            (c for c in at(budget, "status", "conditions", default=[]) if c["status"] == enough["status"]), None
+        )
+        condition: Obj = enough | {
+            "lastTransitionTime": before["lastTransitionTime"] if before else now(),
+            "observedGeneration": budget["metadata"].get("generation", 1),
+        }
         self.client.set_status(self.resource, budget, {
             "currentHealthy": healthy, "desiredHealthy": max(0, desired), "expectedPods": expected, "disruptionsAllowed": allowed,
             "observedGeneration": budget["metadata"].get("generation", 1), "conditions": [condition],

@@ -4,7 +4,19 @@ from collections.abc import Iterable
 
 from lab.cluster.controllers.base import Controller
 from lab.cluster.controllers.pods import is_ready
-from lab.cluster.objects import Obj, at, is_deleting, key_of, labels_of, name_of, namespace_of, now, owner_reference, random_suffix, uid_of
+from lab.cluster.objects import (
+    Obj,
+    at,
+    is_deleting,
+    key_of,
+    labels_of,
+    name_of,
+    namespace_of,
+    now,
+    owner_reference,
+    random_suffix,
+    uid_of,
+)
 from lab.cluster.selectors import from_map, matches
 from lab.cluster.store import Event
 
@@ -63,12 +75,19 @@ class EndpointsController(Controller):
             subset = subsets.setdefault(str(ports), {"ports": ports})
             where = "addresses" if is_ready(pod) or self._publishes(service) else "notReadyAddresses"
             target = {"kind": "Pod", "namespace": namespace_of(pod), "name": name_of(pod), "uid": uid_of(pod)}
-            subset.setdefault(where, []).append({"ip": pod["status"]["podIP"], "nodeName": pod["spec"]["nodeName"], "targetRef": target})
+            subset.setdefault(where, []).append(
+                {"ip": pod["status"]["podIP"], "nodeName": pod["spec"]["nodeName"], "targetRef": target}
+            )
         wanted = list(subsets.values())
         found = self.client.get("endpoints", namespace_of(service), name_of(service))
         labels = labels_of(service) | {"endpoints.kubernetes.io/managed-by": "endpoint-controller"}
         if found is None:
-            meta = {"name": name_of(service), "namespace": namespace_of(service), "labels": labels, "annotations": {CHANGED: now()}}
+            meta = {
+                "name": name_of(service),
+                "namespace": namespace_of(service),
+                "labels": labels,
+                "annotations": {CHANGED: now()},
+            }
             self.client.create("endpoints", {"metadata": meta} | ({"subsets": wanted} if wanted else {}))
         elif (found.get("subsets") or []) != wanted:
 
@@ -82,7 +101,11 @@ class EndpointsController(Controller):
     def _slice(self, service: Obj, pods: list[Obj]) -> None:
         wanted = [_endpoint(pod, self._publishes(service)) for pod in pods]
         ports = self._ports(service, pods[0]) if pods else None
-        own = [s for s in self.client.list(SLICES, namespace_of(service)) if labels_of(s).get(SERVICE) == name_of(service) and MANAGER in labels_of(s)]
+        own = [
+            s
+            for s in self.client.list(SLICES, namespace_of(service))
+            if labels_of(s).get(SERVICE) == name_of(service) and MANAGER in labels_of(s)
+        ]
         if not own:
             self.client.create(SLICES, {
                 "metadata": {
@@ -103,9 +126,18 @@ class EndpointsController(Controller):
 
 def _endpoint(pod: Obj, publish: bool) -> Obj:
     serving = is_ready(pod)
-    conditions = {"ready": (serving or publish) and not is_deleting(pod), "serving": serving, "terminating": is_deleting(pod)}
+    conditions = {
+        "ready": (serving or publish) and not is_deleting(pod),
+        "serving": serving,
+        "terminating": is_deleting(pod),
+    }
     target = {"kind": "Pod", "namespace": namespace_of(pod), "name": name_of(pod), "uid": uid_of(pod)}
-    found: Obj = {"addresses": [pod["status"]["podIP"]], "conditions": conditions, "nodeName": pod["spec"]["nodeName"], "targetRef": target}
+    found: Obj = {
+        "addresses": [pod["status"]["podIP"]],
+        "conditions": conditions,
+        "nodeName": pod["spec"]["nodeName"],
+        "targetRef": target,
+    }
     if pod["spec"].get("hostname") and pod["spec"].get("subdomain"):
         found["hostname"] = pod["spec"]["hostname"]
     return found

@@ -54,7 +54,9 @@ class GarbageCollector(Controller):
 
     def _orphaned(self, resource: str, obj: Obj, owner: str) -> None:
         """Its owner is gone: so is the object, unless another owner is left."""
-        others = [r for r in obj["metadata"]["ownerReferences"] if r["uid"] != owner and self._exists(r, namespace_of(obj))]
+        others = [
+            r for r in obj["metadata"]["ownerReferences"] if r["uid"] != owner and self._exists(r, namespace_of(obj))
+        ]
         if others:
 
             def edit(fresh: Obj) -> None:
@@ -78,7 +80,9 @@ class GarbageCollector(Controller):
             for kind, dependent in dependents:
 
                 def forget(fresh: Obj) -> None:
-                    fresh["metadata"]["ownerReferences"] = [r for r in fresh["metadata"]["ownerReferences"] if r["uid"] != uid_of(obj)]
+                    fresh["metadata"]["ownerReferences"] = [
+                        r for r in fresh["metadata"]["ownerReferences"] if r["uid"] != uid_of(obj)
+                    ]
 
                 self.client.change(kind, dependent, forget)
             self._finish(resource, obj, ORPHAN)
@@ -94,5 +98,3 @@ class GarbageCollector(Controller):
             fresh["metadata"]["finalizers"] = [f for f in fresh["metadata"].get("finalizers") or [] if f != finalizer]
 
         self.client.change(resource, obj, edit)
-
-

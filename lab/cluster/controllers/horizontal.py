@@ -23,7 +23,18 @@ class HorizontalPodAutoscalers(Controller):
         resource = self.client.registry.resources.by_kind(reference.get("apiVersion", "apps/v1"), reference["kind"])
         target = self.client.get(resource.stored_as, namespace, reference["name"]) if resource else None
         if target is None:
-            self._report(scaler, 0, [("AbleToScale", "False", "FailedGetScale", f"the HPA controller was unable to get the target's current scale: {reference['name']} not found")])
+            self._report(
+                scaler,
+                0,
+                [
+                    (
+                        "AbleToScale",
+                        "False",
+                        "FailedGetScale",
+                        f"the HPA controller was unable to get the target's current scale: {reference['name']} not found",
+                    )
+                ],
+            )
             return PERIOD
         metric = at((scaler["spec"].get("metrics") or [{}])[0], "resource", "name", default="cpu")
         why = f"failed to get {metric} utilization: {MISSING.format(name=metric)}"
@@ -34,7 +45,11 @@ class HorizontalPodAutoscalers(Controller):
         self.recorder.warning(scaler, "FailedGetResourceMetric", why)
         number = len(scaler["spec"].get("metrics") or [])
         first = f"failed to get {metric} resource metric value: {why}"
-        self.recorder.warning(scaler, "FailedComputeMetricsReplicas", f"invalid metrics ({number} invalid out of {number}), first error is: {first}")
+        self.recorder.warning(
+            scaler,
+            "FailedComputeMetricsReplicas",
+            f"invalid metrics ({number} invalid out of {number}), first error is: {first}",
+        )
         return PERIOD
 
     def _young(self, scaler: Obj) -> bool:
@@ -49,5 +64,11 @@ class HorizontalPodAutoscalers(Controller):
         for kind, status, reason, message in conditions:
             old = before.get(kind)
             since = old["lastTransitionTime"] if old and old["status"] == status else now()
-            listed.append({"type": kind, "status": status, "reason": reason, "message": message, "lastTransitionTime": since})
-        self.client.set_status(self.resource, scaler, {"currentReplicas": replicas, "desiredReplicas": 0, "currentMetrics": None, "conditions": listed})
+            listed.append(
+                {"type": kind, "status": status, "reason": reason, "message": message, "lastTransitionTime": since}
+            )
+        self.client.set_status(
+            self.resource,
+            scaler,
+            {"currentReplicas": replicas, "desiredReplicas": 0, "currentMetrics": None, "conditions": listed},
+        )

@@ -4,7 +4,18 @@ import time
 
 from lab.cluster.controllers import pods
 from lab.cluster.controllers.base import Controller
-from lab.cluster.objects import Obj, at, condition, epoch, is_controlled_by, is_deleting, is_true, name_of, now, random_suffix
+from lab.cluster.objects import (
+    Obj,
+    at,
+    condition,
+    epoch,
+    is_controlled_by,
+    is_deleting,
+    is_true,
+    name_of,
+    now,
+    random_suffix,
+)
 from lab.cluster.store import Event
 
 INDEX = "batch.kubernetes.io/job-completion-index"
@@ -43,12 +54,28 @@ class Jobs(Controller):
         if why:
             return self._end(job, "Failed", *why, started, active, failed, succeeded)
         if self._is_complete(spec, active, succeeded):
-            return self._end(job, "Complete", "CompletionsReached", "Reached expected number of succeeded pods", started, active, failed, succeeded)
+            return self._end(
+                job,
+                "Complete",
+                "CompletionsReached",
+                "Reached expected number of succeeded pods",
+                started,
+                active,
+                failed,
+                succeeded,
+            )
         wait = self._backoff(failed)
         if not wait:
             self._scale(job, active, succeeded)
         active = [p for p in self.client.list("pods", namespace) if is_controlled_by(p, job) and pods.is_active(p)]
-        self._report(job, started, active, failed, succeeded, [c for c in at(job, "status", "conditions", default=[]) if c["type"] != "Suspended"])
+        self._report(
+            job,
+            started,
+            active,
+            failed,
+            succeeded,
+            [c for c in at(job, "status", "conditions", default=[]) if c["type"] != "Suspended"],
+        )
         deadline = spec.get("activeDeadlineSeconds")
         waits = [wait] if wait else []
         if deadline is not None:
@@ -65,7 +92,9 @@ class Jobs(Controller):
 
     def _why_failed(self, job: Obj, active: list[Obj], failed: list[Obj], started: str) -> tuple[str, str] | None:
         spec = job["spec"]
-        restarts = sum(s.get("restartCount", 0) for p in active for s in at(p, "status", "containerStatuses", default=[]))
+        restarts = sum(
+            s.get("restartCount", 0) for p in active for s in at(p, "status", "containerStatuses", default=[])
+        )
         if at(spec, "template", "spec", "restartPolicy") != "OnFailure":
             restarts = 0
         limit = spec.get("backoffLimit", 6)
@@ -105,7 +134,9 @@ class Jobs(Controller):
 
     def _create(self, job: Obj, index: int) -> Obj:
         indexed = job["spec"].get("completionMode") == "Indexed"
-        pod = pods.from_template(job, job["spec"]["template"], name=f"{name_of(job)}-{index}-{random_suffix()}" if indexed else "")
+        pod = pods.from_template(
+            job, job["spec"]["template"], name=f"{name_of(job)}-{index}-{random_suffix()}" if indexed else ""
+        )
         if indexed:
             pod["metadata"]["annotations"][INDEX] = pod["metadata"]["labels"][INDEX] = str(index)
             for container in pod["spec"]["containers"]:
@@ -124,7 +155,15 @@ class Jobs(Controller):
         self._report(job, "", [], failed, succeeded, conditions)
 
     def _end(
-        self, job: Obj, kind: str, reason: str, message: str, started: str, active: list[Obj], failed: list[Obj], succeeded: list[Obj]
+        self,
+        job: Obj,
+        kind: str,
+        reason: str,
+        message: str,
+        started: str,
+        active: list[Obj],
+        failed: list[Obj],
+        succeeded: list[Obj],
     ) -> float | None:
         for pod in active:
             self.client.delete("pods", pod)
@@ -142,7 +181,15 @@ class Jobs(Controller):
         return None
 
     def _report(
-        self, job: Obj, started: str, active: list[Obj], failed: list[Obj], succeeded: list[Obj], conditions: list[Obj], *, completed: bool = False
+        self,
+        job: Obj,
+        started: str,
+        active: list[Obj],
+        failed: list[Obj],
+        succeeded: list[Obj],
+        conditions: list[Obj],
+        *,
+        completed: bool = False,
     ) -> None:
         ready = len([pod for pod in active if pods.is_ready(pod)])
         counts = {"active": len(active), "failed": len(failed), "succeeded": len(succeeded)}
@@ -188,6 +235,11 @@ def _ranges(numbers: list[int]) -> str:
 
 def _condition(kind: str, reason: str, message: str) -> Obj:
     moment = now()
-    return {"type": kind, "status": "True", "reason": reason, "message": message, "lastProbeTime": moment, "lastTransitionTime": moment}
-
-
+    return {
+        "type": kind,
+        "status": "True",
+        "reason": reason,
+        "message": message,
+        "lastProbeTime": moment,
+        "lastTransitionTime": moment,
+    }

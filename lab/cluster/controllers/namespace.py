@@ -20,7 +20,9 @@ class Namespaces(Controller):
                 left += 1
                 if not is_deleting(obj):
                     self.client.delete(resource, obj)
-        if left and any(store.list(resource, name) for resource in store.resources() if resource not in ("namespaces",)):
+        if left and any(
+            store.list(resource, name) for resource in store.resources() if resource not in ("namespaces",)
+        ):
             return LOOK_AGAIN
         self._finish(found)
         return None
@@ -37,5 +39,3 @@ class Namespaces(Controller):
             registry.store.put(key, current | {"spec": {"finalizers": kept}})
         else:
             registry.store.delete(key)
-
-

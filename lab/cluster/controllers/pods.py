@@ -3,7 +3,21 @@
 from collections.abc import Callable
 
 from lab.cluster.client import Client
-from lab.cluster.objects import Obj, at, condition, controller_of, copy, epoch, is_controlled_by, is_deleting, is_true, labels_of, name_of, namespace_of, owner_reference
+from lab.cluster.objects import (
+    Obj,
+    at,
+    condition,
+    controller_of,
+    copy,
+    epoch,
+    is_controlled_by,
+    is_deleting,
+    is_true,
+    labels_of,
+    name_of,
+    namespace_of,
+    owner_reference,
+)
 from lab.cluster.selectors import selects
 
 Change = Callable[[Obj], None]
@@ -39,7 +53,14 @@ def owned(client: Client, owner: Obj, *, adopt: bool = True) -> list[Obj]:
             found.append(pod)
         elif mine and adopt and not is_deleting(pod):
             client.change("pods", pod, _release(owner))
-        elif fits and adopt and controller_of(pod) is None and not is_deleting(pod) and not is_deleting(owner) and is_active(pod):
+        elif (
+            fits
+            and adopt
+            and controller_of(pod) is None
+            and not is_deleting(pod)
+            and not is_deleting(owner)
+            and is_active(pod)
+        ):
             adopted = client.change("pods", pod, _adopt(owner))
             if adopted is not None:
                 found.append(adopted)
@@ -81,5 +102,10 @@ def deletion_order(pod: Obj) -> tuple[bool, int, bool, float, float]:
     """Sorts first what is best deleted: unassigned, pending, not ready, more restarts, younger."""
     phase = {"Pending": 0, "Unknown": 1}.get(at(pod, "status", "phase", default=""), 2)
     restarts = max((s.get("restartCount", 0) for s in at(pod, "status", "containerStatuses", default=[])), default=0)
-    return (bool(at(pod, "spec", "nodeName")), phase, is_ready(pod), -restarts, -epoch(pod["metadata"]["creationTimestamp"]))
-
+    return (
+        bool(at(pod, "spec", "nodeName")),
+        phase,
+        is_ready(pod),
+        -restarts,
+        -epoch(pod["metadata"]["creationTimestamp"]),
+    )

@@ -57,12 +57,26 @@ class ReplicaSets(Controller):
         if owner["kind"] == "ReplicaSet":
             status["terminatingReplicas"] = len([p for p in mine if is_deleting(p)])
         labeled = len([pod for pod in active if wanted <= labels_of(pod).items()])
-        for key, count in (("fullyLabeledReplicas", labeled), ("readyReplicas", len(ready)), ("availableReplicas", len(available))):
+        for key, count in (
+            ("fullyLabeledReplicas", labeled),
+            ("readyReplicas", len(ready)),
+            ("availableReplicas", len(available)),
+        ):
             if count:
                 status[key] = count
         if failure is not None:
-            old = next((c for c in at(owner, "status", "conditions", default=[]) if c["type"] == "ReplicaFailure"), None)
+            old = next(
+                (c for c in at(owner, "status", "conditions", default=[]) if c["type"] == "ReplicaFailure"), None
+            )
             since = old["lastTransitionTime"] if old else now()
-            status["conditions"] = [{"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": str(failure), "lastTransitionTime": since}]
+            status["conditions"] = [
+                {
+                    "type": "ReplicaFailure",
+                    "status": "True",
+                    "reason": "FailedCreate",
+                    "message": str(failure),
+                    "lastTransitionTime": since,
+                }
+            ]
         self.client.set_status(self.resource, owner, status)
         return float(seconds) if len(available) < len(ready) else None

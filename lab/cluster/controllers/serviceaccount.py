@@ -34,7 +34,10 @@ class ServiceAccounts(Controller):
         data = {"ca.crt": self.authority}
         if bundle is None:
             annotations = {"kubernetes.io/description": DESCRIPTION}
-            self.client.create("configmaps", {"metadata": {"name": ROOT_CA, "namespace": name, "annotations": annotations}, "data": data})
+            self.client.create(
+                "configmaps",
+                {"metadata": {"name": ROOT_CA, "namespace": name, "annotations": annotations}, "data": data},
+            )
         elif bundle.get("data") != data:
             self.client.update("configmaps", bundle | {"data": data})
         return None

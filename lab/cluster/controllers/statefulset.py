@@ -75,7 +75,9 @@ class StatefulSets(Controller):
         for template in at(owner, "spec", "volumeClaimTemplates", default=[]):
             self._claim(owner, pod, template, pod_name)
         self.client.create("pods", pod)
-        self.recorder.normal(owner, "SuccessfulCreate", f"create Pod {pod_name} in StatefulSet {name_of(owner)} successful")
+        self.recorder.normal(
+            owner, "SuccessfulCreate", f"create Pod {pod_name} in StatefulSet {name_of(owner)} successful"
+        )
 
     def _claim(self, owner: Obj, pod: Obj, template: Obj, pod_name: str) -> None:
         """The Pod's own claim, made unless it is there from before."""
@@ -103,7 +105,11 @@ class StatefulSets(Controller):
             "currentRevision": newest if done else before,
         }  # fmt: skip
         current = len(updated) if status["currentRevision"] == newest else len(active) - len(updated)
-        for key, count in (("readyReplicas", len(ready)), ("updatedReplicas", len(updated)), ("currentReplicas", current)):
+        for key, count in (
+            ("readyReplicas", len(ready)),
+            ("updatedReplicas", len(updated)),
+            ("currentReplicas", current),
+        ):
             if count:
                 status[key] = count
         self.client.set_status(self.resource, owner, status)

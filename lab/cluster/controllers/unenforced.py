@@ -17,7 +17,10 @@ class Unenforced(Controller):
         if event.kind == "ADDED" and event.key[0] in WHY:
             self._say(event.obj, WHY[event.key[0]])
         if event.kind == "ADDED" and event.key[0] == "services" and event.obj["spec"].get("type") == "LoadBalancer":
-            self._say(event.obj, "This cluster has no load balancers: the Service is reached by its cluster IP and its node port.")
+            self._say(
+                event.obj,
+                "This cluster has no load balancers: the Service is reached by its cluster IP and its node port.",
+            )
 
     def enqueue_all(self) -> None:
         """Each was told when it was made."""

@@ -62,7 +62,9 @@ class PersistentVolumes(Controller):
             return LOOK_AGAIN
         self._told[uid_of(claim)] = time.monotonic()
         if not at(claim, "spec", "storageClassName"):
-            self.recorder.normal(claim, "FailedBinding", "no persistent volumes available for this claim and no storage class is set")
+            self.recorder.normal(
+                claim, "FailedBinding", "no persistent volumes available for this claim and no storage class is set"
+            )
         else:
             self._no_provisioner(claim)
         return LOOK_AGAIN
@@ -83,7 +85,10 @@ class PersistentVolumes(Controller):
         for volume in self.client.list(VOLUMES):
             reserved = at(volume, "spec", "claimRef")
             if reserved:
-                if (reserved.get("namespace"), reserved.get("name")) == (namespace_of(claim), name_of(claim)) and reserved.get("uid") in (None, uid_of(claim)):
+                if (reserved.get("namespace"), reserved.get("name")) == (
+                    namespace_of(claim),
+                    name_of(claim),
+                ) and reserved.get("uid") in (None, uid_of(claim)):
                     return volume
                 continue
             suits = (
@@ -115,7 +120,11 @@ class PersistentVolumes(Controller):
         self.client.change(VOLUMES, volume, take)
         self._phase(name_of(volume), "Bound")
         self.client.change(CLAIMS, claim, give)
-        status = {"phase": "Bound", "accessModes": volume["spec"]["accessModes"], "capacity": volume["spec"]["capacity"]}
+        status = {
+            "phase": "Bound",
+            "accessModes": volume["spec"]["accessModes"],
+            "capacity": volume["spec"]["capacity"],
+        }
         self.client.set_status(CLAIMS, claim, status)
 
     def _phase(self, name: str, phase: str) -> None:
@@ -128,7 +137,10 @@ class PersistentVolumes(Controller):
         users = [
             pod
             for pod in self.client.list("pods", namespace_of(claim))
-            if any(at(v, "persistentVolumeClaim", "claimName") == name_of(claim) for v in at(pod, "spec", "volumes", default=[]))
+            if any(
+                at(v, "persistentVolumeClaim", "claimName") == name_of(claim)
+                for v in at(pod, "spec", "volumes", default=[])
+            )
             and at(pod, "status", "phase") not in ("Succeeded", "Failed")
         ]
         if not users:
@@ -158,5 +170,3 @@ class PersistentVolumes(Controller):
         if is_deleting(volume) and at(volume, "status", "phase") != "Bound":
             self._unprotect(VOLUMES, volume, VOLUME_PROTECTION)
         return None
-
-

@@ -85,7 +85,9 @@ class Engine:
 
     async def __aenter__(self) -> "Engine":
         connector = aiohttp.UnixConnector(self._path, limit=0) if self._path else aiohttp.TCPConnector(limit=0)
-        self._session = aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=None, sock_connect=10))
+        self._session = aiohttp.ClientSession(
+            connector=connector, timeout=aiohttp.ClientTimeout(total=None, sock_connect=10)
+        )
         version = await self.json("GET", "/version")
         newest = tuple(int(part) for part in str(version["ApiVersion"]).split("."))
         self._prefix = "/v{}.{}".format(*min(newest, NEWEST_API))
@@ -96,7 +98,9 @@ class Engine:
 
     # ------------------------------------------------------------------ requests
 
-    async def json(self, method: str, url_path: str, body: Any = None, *, data: bytes | None = None, **query: str) -> Any:
+    async def json(
+        self, method: str, url_path: str, body: Any = None, *, data: bytes | None = None, **query: str
+    ) -> Any:
         """The engine's answer, decoded; None when it is empty."""
         url = f"{self._base}{self._prefix}{url_path}" + (f"?{urlencode(query)}" if query else "")
         headers = {"Content-Type": "application/x-tar"} if data is not None else {}
@@ -134,7 +138,11 @@ class Engine:
             ("Host", "docker"), ("Connection", "Upgrade"), ("Upgrade", "tcp"), ("Content-Type", "application/json"),
             ("Content-Length", str(len(body))),
         ]  # fmt: skip
-        for event in (h11.Request(method="POST", target=self._prefix + path, headers=headers), h11.Data(body), h11.EndOfMessage()):
+        for event in (
+            h11.Request(method="POST", target=self._prefix + path, headers=headers),
+            h11.Data(body),
+            h11.EndOfMessage(),
+        ):
             writer.write(cast(bytes, http.send(event)))
         await writer.drain()
         while (answer := http.next_event()) is h11.NEED_DATA:
@@ -193,7 +201,12 @@ class Engine:
 
     async def logs(self, container: str, *, follow: bool, options: dict[str, str]) -> AsyncIterator[bytes]:
         """The log, both streams in the order written. Options: tail, timestamps, since_seconds or since_time."""
-        query = {"stdout": "1", "stderr": "1", "follow": "1" if follow else "0", "timestamps": options.get("timestamps", "false")}
+        query = {
+            "stdout": "1",
+            "stderr": "1",
+            "follow": "1" if follow else "0",
+            "timestamps": options.get("timestamps", "false"),
+        }
         if "tail" in options:
             query["tail"] = options["tail"]
         if "since_seconds" in options:
@@ -213,7 +226,9 @@ class Engine:
                         yield chunk
                         continue
                     buffer += chunk
-                    while len(buffer) >= FRAME.size and len(buffer) >= FRAME.size + FRAME.unpack(buffer[: FRAME.size])[1]:
+                    while (
+                        len(buffer) >= FRAME.size and len(buffer) >= FRAME.size + FRAME.unpack(buffer[: FRAME.size])[1]
+                    ):
                         end = FRAME.size + FRAME.unpack(buffer[: FRAME.size])[1]
                         yield bytes(buffer[FRAME.size : end])
                         del buffer[:end]
@@ -222,7 +237,9 @@ class Engine:
 
     # ---------------------------------------------------------------------- exec
 
-    async def exec_create(self, container: str, command: Sequence[str], *, tty: bool = False, stdin: bool = False) -> str:
+    async def exec_create(
+        self, container: str, command: Sequence[str], *, tty: bool = False, stdin: bool = False
+    ) -> str:
         config = {"AttachStdout": True, "AttachStderr": not tty, "AttachStdin": stdin, "Tty": tty, "Cmd": list(command)}
         return str((await self.json("POST", f"/containers/{container}/exec", config))["Id"])
 

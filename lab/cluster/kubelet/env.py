@@ -82,7 +82,10 @@ def _referenced(client: Client, pod: Obj, container: Obj, source: Obj) -> str | 
         return downward_field(pod, source["fieldRef"]["fieldPath"])
     if source.get("resourceFieldRef"):
         return resource_field(pod, {"containerName": container["name"]} | source["resourceFieldRef"])
-    for kind, resource, shown in (("configMapKeyRef", "configmaps", "configmap"), ("secretKeyRef", "secrets", "secret")):
+    for kind, resource, shown in (
+        ("configMapKeyRef", "configmaps", "configmap"),
+        ("secretKeyRef", "secrets", "secret"),
+    ):
         reference = source.get(kind)
         if reference:
             found = client.get(resource, namespace_of(pod), reference.get("name", ""))
@@ -94,7 +97,9 @@ def _referenced(client: Client, pod: Obj, container: Obj, source: Obj) -> str | 
             if found is None:
                 raise ConfigError(f'{shown} "{reference.get("name", "")}" not found')
             title = "Secret" if shown == "secret" else "ConfigMap"
-            raise ConfigError(f"couldn't find key {reference['key']} in {title} {namespace_of(pod)}/{reference['name']}")
+            raise ConfigError(
+                f"couldn't find key {reference['key']} in {title} {namespace_of(pod)}/{reference['name']}"
+            )
     return None
 
 

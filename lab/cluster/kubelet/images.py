@@ -38,7 +38,7 @@ def reference(image: str) -> Reference:
     name, at, digest = image.partition("@")
     last = name.rpartition("/")[2]
     repository, colon, tag = name.rpartition(":") if ":" in last else (name, "", "")
-    first, slash, rest = repository.partition("/")
+    first, slash, _ = repository.partition("/")
     if not slash or not ("." in first or ":" in first or first == "localhost"):
         repository = f"{HUB}/{repository}" if slash else f"{HUB}/library/{repository}"
     return Reference(repository, at or ":", digest if at else tag if colon else "latest")
@@ -71,7 +71,11 @@ class Images:
             notify("Warning", "ErrImageNeverPull", why)
             raise ImageError("ErrImageNeverPull", why)
         if present is not None and policy != "Always":
-            notify("Normal", "Pulled", f'Container image "{image}" already present on machine and can be accessed by the pod')
+            notify(
+                "Normal",
+                "Pulled",
+                f'Container image "{image}" already present on machine and can be accessed by the pod',
+            )
             return present
         return await self._pull(image, present, notify)
 
@@ -91,7 +95,11 @@ class Images:
             raise ImageError("ErrImagePull", f'image "{image}" went away while it was pulled')
         took = go_seconds(time.monotonic() - began)
         size = found.get("Size", 0)
-        notify("Normal", "Pulled", f'Successfully pulled image "{image}" in {took} ({took} including waiting). Image size: {size} bytes.')
+        notify(
+            "Normal",
+            "Pulled",
+            f'Successfully pulled image "{image}" in {took} ({took} including waiting). Image size: {size} bytes.',
+        )
         return found
 
     async def _shared_pull(self, image: str) -> None:

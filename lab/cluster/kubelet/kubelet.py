@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from lab.cluster.client import Client
 from lab.cluster.events import Recorder
-from lab.cluster.kubelet.engine import Engine, EngineError
+from lab.cluster.kubelet.engine import EngineError
 from lab.cluster.kubelet.images import Images
 from lab.cluster.kubelet.podstatus import RUNNING, Container
 from lab.cluster.kubelet.runtime import CLUSTER_LABEL, UID_LABEL, Runtime
@@ -23,7 +23,9 @@ RECONNECT_SECONDS = 1.0
 
 
 class Kubelet(TokenSource):
-    def __init__(self, client: Client, runtime: Runtime, node: str, address: str, make_token: Callable[[Obj, int, str], str]) -> None:
+    def __init__(
+        self, client: Client, runtime: Runtime, node: str, address: str, make_token: Callable[[Obj, int, str], str]
+    ) -> None:
         self.client, self.runtime, self.engine = client, runtime, runtime.engine
         self.node, self.address = node, address
         self.recorder = Recorder(client, "kubelet", node)
@@ -132,6 +134,9 @@ class Kubelet(TokenSource):
             return identity
         if known is None or not known.id:
             reason = known.reason if known else "ContainerCreating"
-            shown = {"ErrImagePull": "image can't be pulled", "ImagePullBackOff": "trying and failing to pull image"}.get(reason, reason)
+            shown = {
+                "ErrImagePull": "image can't be pulled",
+                "ImagePullBackOff": "trying and failing to pull image",
+            }.get(reason, reason)
             raise bad_request(f'container "{container}" in pod "{name_of(pod)}" is waiting to start: {shown}')
         return known.id

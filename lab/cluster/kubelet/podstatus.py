@@ -75,24 +75,36 @@ def phase_of(pod: Obj, init: list[Container], regular: list[Container], *, ended
     policy = pod["spec"]["restartPolicy"]
     if any(c.failed for c in init) and (policy == "Never" or ended):
         return "Failed"
-    if ended or (policy != "Always" and all(c.phase == TERMINATED for c in regular)):
-        if all(c.phase == TERMINATED for c in regular):
-            if all(c.succeeded for c in regular):
-                return "Succeeded"
-            if policy == "Never" or ended:
-                return "Failed"
+    if (ended or policy != "Always") and all(c.phase == TERMINATED for c in regular):
+        if all(c.succeeded for c in regular):
+            return "Succeeded"
+        if policy == "Never" or ended:
+            return "Failed"
     if any(c.phase != WAITING or c.restarts or c.last for c in regular):
         return "Running"
     return "Pending"
 
 
-def pod_status(pod: Obj, init: list[Container], regular: list[Container], *, sandbox_ready: bool, address: str, host: str, ended: bool) -> Obj:
+def pod_status(
+    pod: Obj,
+    init: list[Container],
+    regular: list[Container],
+    *,
+    sandbox_ready: bool,
+    address: str,
+    host: str,
+    ended: bool,
+) -> Obj:
     """The whole status. Conditions that do not change keep their time of transition."""
     old = pod.get("status") or {}
     specs = {c["name"]: c for field_name in ("initContainers", "containers") for c in pod["spec"].get(field_name) or []}
     phase = phase_of(pod, init, regular, ended=ended)
     status: Obj = {key: old[key] for key in ("qosClass", "nominatedNodeName") if key in old}
-    status |= {"phase": phase, "observedGeneration": pod["metadata"].get("generation", 1), "startTime": old.get("startTime") or now()}
+    status |= {
+        "phase": phase,
+        "observedGeneration": pod["metadata"].get("generation", 1),
+        "startTime": old.get("startTime") or now(),
+    }
     status["conditions"] = _conditions(pod, phase, init, regular, specs, sandbox_ready=sandbox_ready)
     status |= {"hostIP": host, "hostIPs": [{"ip": host}]}
     if address:
@@ -109,7 +121,9 @@ def regular_started(regular: list[Container]) -> bool:
     return any(c.phase != WAITING for c in regular)
 
 
-def _conditions(pod: Obj, phase: str, init: list[Container], regular: list[Container], specs: dict[str, Obj], *, sandbox_ready: bool) -> list[Obj]:
+def _conditions(
+    pod: Obj, phase: str, init: list[Container], regular: list[Container], specs: dict[str, Obj], *, sandbox_ready: bool
+) -> list[Obj]:
     before = {c["type"]: c for c in at(pod, "status", "conditions", default=[])}
     completed = phase in ("Succeeded", "Failed")
     waiting_init = [c.name for c in init if not (c.succeeded or (_sidecar(specs[c.name]) and c.started))]
@@ -120,13 +134,25 @@ def _conditions(pod: Obj, phase: str, init: list[Container], regular: list[Conta
     if phase == "Succeeded" or not waiting_init:
         wanted.append(("Initialized", True, "PodCompleted" if phase == "Succeeded" else "", ""))
     else:
-        wanted.append(("Initialized", False, "ContainersNotInitialized", f"containers with incomplete status: [{' '.join(waiting_init)}]"))
+        wanted.append(
+            (
+                "Initialized",
+                False,
+                "ContainersNotInitialized",
+                f"containers with incomplete status: [{' '.join(waiting_init)}]",
+            )
+        )
     why = f"containers with unready status: [{' '.join(unready)}]"
     reason = {"Succeeded": "PodCompleted", "Failed": "PodFailed"}.get(phase, "ContainersNotReady")
     containers_ready = not unready and not completed
     detail = "" if completed else why
     wanted += [
-        ("Ready", containers_ready and not unmet, "ReadinessGatesNotReady" if containers_ready else reason, detail if unready else ""),
+        (
+            "Ready",
+            containers_ready and not unmet,
+            "ReadinessGatesNotReady" if containers_ready else reason,
+            detail if unready else "",
+        ),
         ("ContainersReady", containers_ready, reason, detail),
     ]
     found = [_condition(pod, before.get(kind), kind, ok, why_not, text) for kind, ok, why_not, text in wanted]
@@ -145,7 +171,13 @@ def _sidecar(spec: Obj) -> bool:
 def _condition(pod: Obj, before: Obj | None, kind: str, ok: bool, reason: str, message: str) -> Obj:
     status = "True" if ok else "False"
     since = before["lastTransitionTime"] if before and before["status"] == status else now()
-    found: Obj = {"type": kind, "status": status, "lastProbeTime": None, "lastTransitionTime": since, "observedGeneration": pod["metadata"].get("generation", 1)}
+    found: Obj = {
+        "type": kind,
+        "status": status,
+        "lastProbeTime": None,
+        "lastTransitionTime": since,
+        "observedGeneration": pod["metadata"].get("generation", 1),
+    }
     if reason and (not ok or reason == "PodCompleted"):
         found["reason"] = reason
         if message:
@@ -162,7 +194,10 @@ def terminated(state: Obj, identity: str, message: str) -> Obj:
         "containerID": f"docker://{identity}",
     }  # fmt: skip
     if state.get("Error"):
-        found["reason"], message = "StartError", f"failed to create containerd task: failed to create shim task: {state['Error']}"
+        found["reason"], message = (
+            "StartError",
+            f"failed to create containerd task: failed to create shim task: {state['Error']}",
+        )
         found["exitCode"] = 128
     return found | ({"message": message} if message else {})
 

@@ -15,22 +15,22 @@ FIRST_PROBE = {"liveness": 1.0, "readiness": 0.5, "startup": 0.5}
 AGENT = "kube-probe/1.36"
 
 
-class ProbeFailure(Exception):
+class ProbeError(Exception):
     """Why a probe failed, as its event says it."""
 
 
 def port_of(container: Obj, port: int | str) -> int:
-    """A port by number or by its name in the container. ProbeFailure when there is none of that name."""
+    """A port by number or by its name in the container. ProbeError when there is none of that name."""
     if isinstance(port, int) or str(port).isdigit():
         return int(port)
     for known in container.get("ports") or []:
         if known.get("name") == port:
             return int(known["containerPort"])
-    raise ProbeFailure(f'invalid port: "{port}"')
+    raise ProbeError(f'invalid port: "{port}"')
 
 
 async def check(engine: Engine, identity: str, container: Obj, probe: Obj, address: str) -> None:
-    """Ask once. ProbeFailure when the answer is no."""
+    """Ask once. ProbeError when the answer is no."""
     seconds = float(probe.get("timeoutSeconds", 1))
     if probe.get("exec"):
         await _exec(engine, identity, probe["exec"]["command"], seconds)
@@ -39,34 +39,41 @@ async def check(engine: Engine, identity: str, container: Obj, probe: Obj, addre
     elif probe.get("tcpSocket"):
         await _tcp(container, probe["tcpSocket"], address, seconds)
     else:
-        raise ProbeFailure("probes of this kind are not supported by this cluster")
+        raise ProbeError("probes of this kind are not supported by this cluster")
 
 
 async def _exec(engine: Engine, identity: str, command: list[str], seconds: float) -> None:
     try:
         code, out = await engine.run(identity, command, seconds)
     except TimeoutError as error:
-        raise ProbeFailure(f'command timed out: "{" ".join(command)}" timed out after {seconds:g}s') from error
+        raise ProbeError(f'command timed out: "{" ".join(command)}" timed out after {seconds:g}s') from error
     except EngineError as error:
-        raise ProbeFailure(str(error)) from error
+        raise ProbeError(str(error)) from error
     if code:
-        raise ProbeFailure(out.decode(errors="replace")[:10240])
+        raise ProbeError(out.decode(errors="replace")[:10240])
 
 
 async def http_get(container: Obj, action: Obj, address: str, seconds: float) -> None:
     """GET; anything from 200 to 399 is well."""
     host = action.get("host") or address
-    url = f"{action.get('scheme', 'HTTP').lower()}://{host}:{port_of(container, action['port'])}{action.get('path', '/')}"
+    url = (
+        f"{action.get('scheme', 'HTTP').lower()}://{host}:{port_of(container, action['port'])}{action.get('path', '/')}"
+    )
     headers = {"User-Agent": AGENT, "Accept": "*/*"} | {h["name"]: h["value"] for h in action.get("httpHeaders") or []}
     timeout = aiohttp.ClientTimeout(total=seconds)
     try:
-        async with aiohttp.ClientSession(timeout=timeout) as session, session.get(url, headers=headers, ssl=False, allow_redirects=True) as answer:
+        async with (
+            aiohttp.ClientSession(timeout=timeout) as session,
+            session.get(url, headers=headers, ssl=False, allow_redirects=True) as answer,
+        ):
             if not 200 <= answer.status < 400:
-                raise ProbeFailure(f"HTTP probe failed with statuscode: {answer.status}")
+                raise ProbeError(f"HTTP probe failed with statuscode: {answer.status}")
     except TimeoutError as error:
-        raise ProbeFailure(f'Get "{url}": context deadline exceeded (Client.Timeout exceeded while awaiting headers)') from error
+        raise ProbeError(
+            f'Get "{url}": context deadline exceeded (Client.Timeout exceeded while awaiting headers)'
+        ) from error
     except (aiohttp.ClientError, OSError) as error:
-        raise ProbeFailure(f'Get "{url}": {_dial(host, port_of(container, action["port"]), error)}') from error
+        raise ProbeError(f'Get "{url}": {_dial(host, port_of(container, action["port"]), error)}') from error
 
 
 async def _tcp(container: Obj, action: Obj, address: str, seconds: float) -> None:
@@ -75,9 +82,9 @@ async def _tcp(container: Obj, action: Obj, address: str, seconds: float) -> Non
         async with asyncio.timeout(seconds):
             _, writer = await asyncio.open_connection(host, port)
     except TimeoutError as error:
-        raise ProbeFailure(f"dial tcp {host}:{port}: i/o timeout") from error
+        raise ProbeError(f"dial tcp {host}:{port}: i/o timeout") from error
     except OSError as error:
-        raise ProbeFailure(_dial(host, port, error)) from error
+        raise ProbeError(_dial(host, port, error)) from error
     writer.close()
 
 
@@ -91,7 +98,14 @@ def _dial(host: str, port: int, error: BaseException) -> str:
 class Prober:
     """One probe of one running container. ``changed`` is told the result when it turns, ``failed`` each failure."""
 
-    def __init__(self, kind: str, ask: Callable[[], Any], probe: Obj, changed: Callable[[str, bool], None], failed: Callable[[str, str], None]) -> None:
+    def __init__(
+        self,
+        kind: str,
+        ask: Callable[[], Any],
+        probe: Obj,
+        changed: Callable[[str, bool], None],
+        failed: Callable[[str, str], None],
+    ) -> None:
         self.kind, self.ask, self.probe, self.changed, self.failed = kind, ask, probe, changed, failed
         self.task = asyncio.ensure_future(self._run())
 
@@ -103,7 +117,7 @@ class Prober:
             try:
                 await self.ask()
                 good, bad = good + 1, 0
-            except ProbeFailure as failure:
+            except ProbeError as failure:
                 good, bad = 0, bad + 1
                 self.failed(self.kind, str(failure))
             if good == max(1, self.probe.get("successThreshold", 1)):
@@ -119,7 +133,7 @@ class Prober:
 
 
 async def run_hook(engine: Engine, identity: str, container: Obj, hook: Obj, address: str, seconds: float) -> None:
-    """A lifecycle hook. ProbeFailure when it fails."""
+    """A lifecycle hook. ProbeError when it fails."""
     if hook.get("sleep"):
         await asyncio.sleep(min(float(at(hook, "sleep", "seconds", default=0)), seconds))
     elif hook.get("exec"):

@@ -12,7 +12,11 @@ from lab.cluster.objects import Obj, at, name_of, namespace_of, uid_of
 NETWORK = "kubernetes"
 POD_NETWORK, GATEWAY = "10.244.0.0/24", "10.244.0.1"
 CLUSTER_LABEL, UID_LABEL = "io.kubernetes.cluster", "io.kubernetes.pod.uid"
-CONTAINER_LABEL, ATTEMPT_LABEL, HASH_LABEL = "io.kubernetes.container.name", "io.kubernetes.container.restartCount", "io.kubernetes.container.hash"
+CONTAINER_LABEL, ATTEMPT_LABEL, HASH_LABEL = (
+    "io.kubernetes.container.name",
+    "io.kubernetes.container.restartCount",
+    "io.kubernetes.container.hash",
+)
 SANDBOX = "POD"  # the name under which the sandbox goes among a Pod's containers
 DOMAIN = "cluster.local"
 HOSTS = (
@@ -51,7 +55,12 @@ class Runtime:
         except EngineError as error:
             if error.status != 404:
                 raise
-            config = {"Name": NETWORK, "Driver": "bridge", "IPAM": {"Config": [{"Subnet": POD_NETWORK, "Gateway": GATEWAY}]}, "Labels": {CLUSTER_LABEL: self.cluster}}
+            config = {
+                "Name": NETWORK,
+                "Driver": "bridge",
+                "IPAM": {"Config": [{"Subnet": POD_NETWORK, "Gateway": GATEWAY}]},
+                "Labels": {CLUSTER_LABEL: self.cluster},
+            }
             await self.engine.json("POST", "/networks/create", config)
 
     async def start_sandbox(self, pod: Obj, volumes: dict[str, Source], attempt: int) -> Sandbox:
@@ -60,7 +69,11 @@ class Runtime:
         spec = pod["spec"]
         host_network = bool(spec.get("hostNetwork"))
         hostname = spec.get("hostname") or name_of(pod)[:63]
-        host: Obj = {"NetworkMode": "host" if host_network else NETWORK, "Mounts": sandbox_mounts(volumes, labels), "ReadonlyRootfs": False}
+        host: Obj = {
+            "NetworkMode": "host" if host_network else NETWORK,
+            "Mounts": sandbox_mounts(volumes, labels),
+            "ReadonlyRootfs": False,
+        }
         if spec.get("hostIPC"):
             host["IpcMode"] = "host"
         else:
@@ -68,7 +81,14 @@ class Runtime:
         sysctls = {s["name"]: s["value"] for s in at(spec, "securityContext", "sysctls", default=[])}
         if sysctls:
             host["Sysctls"] = sysctls
-        config: Obj = {"Image": self.pause_image, "Entrypoint": ["sh", "-c"], "Cmd": [PAUSE], "Labels": labels, "HostConfig": host, "User": "0"}
+        config: Obj = {
+            "Image": self.pause_image,
+            "Entrypoint": ["sh", "-c"],
+            "Cmd": [PAUSE],
+            "Labels": labels,
+            "HostConfig": host,
+            "User": "0",
+        }
         if host_network:
             config["Cmd"] = ["trap 'exit 0' TERM INT; while :; do sleep 86400 & wait $!; done"]
         else:
@@ -98,7 +118,12 @@ class Runtime:
             own = f"{hostname}.{spec['subdomain']}.{namespace_of(pod)}.svc.{DOMAIN}\t{hostname}"
         own_line = f"%s\t{own}\n"
         if spec.get("hostAliases"):
-            lines = ["", "# Entries added by HostAliases.", *("\t".join([a["ip"], *a.get("hostnames", [])]) for a in spec["hostAliases"]), ""]
+            lines = [
+                "",
+                "# Entries added by HostAliases.",
+                *("\t".join([a["ip"], *a.get("hostnames", [])]) for a in spec["hostAliases"]),
+                "",
+            ]
             own_line += "\n".join(lines)
         return [f"HOSTS={chr(10).join(HOSTS)}\n", f"OWN={own_line}", f"RESOLV={self._resolv(pod)}"]
 
@@ -116,7 +141,14 @@ class Runtime:
         return "\n".join([*lines, *([f"options {' '.join(options)}"] if options else []), ""])
 
     async def create_container(
-        self, pod: Obj, container: Obj, image: Obj, sandbox: Sandbox, volumes: dict[str, Source], env: dict[str, str], attempt: int
+        self,
+        pod: Obj,
+        container: Obj,
+        image: Obj,
+        sandbox: Sandbox,
+        volumes: dict[str, Source],
+        env: dict[str, str],
+        attempt: int,
     ) -> str:
         """Create a container in the Pod's sandbox. ConfigError when the image does not suit the Pod's security context."""
         labels = self.labels(pod, container["name"], attempt) | {HASH_LABEL: container_hash(container)}
@@ -136,7 +168,9 @@ class Runtime:
             config["WorkingDir"] = expand(container["workingDir"], env)
         return await self._create(pod, container["name"], attempt, config)
 
-    def _host(self, pod: Obj, container: Obj, sandbox: Sandbox, volumes: dict[str, Source], labels: dict[str, str]) -> Obj:
+    def _host(
+        self, pod: Obj, container: Obj, sandbox: Sandbox, volumes: dict[str, Source], labels: dict[str, str]
+    ) -> Obj:
         shared = f"container:{sandbox.id}"
         context = container.get("securityContext") or {}
         host: Obj = {
@@ -223,10 +257,14 @@ def user_of(pod: Obj, container: Obj, image: Obj) -> str:
     user, group = value("runAsUser"), value("runAsGroup")
     own = str(at(image, "Config", "User", default=""))
     if value("runAsNonRoot") and (user == 0 or (user is None and own.split(":")[0] in ("", "0", "root"))):
-        why = "container's runAsUser breaks non-root policy" if user == 0 else "container has runAsNonRoot and image will run as root"
-        raise ConfigError(f'{why} (pod: "{name_of(pod)}_{namespace_of(pod)}({uid_of(pod)})", container: {container["name"]})')
+        why = (
+            "container's runAsUser breaks non-root policy"
+            if user == 0
+            else "container has runAsNonRoot and image will run as root"
+        )
+        raise ConfigError(
+            f'{why} (pod: "{name_of(pod)}_{namespace_of(pod)}({uid_of(pod)})", container: {container["name"]})'
+        )
     if user is None:
         return own
     return f"{user}:{group}" if group is not None else str(user)
-
-

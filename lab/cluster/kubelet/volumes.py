@@ -84,7 +84,9 @@ def _claimed(client: Client, pod: Obj, volume: Obj) -> Source:
     return Source(volume["name"], host_path=path, read_only=bool(reference.get("readOnly")))
 
 
-def _project(client: Client, tokens: TokenSource, pod: Obj, part: Obj, mode: int) -> Iterator[tuple[str, tuple[bytes, int]]]:
+def _project(
+    client: Client, tokens: TokenSource, pod: Obj, part: Obj, mode: int
+) -> Iterator[tuple[str, tuple[bytes, int]]]:
     """The files of one source of a projected volume."""
     if part.get("configMap") is not None:
         spec = part["configMap"]
@@ -175,24 +177,39 @@ def _link(tar: tarfile.TarFile, path: str, target: str) -> None:
 
 def mounts(found: dict[str, Source], container: Obj, labels: dict[str, str]) -> list[Obj]:
     """A container's mounts, as the engine takes them."""
-    return [_mount(found[m["name"]], m["mountPath"], m.get("subPath", ""), bool(m.get("readOnly")), labels) for m in container.get("volumeMounts") or []]
+    return [
+        _mount(found[m["name"]], m["mountPath"], m.get("subPath", ""), bool(m.get("readOnly")), labels)
+        for m in container.get("volumeMounts") or []
+    ]
 
 
 def sandbox_mounts(found: dict[str, Source], labels: dict[str, str]) -> list[Obj]:
     """The engine's volumes, all of them, under ``/volumes``."""
-    return [_mount(source, f"{ROOT}/{source.name}", "", False, labels) for source in found.values() if source.engine_volume]
+    return [
+        _mount(source, f"{ROOT}/{source.name}", "", False, labels) for source in found.values() if source.engine_volume
+    ]
 
 
 def _mount(source: Source, target: str, subpath: str, read_only: bool, labels: dict[str, str]) -> Obj:
     read_only = read_only or source.read_only
     if source.host_path:
         path = f"{source.host_path.rstrip('/')}/{subpath}" if subpath else source.host_path
-        return {"Type": "bind", "Source": path, "Target": target, "ReadOnly": read_only, "BindOptions": {"CreateMountpoint": True}}
+        return {
+            "Type": "bind",
+            "Source": path,
+            "Target": target,
+            "ReadOnly": read_only,
+            "BindOptions": {"CreateMountpoint": True},
+        }
     options: Obj = {"NoCopy": True, "Labels": labels}
     if subpath:
         options["Subpath"] = subpath
     if source.memory:
         options["DriverConfig"] = {"Name": "local", "Options": {"type": "tmpfs", "device": "tmpfs"}}
-    return {"Type": "volume", "Source": source.engine_volume, "Target": target, "ReadOnly": read_only, "VolumeOptions": options}
-
-
+    return {
+        "Type": "volume",
+        "Source": source.engine_volume,
+        "Target": target,
+        "ReadOnly": read_only,
+        "VolumeOptions": options,
+    }

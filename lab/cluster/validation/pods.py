@@ -25,9 +25,7 @@ PORT_RANGE = "must be between 1 and 65535, inclusive"
 NOT_NEGATIVE = "must be greater than or equal to 0"
 SVC_NAME = re.compile(r"(?!-)(?!.*--)[a-z0-9-]*[a-z][a-z0-9-]*(?<!-)")
 ENV_NAME = re.compile(r"[ -<>-~]+")
-ENV_ERROR = (
-    "a valid environment variable name must consist only of printable ASCII characters other than '='"
-)
+ENV_ERROR = "a valid environment variable name must consist only of printable ASCII characters other than '='"
 MUTABLE = (
     "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,"
     "`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` "
@@ -64,9 +62,15 @@ def pod_spec(spec: Obj, path: str) -> Iterator[FieldError]:
     if spec.get("hostname") and (why := is_label(spec["hostname"])):
         yield invalid_value(f"{path}.hostname", spec["hostname"], why)
     if spec.get("activeDeadlineSeconds") is not None and spec["activeDeadlineSeconds"] < 1:
-        yield invalid_value(f"{path}.activeDeadlineSeconds", spec["activeDeadlineSeconds"], "must be between 1 and 2147483647, inclusive")
+        yield invalid_value(
+            f"{path}.activeDeadlineSeconds",
+            spec["activeDeadlineSeconds"],
+            "must be between 1 and 2147483647, inclusive",
+        )
     if spec.get("terminationGracePeriodSeconds", 0) < 0:
-        yield invalid_value(f"{path}.terminationGracePeriodSeconds", spec["terminationGracePeriodSeconds"], NOT_NEGATIVE)
+        yield invalid_value(
+            f"{path}.terminationGracePeriodSeconds", spec["terminationGracePeriodSeconds"], NOT_NEGATIVE
+        )
 
 
 def _volume(volume: Obj, path: str, seen: set[str]) -> Iterator[FieldError]:
@@ -128,7 +132,9 @@ def _ports(ports: list[Obj], path: str) -> Iterator[FieldError]:
             if len(name) > 15:
                 yield invalid_value(f"{here}.name", name, "must be no more than 15 bytes")
             elif not SVC_NAME.fullmatch(name):
-                yield invalid_value(f"{here}.name", name, "must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)")
+                yield invalid_value(
+                    f"{here}.name", name, "must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)"
+                )
             elif name in names:
                 yield duplicate(f"{here}.name", name)
             names.add(name)
@@ -158,7 +164,11 @@ def _env(variables: list[Obj], path: str) -> Iterator[FieldError]:
 
 def _env_source(source: Obj, path: str, has_value: bool) -> Iterator[FieldError]:
     if not source:
-        yield invalid_value(path, "", "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`")
+        yield invalid_value(
+            path,
+            "",
+            "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`",
+        )
     elif has_value:
         yield invalid_value(path, "", "may not be specified when `value` is not empty")
     elif len(source) > 1:
@@ -202,13 +212,19 @@ def resources(given: Obj, path: str) -> Iterator[FieldError]:
             here = f"{path}.{field}[{name}]"
             if why := is_qualified_name(name):
                 yield invalid_value(here, name, why)
-            elif "/" not in name and name not in ("cpu", "memory", "ephemeral-storage") and not name.startswith("hugepages-"):
+            elif (
+                "/" not in name
+                and name not in ("cpu", "memory", "ephemeral-storage")
+                and not name.startswith("hugepages-")
+            ):
                 yield invalid_value(here, name, "must be a standard resource type or fully qualified")
             if quantity.parse(amount) < 0:
                 yield invalid_value(here, amount, NOT_NEGATIVE)
     for name, amount in sorted(requests.items()):
         if name in limits and quantity.parse(amount) > quantity.parse(limits[name]):
-            yield invalid_value(f"{path}.requests", amount, f"must be less than or equal to {name} limit of {limits[name]}")
+            yield invalid_value(
+                f"{path}.requests", amount, f"must be less than or equal to {name} limit of {limits[name]}"
+            )
 
 
 def _probe(probe: Obj, path: str, *, readiness: bool) -> Iterator[FieldError]:
@@ -246,7 +262,9 @@ def pod_update(old: Obj, new: Obj) -> Iterator[FieldError]:
             munged[field] = before[field]
     kept = before.get("tolerations") or []
     if [one for one in kept if one not in (after.get("tolerations") or kept)]:
-        yield field_forbidden("spec.tolerations", "existing toleration can not be modified except its tolerationSeconds")
+        yield field_forbidden(
+            "spec.tolerations", "existing toleration can not be modified except its tolerationSeconds"
+        )
     if gostruct.pod_spec(munged) != gostruct.pod_spec(before):
         yield field_forbidden("spec", MUTABLE + gostruct.difference(before, munged))
 
@@ -276,6 +294,6 @@ def image_name_error(image: str) -> bool:
     parts = repository.split("/")
     path = parts[1:] if len(parts) > 1 and ("." in parts[0] or ":" in parts[0] or parts[0] == "localhost") else parts
     component = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*")
-    return not all(component.fullmatch(part) for part in path) or (bool(tag) and not re.fullmatch(r"[\w][\w.-]{0,127}", tag))
-
-
+    return not all(component.fullmatch(part) for part in path) or (
+        bool(tag) and not re.fullmatch(r"[\w][\w.-]{0,127}", tag)
+    )

@@ -39,7 +39,9 @@ def service(obj: Obj) -> Iterator[FieldError]:
         yield unsupported("spec.type", kind, TYPES)
     address = spec.get("clusterIP")
     if address and address != "None" and not _is_address(address):
-        yield invalid_value("spec.clusterIPs[0]", address, "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)")
+        yield invalid_value(
+            "spec.clusterIPs[0]", address, "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
+        )
 
 
 def _is_address(text: str) -> bool:

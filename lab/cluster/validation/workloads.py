@@ -82,7 +82,9 @@ def _rolling_update(rolling: Obj) -> Iterator[FieldError]:
             yield invalid_value(f"{path}.{field}", value, NOT_NEGATIVE)
         zero.append(value in (0, "0%"))
     if all(zero):
-        yield invalid_value(f"{path}.maxUnavailable", rolling.get("maxUnavailable"), "may not be 0 when `maxSurge` is 0")
+        yield invalid_value(
+            f"{path}.maxUnavailable", rolling.get("maxUnavailable"), "may not be 0 when `maxSurge` is 0"
+        )
 
 
 def replica_set(obj: Obj) -> Iterator[FieldError]:
