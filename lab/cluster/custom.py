@@ -1,6 +1,6 @@
 """Custom resources: their objects are held to the schema in their definition, by the ``jsonschema`` library."""
 
-from typing import Any
+from typing import Any, cast
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
@@ -35,7 +35,7 @@ def _plain(schema: Any) -> Any:
 
 
 def _field_error(error: ValidationError) -> FieldError:
-    path = ""
+    path, wanted = "", cast(Any, error.validator_value)
     for part in error.absolute_path:
         path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else str(part)
     match error.validator:
@@ -49,10 +49,10 @@ def _field_error(error: ValidationError) -> FieldError:
                 f'Invalid value: "{kind}": {path} in body must be of type {error.validator_value}: "{kind}"',
             )
         case "required":
-            missing = next(name for name in error.validator_value if name not in error.instance)
+            missing = next(name for name in wanted if name not in cast(Any, error.instance))
             return required(f"{path}.{missing}" if path else missing)
         case "enum":
-            return unsupported(path, error.instance, [str(choice) for choice in error.validator_value])
+            return unsupported(path, error.instance, [str(choice) for choice in wanted])
         case "minimum":
             return invalid_value(
                 path, error.instance, f"{path} in body should be greater than or equal to {error.validator_value}"

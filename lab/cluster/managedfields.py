@@ -193,7 +193,7 @@ def apply(
 ) -> Obj:
     """Server-side apply: ``live`` with ``config`` merged in and its managers recorded. APIError (409) for fields of others."""
     claimed = _meant(set(walk.applied(_clean(config), schema)))
-    merged = _merge(walk, live, config, schema)
+    merged: Obj = _merge(walk, live, config, schema)
     if manager == "kubectl" and LAST_APPLIED in (live.get("metadata", {}).get("annotations") or {}):
         # So that a later client-side apply finds what was applied last, whichever way.
         merged["metadata"]["annotations"][LAST_APPLIED] = (

@@ -10,6 +10,7 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import cast
 
 import jwt
 import yaml
@@ -77,7 +78,11 @@ def _issue(
         .not_valid_before(moment - timedelta(minutes=5))
         .not_valid_after(moment + timedelta(days=DAYS))
     )
-    for extension, critical in extensions:
+    identities: list[tuple[x509.ExtensionType, bool]] = [
+        (x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False),
+        (x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), False),
+    ]
+    for extension, critical in [*identities, *extensions]:
         builder = builder.add_extension(extension, critical)
     certificate = builder.sign(signer, hashes.SHA256())
     return Pair(certificate.public_bytes(serialization.Encoding.PEM), _pem(key))
@@ -184,9 +189,8 @@ def service_account_token(
 def token_claims(credentials: Credentials, token: str) -> dict[str, object] | None:
     """What a service account's token says, when it is genuine and has not run out."""
     key = serialization.load_pem_private_key(credentials.signer, None)
+    public = cast(ec.EllipticCurvePublicKey, key.public_key())
     try:
-        return dict(
-            jwt.decode(token, key.public_key(), algorithms=["ES256"], issuer=ISSUER, options={"verify_aud": False})
-        )  # type: ignore[arg-type]
+        return dict(jwt.decode(token, public, algorithms=["ES256"], issuer=ISSUER, options={"verify_aud": False}))
     except jwt.PyJWTError:
         return None

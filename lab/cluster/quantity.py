@@ -20,7 +20,7 @@ def parse(text: str | int | float) -> Decimal:
         raise ValueError(ERROR)
     number, suffix = Decimal(match[1]), match[2] or ""
     if suffix in BINARY:
-        return number * (1024 ** BINARY[suffix])
+        return number * Decimal(1024) ** BINARY[suffix]
     if suffix in DECIMAL:
         return number.scaleb(DECIMAL[suffix])
     return number.scaleb(int(suffix[1:]))

@@ -134,7 +134,15 @@ def json_kind(value: Any) -> str:
         return "bool"
     if isinstance(value, int | float):
         return "number"
-    return {str: "string", dict: "object", list: "array"}.get(type(value), "null")
+    return (
+        "string"
+        if isinstance(value, str)
+        else "object"
+        if isinstance(value, dict)
+        else "array"
+        if isinstance(value, list)
+        else "null"
+    )
 
 
 class _Decoder:
@@ -167,7 +175,7 @@ class _Decoder:
         properties = schema.get("properties") or {}
         extra = schema.get("additionalProperties")
         free = not properties and not extra and self.go_json
-        found = {}
+        found: Obj = {}
         for key, child in value.items():
             inner = f"{path}.{key}" if path else key
             if key in properties:

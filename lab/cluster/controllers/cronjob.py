@@ -2,7 +2,6 @@
 
 import time
 from datetime import UTC, datetime
-from typing import cast
 from zoneinfo import ZoneInfo
 
 from croniter import croniter
@@ -46,11 +45,11 @@ class CronJobs(Controller):
         began = datetime.fromtimestamp(epoch(last or cron["metadata"]["creationTimestamp"]), zone)
         clock = croniter(cron["spec"]["schedule"], began)
         due: datetime | None = None
-        upcoming = cast(datetime, clock.get_next(datetime))
+        upcoming = clock.get_next(datetime)
         for _ in range(MISSED_LIMIT):
             if upcoming.timestamp() > time.time():
                 break
-            due, upcoming = upcoming, cast(datetime, clock.get_next(datetime))
+            due, upcoming = upcoming, clock.get_next(datetime)
         if due is not None and not cron["spec"].get("suspend"):
             active = self._start(cron, active, due)
             last = stamp(due) if active is not None else last

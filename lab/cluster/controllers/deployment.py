@@ -376,7 +376,7 @@ class Deployments(Controller):
         elif known["reason"] != "NewReplicaSetAvailable" and seconds_since(known["lastUpdateTime"]) > deadline:
             _set(conditions, "Progressing", "False", "ProgressDeadlineExceeded", f"{which} has timed out progressing.")
             return None
-        return max(1.0, deadline - seconds_since(conditions["Progressing"]["lastUpdateTime"]) + 1)
+        return max(1.0, float(deadline) - seconds_since(conditions["Progressing"]["lastUpdateTime"]) + 1)
 
     def _outdated(self, deployment: Obj, new: Obj | None) -> bool:
         """Whether a new version is being rolled out, and not merely a Pod missing."""

@@ -48,7 +48,8 @@ class Jobs(Controller):
         if is_deleting(job):
             return None
         if spec.get("suspend"):
-            return self._suspend(job, active, failed, succeeded)
+            self._suspend(job, active, failed, succeeded)
+            return None
         started = at(job, "status", "startTime") or now()
         why = self._why_failed(job, active, failed, started)
         if why:
@@ -87,8 +88,8 @@ class Jobs(Controller):
         if completions is None:
             return bool(succeeded) and not active
         if spec.get("completionMode") == "Indexed":
-            return len({_index(pod) for pod in succeeded}) >= completions
-        return len(succeeded) >= completions
+            return len({_index(pod) for pod in succeeded}) >= int(completions)
+        return len(succeeded) >= int(completions)
 
     def _why_failed(self, job: Obj, active: list[Obj], failed: list[Obj], started: str) -> tuple[str, str] | None:
         spec = job["spec"]
@@ -115,7 +116,7 @@ class Jobs(Controller):
             for s in at(pod, "status", "containerStatuses", default=[])
             if (ended := at(s, "state", "terminated", "finishedAt"))
         ]
-        pause = min(FIRST_BACKOFF * 2 ** (len(failed) - 1), LONGEST_BACKOFF)
+        pause: float = min(FIRST_BACKOFF * 2 ** (len(failed) - 1), LONGEST_BACKOFF)
         return max(0.0, max(ends, default=0.0) + pause - time.time())
 
     def _scale(self, job: Obj, active: list[Obj], succeeded: list[Obj]) -> None:

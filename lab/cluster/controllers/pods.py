@@ -85,7 +85,7 @@ def _release(owner: Obj) -> Change:
 def from_template(owner: Obj, template: Obj, *, name: str = "") -> Obj:
     """A new Pod of an owner; without a name it gets a random one."""
     meta = copy(template.get("metadata") or {})
-    pod = {
+    pod: Obj = {
         "apiVersion": "v1", "kind": "Pod", "spec": copy(template["spec"]),
         "metadata": {
             "namespace": namespace_of(owner), "labels": meta.get("labels") or {}, "annotations": meta.get("annotations") or {},

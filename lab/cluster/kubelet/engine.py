@@ -143,7 +143,7 @@ class Engine:
             h11.Data(body),
             h11.EndOfMessage(),
         ):
-            writer.write(cast(bytes, http.send(event)))
+            writer.write(http.send(event) or b"")
         await writer.drain()
         while (answer := http.next_event()) is h11.NEED_DATA:
             http.receive_data(await reader.read(CHUNK))
