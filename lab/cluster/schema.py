@@ -203,7 +203,17 @@ class _Decoder:
 
     def _list(self, value: list[Any], schema: Obj, path: str, fields: str, struct: str) -> list[Any]:
         item = schema.get("items") or {}
-        return [self.decode(child, item, f"{path}[{i}]", fields, struct) for i, child in enumerate(value)]
+        zero = self._zero(item)  # what Go makes of a null in a list
+        return [
+            self.decode(zero if child is None else child, item, f"{path}[{i}]", fields, struct)
+            for i, child in enumerate(value)
+        ]
+
+    def _zero(self, schema: Obj) -> Any:
+        known = self.schemas.resolve(schema)
+        if "properties" in known or "object" in types(known):
+            return {}
+        return "" if "string" in types(known) else 0 if types(known) & {"integer", "number"} else None
 
     def _scalar(self, value: Any, schema: Obj, fields: str, struct: str, declared: Obj) -> Any:
         wanted = types(schema)
