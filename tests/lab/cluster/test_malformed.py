@@ -34,11 +34,35 @@ OBJECTS = {
     "/apis/autoscaling/v2/namespaces/default/horizontalpodautoscalers": {"metadata": {"name": "f"}, "spec": {"maxReplicas": 3, "scaleTargetRef": {"kind": "Deployment", "name": "f", "apiVersion": "apps/v1"}}},
     "/apis/rbac.authorization.k8s.io/v1/namespaces/default/rolebindings": {"metadata": {"name": "f"}, "roleRef": {"kind": "Role", "name": "r", "apiGroup": "rbac.authorization.k8s.io"}, "subjects": [{"kind": "User", "name": "u"}]},
 }  # fmt: skip
-ODD = (None, True, -1, 0, 1.5, 10**20, "", "x", "\u0000", "a" * 300, [], {}, [None], [1], {"a": None}, {"a": {"b": []}}, [[]], "1Gi", "é", ["x"])
+ODD = (
+    None,
+    True,
+    -1,
+    0,
+    1.5,
+    10**20,
+    "",
+    "x",
+    "\u0000",
+    "a" * 300,
+    [],
+    {},
+    [None],
+    [1],
+    {"a": None},
+    {"a": {"b": []}},
+    [[]],
+    "1Gi",
+    "é",
+    ["x"],
+)
 KINDS = {
     "application/merge-patch+json": lambda obj: obj,
     "application/strategic-merge-patch+json": lambda obj: obj,
-    "application/json-patch+json": lambda obj: [{"op": "replace", "path": "/spec", "value": obj.get("spec")}, {"op": random.choice(("add", "x")), "path": "/a/b"}],
+    "application/json-patch+json": lambda obj: [
+        {"op": "replace", "path": "/spec", "value": obj.get("spec")},
+        {"op": random.choice(("add", "x")), "path": "/a/b"},
+    ],
 }
 
 
@@ -80,7 +104,12 @@ def note(answer: httpx.Response, body: object) -> list[tuple[int, str, str]]:
     if answer.status_code < 400:
         return []
     status = answer.json()
-    well = answer.status_code < 500 and status["kind"] == "Status" and status["message"] and status["code"] == answer.status_code
+    well = (
+        answer.status_code < 500
+        and status["kind"] == "Status"
+        and status["message"]
+        and status["code"] == answer.status_code
+    )
     return [] if well else [(answer.status_code, answer.text[:300], json.dumps(body)[:600])]
 
 
