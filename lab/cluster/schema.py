@@ -8,7 +8,8 @@ import base64
 import binascii
 import json
 from dataclasses import dataclass, field
-from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from lab.cluster import quantity
@@ -47,9 +48,12 @@ LARGEST = {"int32": 2**31 - 1, "int64": 2**63 - 1}
 
 
 def load() -> dict[str, Obj]:
-    """All definitions of the release by name."""
-    source = files("kubernetes_validate") / "kubernetes-json-schema" / RELEASE / "_definitions.json"
-    return dict(json.loads(source.read_text())["$defs"])
+    """All definitions of the release by name. The package is found, not imported: that alone would take most of a second."""
+    package = find_spec("kubernetes_validate")
+    if package is None or not package.submodule_search_locations:
+        raise FileNotFoundError("the package kubernetes-validate, which has the schemas, is not installed")
+    folder = Path(package.submodule_search_locations[0]) / "kubernetes-json-schema" / RELEASE
+    return dict(json.loads((folder / "_definitions.json").read_text())["$defs"])
 
 
 class Schemas:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.cluster.conftest import start
+from .conftest import start
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
 
