@@ -6,6 +6,7 @@ from typing import Any
 from lab.cluster import quantity
 from lab.cluster.kubelet.engine import Engine, EngineError
 from lab.cluster.kubelet.env import ConfigError, expand
+from lab.cluster.kubelet.images import reference
 from lab.cluster.kubelet.volumes import Source, archive, mounts, sandbox_mounts
 from lab.cluster.objects import Obj, at, name_of, namespace_of, uid_of
 
@@ -62,6 +63,13 @@ class Runtime:
                 "Labels": {CLUSTER_LABEL: self.cluster},
             }
             await self.engine.json("POST", "/networks/create", config)
+
+    async def repair(self) -> None:
+        """Bring back what a sandbox needs and somebody may have removed: the network and the sandbox's image."""
+        await self.ensure_network()
+        if await self.engine.image(self.pause_image) is None:
+            wanted = reference(self.pause_image)
+            await self.engine.pull(wanted.repository, wanted.tag)
 
     async def start_sandbox(self, pod: Obj, volumes: dict[str, Source], attempt: int) -> Sandbox:
         """Create and start the Pod's sandbox, its volumes filled."""

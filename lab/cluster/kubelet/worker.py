@@ -91,6 +91,8 @@ class PodWorker(PodContainers):
             self.sandbox = await self.runtime.start_sandbox(self.pod, self.volumes, self.sandbox_attempt)
         except EngineError as error:
             self.kubelet.recorder.warning(self.pod, "FailedCreatePodSandBox", f"Failed to create pod sandbox: {error}")
+            with contextlib.suppress(EngineError):
+                await self.runtime.repair()
             self._mount_delay = ENGINE_RETRY
             return False
         self.refreshed = time.monotonic()
