@@ -97,8 +97,7 @@ class Cluster:
 
     def _ensure(self, resource: str, obj: Obj) -> None:
         if self.system.get(resource, namespace_of(obj), name_of(obj)) is None:
-            made = self.system.create(resource, obj)
-            made["metadata"].pop("managedFields", None)
+            self.system.create(resource, obj)
 
     def _publish_server(self, port: int) -> None:
         """The Service ``kubernetes`` and its endpoints, with the port of this start."""
