@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import shlex
 import socket
+import struct
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, BinaryIO
 
 from docker.errors import APIError
-from docker.utils.socket import frames_iter_no_tty
 
 from grader.checks.engine import asking, engine, explanation
 from grader.checks.verdict import CheckFailed, quoted
@@ -68,9 +69,9 @@ def _collect(hijacked: Any, within_seconds: float) -> tuple[str, str, bool]:
     timer.daemon = True
     timer.start()
     try:
-        for stream, data in frames_iter_no_tty(hijacked):
+        for stream, data in _frames(hijacked._response.raw._fp.fp):
             kept = streams[STDERR if stream == STDERR else 1]
-            kept += cast(bytes, data)[: MAX_OUTPUT_BYTES - len(kept)]
+            kept += data[: MAX_OUTPUT_BYTES - len(kept)]
     finally:
         timer.cancel()
         # in this order: a response that outlives its socket complains on standard error when it is collected
@@ -78,6 +79,17 @@ def _collect(hijacked: Any, within_seconds: float) -> tuple[str, str, bool]:
         hijacked.close()
     out, err = (bytes(streams[number]).decode("utf-8", "replace") for number in (1, STDERR))
     return out, err, not cut.is_set()
+
+
+def _frames(reader: BinaryIO) -> Iterator[tuple[int, bytes]]:
+    """The engine's frames (8 bytes: stream, three zeros, length), as (stream, data).
+
+    Read from the response's own buffer: what a quick command prints may come in one piece with the answer's head, and whoever reads the
+    socket itself, as the SDK does, then misses it.
+    """
+    while len(head := reader.read(8)) == 8:
+        stream, size = struct.unpack(">BxxxL", head)
+        yield stream, reader.read(size)
 
 
 def _cut(connection: Any, cut: threading.Event) -> None:
