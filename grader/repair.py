@@ -219,7 +219,9 @@ def _notebook(cells: list[NotebookNode]) -> NotebookNode:
 
 def _edited(released: ReleasedCell, submitted: SubmittedCell) -> bool:
     same_type = released.cell_type == submitted.cell_type  # another type is told by itself
-    return released.locked and same_type and _lines(as_released(released.source)) != _lines(submitted.source)
+    return (
+        released.locked and same_type and _lines(as_released(released.source)) != _lines(as_released(submitted.source))
+    )
 
 
 def _lines(source: str) -> list[str]:
