@@ -29,6 +29,7 @@ from grader.gradebook import (
 )
 from grader.journal import Entry, Journal, key_of
 from grader.pool import Sandboxes, StoppedError
+from grader.regrade import ensure_questions, keep_others
 from grader.release import SOURCE
 from grader.repair import MalformedError, ReleasedCell, read, restore
 from grader.results import Check, Reason, Result
@@ -55,6 +56,7 @@ class Grader:
     released: Mapping[str, Sequence[ReleasedCell]]
     place: Place
     limits: Limits
+    questions: tuple[str, ...] = ()
 
     def unchanged(self, student: str) -> Result | None:
         """The result that is recorded of this very submission, with the marks given by hand since; None where it has to be graded."""
@@ -88,18 +90,22 @@ class Grader:
         notes: list[str] = []
         try:
             files = self._read(student, notes)
-            key = self._key(files)
+            key, work = self._key(files), key_of(files, ())
             notebooks = self._repaired(files, notes)
         except (MalformedError, RefusedError) as why:
             return self._not_graded(student, "malformed", str(why), notes)
         try:
             outcomes = self._execute(notebooks, files, notes, sandboxes)
+            if before := self._before(student, work):
+                key = before[0]  # the other checks are as old as that
+                for name, notebook in notebooks.items():
+                    keep_others(notebook, outcomes[name], before[1].outcomes[name], self.questions)
             self._journal.forget(self.assignment, student)
             grades = record(self.course, self.assignment, student, notebooks, files)
         except (SandboxError, DockerException, LabError) as error:
             return self._not_graded(student, "environment", str(error), notes)
         feedback.write(self.course, self.assignment, student)
-        entry = Entry(outcomes, time.monotonic() - start, notes)
+        entry = Entry(outcomes, time.monotonic() - start, notes, work)
         self._journal.keep(self.assignment, student, key, entry)
         return result_of(self.course, self.assignment, student, self.released, entry, grades)
 
@@ -111,6 +117,11 @@ class Grader:
     def _circumstances(self) -> tuple[object, ...]:
         """The lab image is named after its content, the grader's code included."""
         return source_hash(self.course, self.assignment), self.place, self.limits
+
+    def _before(self, student: str, work: str) -> tuple[str, Entry] | None:
+        """Where questions are graded again: the key and the results of the same work; None where there are none to keep."""
+        last = self._journal.last(self.assignment, student) if self.questions else None
+        return last if last and last[1].work == work and set(last[1].outcomes) == set(self.released) else None
 
     def _key(self, files: Mapping[str, bytes]) -> str:
         return key_of(files, self._circumstances)
@@ -253,6 +264,7 @@ class Run:
     assignment: str
     students: tuple[str, ...]
     released: Mapping[str, Sequence[ReleasedCell]]
+    questions: tuple[str, ...] = ()
 
     def grade(
         self,
@@ -264,13 +276,13 @@ class Run:
         *,
         again: bool = False,
     ) -> list[Result]:
-        """Grade what is new or has changed, or (``again``) everything; ``done`` hears of each result as it comes.
+        """Grade what is new or has changed, or (``again``, or for ``questions``) everything; ``done`` hears of each result as it comes.
 
         The results are in the order of ``students``. On KeyboardInterrupt what is not finished is given up; what is finished stays recorded.
         No sandbox is left either way.
         """
         sweep(client)
-        grader = Grader(self.course, self.assignment, self.released, place, limits)
+        grader = Grader(self.course, self.assignment, self.released, place, limits, self.questions)
         results: dict[str, Result] = {}
         lock = threading.Lock()
 
@@ -279,7 +291,7 @@ class Run:
                 results[result.student] = result
                 done(result)
 
-        for found in () if again else filter(None, map(grader.unchanged, self.students)):
+        for found in () if again or self.questions else filter(None, map(grader.unchanged, self.students)):
             take(found)
         waiting = [student for student in self.students if student not in results]
         needed = len(waiting) * len(self.released)
@@ -300,8 +312,8 @@ def in_parallel(workers: int, work: Callable[[str], None], names: Iterable[str],
         pool.shutdown()
 
 
-def plan(root: Path, assignment: str, students: Iterable[str] = ()) -> Run:
-    """The run over all, or the named, students. Raises LabError when there is no such assignment, student or submission."""
+def plan(root: Path, assignment: str, students: Iterable[str] = (), questions: Iterable[str] = ()) -> Run:
+    """The run over all, or the named, students and checks. Raises LabError when there is no such assignment, student, submission or check."""
     course = Course(root)
     ensure_assignment(course, assignment)
     known = submitters(course)
@@ -314,7 +326,9 @@ def plan(root: Path, assignment: str, students: Iterable[str] = ()) -> Run:
         raise LabError(
             f"There are no submissions in {root / 'submitted'}.", "bin/lab collect FILE..., then grade again"
         )
-    return Run(course, assignment, tuple(sorted(set(students)) or known), released_cells(course, assignment))
+    released, wanted = released_cells(course, assignment), tuple(questions)
+    ensure_questions(wanted, released)
+    return Run(course, assignment, tuple(sorted(set(students)) or known), released, wanted)
 
 
 def submitters(course: Course) -> list[str]:

@@ -38,6 +38,13 @@ student_option = click.option(
     "--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Submissions graded at the same time."
 )
 @click.option("--regrade", is_flag=True, help="Grade unchanged submissions again as well.")
+@click.option(
+    "--question",
+    "questions",
+    multiple=True,
+    metavar="Q",
+    help="Grade again, and store only this check (the id of its cell); may be given more than once.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of the table.")
 @click.option(
     "--cell-seconds",
@@ -55,7 +62,7 @@ student_option = click.option(
 )
 @course_option
 def grade_command(
-    assignment: str, students: tuple[str, ...], workers: int, regrade: bool, as_json: bool, cell_seconds: float, submission_seconds: float, course: Path
+    assignment: str, students: tuple[str, ...], workers: int, regrade: bool, questions: tuple[str, ...], as_json: bool, cell_seconds: float, submission_seconds: float, course: Path
 ) -> None:  # fmt: skip
     """Grade the submissions in submitted/STUDENT/ASSIGNMENT/.
 
@@ -64,6 +71,8 @@ def grade_command(
 
     What was graded before and has not changed since (the submission, the exercise, the grader, the time limits) is not run again: its result
     is reported as it is in the gradebook now. So a run that was stopped, with Ctrl-C or the hard way, goes on where it was.
+
+    With --question the whole notebook runs, and of work that has not changed since it was graded all other marks stay as they are.
 
     \b
     Reasons:  timeout, out-of-memory, kernel-died   graded: what came before counts
@@ -78,7 +87,7 @@ def grade_command(
     start = time.monotonic()
     client = connect()
     limits = Limits(cell_seconds=cell_seconds, submission_seconds=submission_seconds)
-    run = plan(course.resolve(), assignment, students)
+    run = plan(course.resolve(), assignment, students, questions)
     place = sandbox_place(client)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # asked to end: as with Ctrl-C, no sandbox is left
     with _progress(len(run.students)) as done:

@@ -23,11 +23,15 @@ BUSY_SECONDS = 60.0  # another run of the same course may write
 
 @dataclass(frozen=True)
 class Entry:
-    """One graded submission: what running each of its notebooks gave, the notes for the instructor, how long it took."""
+    """One graded submission: what running each of its notebooks gave, the notes for the instructor, how long it took.
+
+    ``work`` stands for the submission's files alone.
+    """
 
     outcomes: dict[str, Outcome]
     seconds: float
     notes: list[str] = field(default_factory=list)
+    work: str = ""
 
 
 class Journal:
@@ -42,6 +46,13 @@ class Journal:
         with self._opened() as database:
             row = database.execute(query, (assignment, student, key)).fetchone()
         return _read(row[0]) if row else None
+
+    def last(self, assignment: str, student: str) -> tuple[str, Entry] | None:
+        """What was recorded last of a student, of whichever version, with its key."""
+        query = "SELECT key, entry FROM graded WHERE assignment = ? AND student = ?"
+        with self._opened() as database:
+            row = database.execute(query, (assignment, student)).fetchone()
+        return (row[0], _read(row[1])) if row else None
 
     def latest(self, assignment: str) -> dict[str, Entry]:
         """What was recorded last of each student, of whichever version."""
@@ -89,4 +100,4 @@ def _read(text: str) -> Entry:
         )
         for name, one in entry["outcomes"].items()
     }
-    return Entry(outcomes, entry["seconds"], entry["notes"])
+    return Entry(outcomes, entry["seconds"], entry["notes"], entry.get("work", ""))
