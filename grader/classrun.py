@@ -161,6 +161,7 @@ class Grader:
             outcomes[name] = run_notebook(sandboxes, notebook, self.released[name], self._files_for_student(files))
             notes += outcomes[name].notes
             notebook.metadata["course"] = {"reason": outcomes[name].reason, "notes": list(notes)}
+        notes += [note for outcome in outcomes.values() for note in outcome.technical]
         return outcomes
 
     def _files_for_student(self, submitted: Mapping[str, bytes]) -> dict[str, bytes]:

@@ -43,11 +43,15 @@ class Wanted:
 
 @dataclass
 class Outcome:
-    """What grading one notebook gave; the notebook itself has its outputs now. ``checks`` is by ``grade_id``, without the manual ones."""
+    """What grading one notebook gave; the notebook itself has its outputs now. ``checks`` is by ``grade_id``, without the manual ones.
+
+    The student reads ``notes``, too; ``technical`` is for the instructor alone.
+    """
 
     checks: dict[str, Check] = field(default_factory=dict)
     reason: Reason | None = None
     notes: list[str] = field(default_factory=list)
+    technical: list[str] = field(default_factory=list)
 
 
 class Execution:
@@ -112,7 +116,7 @@ class Execution:
             )
         else:
             self._end_student("The kernel of your notebook ended", "kernel-died")
-            self.outcome.notes.append(f"The student's kernel was lost: {lost}.")
+            self.outcome.technical.append(f"The student's kernel was lost: {lost}.")
         self._sandbox.kill("student")
 
     def _end_student(self, why: str, reason: Reason) -> None:

@@ -95,9 +95,7 @@ def key_of(files: Mapping[str, bytes], circumstances: Iterable[object]) -> str:
 def _read(text: str) -> Entry:
     entry = json.loads(text)
     outcomes = {
-        name: Outcome(
-            {grade_id: Check(**check) for grade_id, check in one["checks"].items()}, one["reason"], one["notes"]
-        )
+        name: Outcome(**{**one, "checks": {grade_id: Check(**check) for grade_id, check in one["checks"].items()}})
         for name, one in entry["outcomes"].items()
     }
     return Entry(outcomes, entry["seconds"], entry["notes"], entry.get("work", ""))

@@ -28,11 +28,13 @@ from grader.archive import RefusedError
 from grader.crossing import USER, only_file, packed
 from grader.kernels import Channel, Kernel, KernelLostError
 from grader.results import Reason
+from lab.guard.containers import (
+    WORK,  # the same path in E and A, so that `docker run -v "$PWD":/x` means the same folder
+)
 
 LABEL = "course.sandbox"
 OWNER_LABEL = "course.sandbox.owner"
 BORN_LABEL = "course.sandbox.owner-born"
-WORK = "/home/student/work"  # the same path in E and A, so that `docker run -v "$PWD":/x` means the same folder
 CHECK = "/home/student/check"
 PYTHON = "/opt/lab/venv/bin/python"
 COURSE = "/opt/course"

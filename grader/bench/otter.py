@@ -20,10 +20,11 @@ from docker.errors import DockerException
 
 from grader.bench.classes import full_points
 from grader.crossing import USER
-from grader.sandbox import PYTHON, WORK, Limits, Place, Sandbox
+from grader.sandbox import PYTHON, Limits, Place, Sandbox
 from lab import engine
 from lab.course import LABEL, NAME
 from lab.errors import LabError
+from lab.guard.containers import WORK
 
 VERSION = "7.0.0"
 MEMORY_MIB = 1024  # Otter's own kernel and libraries need more than ours

@@ -1,28 +1,22 @@
 """A grading run that is killed or stopped goes on where it was: nothing is graded twice, nothing is lost, no sandbox is left."""
 
 import json
-import os
 import shutil
 import signal
-import socket
-import sqlite3
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import docker
 import pytest
 from nbgrader.api import Gradebook
 
-from grader.classrun import JOURNAL
-from grader.cli import sandbox_place
 from grader.gradebook import Course
 from grader.sandbox import BORN_LABEL, OWNER_LABEL, owner, sweep
 from lab.course import ROOT
 from lab.host import ensure_engine
+
+from .runs import Runs, failures, summary
 
 pytestmark = [pytest.mark.machine, pytest.mark.grading, pytest.mark.timeout(600)]
 
@@ -31,84 +25,14 @@ STUDENTS = [f"student-{number}" for number in range(6)]
 POINTS = 6.0  # of 8: two are given by hand
 
 
-class Runs:
-    """Runs of ``bin/lab grade`` over one class, each in a process of its own."""
-
-    def __init__(self, root: Path) -> None:
-        self.course = Course(root)
-        self.client = ensure_engine()
-        self.owners: list[int] = []
-        self.image = sandbox_place(self.client).image  # one grader for all runs of a test
-
-    def start(self, *options: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "lab", "grade", NAME, "--course", str(self.course.root), "--workers", "2"]
-        running = subprocess.Popen(
-            [*command, *options], cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            env={**os.environ, "NO_COLOR": "1", "LAB_SANDBOX_IMAGE": self.image},
-        )  # fmt: skip
-        self.owners.append(running.pid)
-        return running
-
-    def finish(self, *options: str) -> tuple[dict[str, Any], str]:
-        """A run to its end: the document that it prints, and what it says on standard error."""
-        running = self.start("--json", *options)
-        out, err = running.communicate(timeout=500)
-        assert running.returncode == 0, err
-        return json.loads(out), err
-
-    def graded(self) -> dict[str, str]:
-        """Who is recorded, and when that was."""
-        if not (self.course.root / JOURNAL).exists():
-            return {}
-        with sqlite3.connect(self.course.root / JOURNAL) as journal:
-            return dict(journal.execute("SELECT student, at FROM graded"))
-
-    def written(self) -> dict[str, int]:
-        """When each student's executed notebook was written."""
-        return {
-            path.parent.parent.name: path.stat().st_mtime_ns
-            for path in (self.course.root / "autograded").glob("*/*/*.ipynb")
-        }
-
-    def left(self) -> list[str]:
-        """The containers and volumes of sandboxes of these runs."""
-        mine = {f"{socket.gethostname()}/{pid}" for pid in self.owners}
-        found = [
-            *self.client.api.containers(all=True, filters={"label": OWNER_LABEL}),
-            *(self.client.api.volumes(filters={"label": OWNER_LABEL})["Volumes"] or []),
-        ]
-        return [str(one) for one in found if one["Labels"][OWNER_LABEL] in mine]
-
-    def until(self, condition: Callable[[], bool], running: subprocess.Popen[str]) -> None:
-        deadline = time.monotonic() + 300
-        while not condition():
-            assert running.poll() is None, running.communicate()
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
-
-
 @pytest.fixture
 def runs(tmp_path: Path) -> Iterator[Runs]:
     shutil.copytree(ROOT / "solutions" / NAME, tmp_path / "solutions" / NAME)
     for student in STUDENTS:
         shutil.copytree(ROOT / "solutions" / NAME, tmp_path / "submitted" / student / NAME)
-    made = Runs(tmp_path)
+    made = Runs(tmp_path, NAME)
     yield made
     sweep(made.client)
-
-
-def summary(document: dict[str, Any]) -> dict[str, tuple[str, float, str | None]]:
-    return {one["student"]: (one["status"], one["points"], one["reason"]) for one in document["submissions"]}
-
-
-def failures(document: dict[str, Any]) -> list[tuple[str, str, str]]:
-    """Who lost points by which check, and why."""
-    return [
-        (one["student"], check["name"], check["message"])
-        for one in document["submissions"]
-        for check in one["checks"]
-        if check["status"] in ("failed", "skipped")
-    ]
 
 
 EVERYBODY = dict.fromkeys(STUDENTS, ("graded", POINTS, None))
