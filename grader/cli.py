@@ -35,7 +35,10 @@ student_option = click.option(
 @click.argument("assignment")
 @student_option
 @click.option(
-    "--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Submissions graded at the same time."
+    "--workers",
+    type=click.IntRange(1, 64),
+    show_default="one for each processor, as far as memory allows",
+    help="Submissions graded at the same time.",
 )
 @click.option("--regrade", is_flag=True, help="Grade unchanged submissions again as well.")
 @click.option(
@@ -62,7 +65,7 @@ student_option = click.option(
 )
 @course_option
 def grade_command(
-    assignment: str, students: tuple[str, ...], workers: int, regrade: bool, questions: tuple[str, ...], as_json: bool, cell_seconds: float, submission_seconds: float, course: Path
+    assignment: str, students: tuple[str, ...], workers: int | None, regrade: bool, questions: tuple[str, ...], as_json: bool, cell_seconds: float, submission_seconds: float, course: Path
 ) -> None:  # fmt: skip
     """Grade the submissions in submitted/STUDENT/ASSIGNMENT/.
 
@@ -91,7 +94,7 @@ def grade_command(
     place = sandbox_place(client)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # asked to end: as with Ctrl-C, no sandbox is left
     with _progress(len(run.students)) as done:
-        results = run.grade(client, place, limits, workers, done, again=regrade)
+        results = run.grade(client, place, limits, workers or limits.workers_for(client.info()), done, again=regrade)
     unchanged = sum(result.unchanged for result in results)
     if unchanged:
         say(f"{unchanged} unchanged, {len(results) - unchanged} graded")

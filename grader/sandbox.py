@@ -66,6 +66,15 @@ class Limits:
     kernel_pids: int = 256
     file_bytes: int = 256_000
 
+    def workers_for(self, machine: Mapping[str, Any]) -> int:
+        """How many sandboxes the machine of ``docker info`` carries side by side, even where each needs all that it may.
+
+        >>> Limits().workers_for({"NCPU": 8, "MemTotal": 16 << 30})
+        6
+        """
+        most = (self.engine_memory + 2 * self.kernel_memory) << 20
+        return max(1, min(int(machine["NCPU"]), int(machine["MemTotal"]) // most))
+
 
 @dataclass(frozen=True)
 class Place:

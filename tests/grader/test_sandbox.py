@@ -7,7 +7,7 @@ import pytest
 
 from grader.archive import RefusedError
 from grader.crossing import only_file, packed
-from grader.sandbox import Place
+from grader.sandbox import Limits, Place
 
 
 def archive(kind: bytes, content: bytes = b"", name: str = "Dockerfile") -> list[bytes]:
@@ -62,3 +62,8 @@ def test_volumes_of_images_are_mounted_read_only() -> None:
     mounts = Place("image", "layers", "registry").mounts()
     assert [(mount["Target"], mount["ReadOnly"]) for mount in mounts] == [("/template", True), ("/lab-template", True)]
     assert Place("image").mounts() == []
+
+
+@pytest.mark.parametrize(("processors", "gib", "workers"), [(2, 24, 2), (64, 16, 6), (4, 1, 1)])
+def test_workers_are_as_many_as_processors_and_memory_carry(processors: int, gib: int, workers: int) -> None:
+    assert Limits().workers_for({"NCPU": processors, "MemTotal": gib << 30}) == workers
