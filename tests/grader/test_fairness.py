@@ -1,6 +1,7 @@
 """Fair: graded for real, what is not a student's fault costs nothing, and what is costs no more than it must."""
 
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -26,6 +27,7 @@ from lab.host import ensure_engine
 pytestmark = [pytest.mark.machine, pytest.mark.grading, pytest.mark.timeout(600)]
 
 FIXTURE = Path(__file__).parent / "fixtures" / "course"
+GRADINGS = int(os.environ.get("GRADINGS", "3"))  # 20 before a release
 LIMITS = Limits(cell_seconds=60, submission_seconds=300)
 WEB = "!docker run -d --name web busybox sleep 600"
 REST = "answer = ['a', 'b', 'c']\nopen('Dockerfile', 'w').write('FROM busybox\\n')"
@@ -44,6 +46,16 @@ def right(notebook: NotebookNode) -> None:
 def partly(notebook: NotebookNode) -> None:
     right(notebook)
     named(notebook, "q2").source = "answer = ['a', 'b']"
+
+
+def answering(q1: str = WEB, q2: str = REST) -> Change:
+    """Other answers to the first two questions."""
+
+    def change(notebook: NotebookNode) -> None:
+        right(notebook)
+        named(notebook, "q1").source, named(notebook, "q2").source = q1, q2
+
+    return change
 
 
 def split_doubled_and_edited(notebook: NotebookNode) -> None:
@@ -94,20 +106,33 @@ def grade(course: Course, client: docker.DockerClient, place: Place, assignment:
     return {result.student: result for result in results}
 
 
+@pytest.mark.timeout(200 * GRADINGS)
 def test_graded_again_each_submission_gets_the_same_to_the_last_check(
     tmp_path: Path, client: docker.DockerClient, place: Place
 ) -> None:
     """And nobody's mistake costs the others anything: broken work is graded among them, each time."""
-    work: dict[str, Change] = {"ada": right, "bob": partly, "cyd": split_doubled_and_edited, "dan": lambda _: None}
+    noisy = "import sys, warnings\nwarnings.warn('old')\nprint('x' * 100_000)\nprint('y' * 100_000, file=sys.stderr)\n"
+    work: dict[str, tuple[Change, list[float]]] = {
+        "ada": (right, [3, 3, 2, 0]),
+        "bob": (partly, [3, 2, 0, 0]),
+        "cyd": (split_doubled_and_edited, [3, 3, 2, 0]),
+        "dan": (lambda _: None, [0, 0, 0, 0]),
+        "eve": (answering(q2=f"{REST}\nimport os\nos._exit(1)"), [3, 0, 2, 0]),
+        "fay": (answering(q2=noisy + REST), [3, 3, 2, 0]),
+        "gil": (answering(q1="!docker run -d --name web busybox false"), [0, 3, 2, 0]),
+        "hal": (answering(q1="!docker run -d --name web --restart always busybox sh -c 'sleep 0.1; exit 1'"), [0, 3, 2, 0]),
+        "ida": (answering(q1=f"{WEB}\n!docker stop -t 0 web && docker start web"), [3, 3, 2, 0]),
+        "joe": (answering(q2="answer = ['a']\nraise SystemExit"), [3, 1, 0, 0]),
+    }  # fmt: skip
     gradings: list[dict[str, Any]] = []
-    for number in range(3):
-        course = tiny(tmp_path / str(number), work)
+    for number in range(GRADINGS):
+        course = tiny(tmp_path / str(number), {name: change for name, (change, _) in work.items()})
         (course.folder("submitted", "tiny", "dan") / "tiny.ipynb").write_text("no notebook")
         results = grade(course, client, place)
         gradings.append({name: (result.checks, result.reason, result.notes) for name, result in results.items()})
-    assert gradings[0] == gradings[1] == gradings[2]
+    assert [grading for grading in gradings if grading != gradings[0]] == []
     points = {name: [check.points for check in result.checks] for name, result in results.items()}
-    assert points == {"ada": [3, 3, 2, 0], "bob": [3, 2, 0, 0], "cyd": [3, 3, 2, 0], "dan": [0, 0, 0, 0]}
+    assert points == {name: expected for name, (_, expected) in work.items()}
     assert results["dan"].reason == "malformed"
     assert results["cyd"].notes == [
         "Cell q2 was there more than once: the last one counts.",
