@@ -17,6 +17,10 @@ from lab.course import ROOT
 from lab.errors import LabError
 
 
+class PointsLostError(LabError):
+    """A right submission did not earn its points: what was measured is not the work that is compared."""
+
+
 def make(root: Path, assignment: str, students: int) -> Path:
     """A course with a class that answers as the solution does, each student in a notebook of their own. Returns ``root``."""
     source = ROOT / SOURCE / assignment
@@ -41,7 +45,7 @@ def full_points(course: Path, assignment: str) -> float:
 
 
 def seconds_to_grade(course: Path, assignment: str, workers: int) -> float:
-    """Seconds of `bin/lab grade`, from its start to its end. Raises LabError unless every automatic check passes."""
+    """Seconds of `bin/lab grade`, from its start to its end. Raises PointsLostError unless every automatic check passes."""
     ensure_assignment(Course(course), assignment)  # a course has its gradebook before the first class
     command = [sys.executable, "-m", "lab", "grade", assignment, "--course", str(course), "--workers", str(workers)]
     start = time.perf_counter()
@@ -52,7 +56,7 @@ def seconds_to_grade(course: Path, assignment: str, workers: int) -> float:
     checks = [(one["student"], check) for one in json.loads(done.stdout)["submissions"] for check in one["checks"]]
     for student, check in checks:
         if check["status"] not in ("passed", "needs-grading"):
-            raise LabError(
+            raise PointsLostError(
                 f"{student} lost points, so this was not the work to measure: {check}", "bin/lab bench again"
             )
     return seconds

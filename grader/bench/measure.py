@@ -3,6 +3,7 @@
 import os
 import platform
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, median, quantiles
@@ -14,9 +15,10 @@ from grader.bench import classes, sandboxes
 from grader.bench.otter import OtterGrader
 from grader.bench.rivals import StockNbgrader
 from grader.sandbox import Place
-from lab.progress import Step, step
+from lab.progress import Step, say, step
 
 ASSIGNMENT = "01-containers"
+ATTEMPTS = 3
 OURS, NBGRADER, OTTER = "bin/lab grade", "nbgrader autograde", "otter run"
 
 
@@ -92,14 +94,26 @@ def _rounds(client: docker.DockerClient, place: Place, plan: Plan) -> list[dict[
         }
         for number in range(plan.rounds):
             names = list(graders)[number % 3 :] + list(graders)[: number % 3]
-            seconds = {}
+            seconds, repeated = {}, {}
             for turn, name in enumerate(names):
                 progress.advance(number * 3 + turn, plan.rounds * 3)
                 progress.note(name)
-                with tempfile.TemporaryDirectory(prefix="docker-course-") as folder:
-                    seconds[name] = graders[name](classes.make(Path(folder), ASSIGNMENT, students))
-            rounds.append({"submissions": students, "order": names, "seconds": seconds})
+                seconds[name], repeated[name] = _repeated(graders[name], students)
+            rounds.append({"submissions": students, "order": names, "seconds": seconds, "repeated": repeated})
     return rounds
+
+
+def _repeated(grade: Callable[[Path], float], students: int) -> tuple[float, int]:
+    """Seconds to grade a new class, and how often that was begun again since a right submission had lost points."""
+    for before in range(ATTEMPTS):
+        with tempfile.TemporaryDirectory(prefix="docker-course-") as folder:
+            try:
+                return grade(classes.make(Path(folder), ASSIGNMENT, students)), before
+            except classes.PointsLostError as error:
+                say(str(error))
+                if before + 1 == ATTEMPTS:
+                    raise
+    raise AssertionError("unreachable")
 
 
 def _growth(plan: Plan) -> tuple[list[dict[str, float]], list[dict[str, float]]]:
@@ -113,6 +127,5 @@ def _growth(plan: Plan) -> tuple[list[dict[str, float]], list[dict[str, float]]]
 def _graded(workers: int, students: int, progress: Step, number: int, total: int) -> dict[str, float]:
     progress.advance(number, total)
     progress.note(f"{students} students, {workers} workers")
-    with tempfile.TemporaryDirectory(prefix="docker-course-") as folder:
-        seconds = classes.seconds_to_grade(classes.make(Path(folder), ASSIGNMENT, students), ASSIGNMENT, workers)
+    seconds, _ = _repeated(lambda course: classes.seconds_to_grade(course, ASSIGNMENT, workers), students)
     return {"workers": workers, "students": students, "seconds": seconds, "seconds_each": seconds / students}

@@ -18,7 +18,7 @@ from typing import Self
 import docker
 from docker.errors import DockerException
 
-from grader.bench.classes import full_points
+from grader.bench.classes import PointsLostError, full_points
 from grader.crossing import USER
 from grader.sandbox import PYTHON, Limits, Place, Sandbox
 from lab import engine
@@ -69,7 +69,7 @@ class OtterGrader:
             self._client.images.remove(self._image, force=True)
 
     def seconds_to_grade(self, course: Path, assignment: str, containers: int) -> float:
-        """Seconds for the class, ``containers`` at a time. Raises LabError unless each submission earns its points."""
+        """Seconds for the class, ``containers`` at a time. Raises PointsLostError unless each submission earns its points."""
         notebooks = [
             split(one / assignment / f"{assignment}.ipynb") for one in sorted((course / "submitted").iterdir())
         ]
@@ -79,7 +79,7 @@ class OtterGrader:
             points = list(pool.map(lambda pair: self._points(*pair), notebooks))
         seconds = time.perf_counter() - start
         if set(points) != {expected}:
-            raise LabError(
+            raise PointsLostError(
                 f"Otter gave {points}, and not {expected} each: not the work to measure.", "bin/lab bench again"
             )
         return seconds
@@ -97,7 +97,9 @@ class OtterGrader:
             results = json.loads(sandbox.read_file("results.json"))
         lost = [test for test in results["tests"] if test.get("score", 0.0) < test.get("max_score", 0.0)]
         if lost:
-            raise LabError(f"Otter's checks failed: not the work to measure. {json.dumps(lost)}", "bin/lab bench again")
+            raise PointsLostError(
+                f"Otter's checks failed: not the work to measure. {json.dumps(lost)}", "bin/lab bench again"
+            )
         return float(sum(test.get("score", 0.0) for test in results["tests"]))
 
 

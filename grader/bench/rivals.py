@@ -13,7 +13,7 @@ from typing import Self
 import docker
 from docker.models.containers import Container
 
-from grader.bench.classes import full_points
+from grader.bench.classes import PointsLostError, full_points
 from grader.sandbox import Place
 from lab import engine
 from lab.course import LABEL, NAME
@@ -60,7 +60,7 @@ class StockNbgrader:
         self._remove()
 
     def seconds_to_grade(self, course: Path, assignment: str) -> float:
-        """Seconds of `nbgrader autograde`, from its start to its end. Raises LabError unless each submission earns its points."""
+        """Seconds of `nbgrader autograde`, from its start to its end. Raises PointsLostError unless each submission earns its points."""
         self._run("rm", "-rf", COURSE)
         self._lab.put_archive("/srv", _packed(course))
         self._run("nbgrader", "generate_assignment", assignment)
@@ -70,7 +70,7 @@ class StockNbgrader:
         points = json.loads(self._run("python", "-W", "ignore", "-c", POINTS, assignment).splitlines()[-1])
         expected = [full_points(course, assignment)] * len(list((course / "submitted").iterdir()))
         if points != expected:
-            raise LabError(
+            raise PointsLostError(
                 f"nbgrader gave {points}, and not {expected}: not the work to measure.", "bin/lab bench again"
             )
         return seconds

@@ -32,10 +32,11 @@ for way in (["--privileged"], ["-v", "/:/host"], ["--pid", "host"], ["--network"
 
 
 def before(grade_id: str, code: str) -> Notebook:
-    """The solution with code of one's own before an answer."""
+    """The solution with a cell of one's own before an answer."""
     notebook = EXERCISE.notebook
-    cell = next(one for one in notebook["cells"] if cell_id(one) == grade_id)
-    cell["source"] = [code, "\n", *cell["source"]]
+    place = next(number for number, one in enumerate(notebook["cells"]) if cell_id(one) == grade_id)
+    own = {"cell_type": "code", "id": "own", "metadata": {}, "source": code, "outputs": [], "execution_count": None}
+    notebook["cells"].insert(place, own)
     return notebook
 
 
@@ -44,20 +45,20 @@ def released() -> Notebook:
     return content
 
 
-def tests_of(notebook: Notebook) -> list[dict[str, Any]]:
+def checks_in(notebook: Notebook) -> list[dict[str, Any]]:
     return [one for one in notebook["cells"] if cell_id(one) in EXERCISE.checks and one["cell_type"] == "code"]
 
 
 def never_run() -> Notebook:
     notebook = released()
-    for cell in tests_of(notebook):
+    for cell in checks_in(notebook):
         cell["metadata"]["tags"] = ["skip-execution"]
     return notebook
 
 
 def worth_a_hundred() -> Notebook:
     notebook = released()
-    for cell in tests_of(notebook):
+    for cell in checks_in(notebook):
         cell["metadata"]["nbgrader"]["points"] = 100
         cell["source"] = "100"
     return notebook
@@ -74,7 +75,7 @@ def hostile_and_broken() -> dict[str, tuple[Notebook | str | None, Expected]]:
         "hostile-worth-a-hundred": (worth_a_hundred(), ("graded", 0, None)),
         "hostile-out-of-the-sandbox": (before("cache", OUT_OF_THE_SANDBOX), ("graded", FULL, None)),
         "hostile-ends-the-kernel": (before("job", "import os; os._exit(0)"), ("graded", 6, "kernel-died")),
-        "hostile-never-ends": (before("diary", "while True: pass"), ("graded", FULL - 3, "timeout")),
+        "hostile-never-ends": (before("diary", "while True: pass"), ("graded", FULL, "timeout")),
         "broken-no-notebook": ("{", ("not-graded", 0, "malformed")),
         "broken-nothing": (None, ("not-graded", 0, "malformed")),
         "broken-no-cells": (empty(), ("graded", 0, None)),
