@@ -1,0 +1,82 @@
+"""ReplicaSets: as many Pods of a template as they want."""
+
+import time
+
+from lab.cluster.controllers import pods
+from lab.cluster.controllers.base import Controller
+from lab.cluster.objects import Obj, at, is_deleting, labels_of, name_of, now
+from lab.cluster.status import APIError
+
+BURST = 500  # Pods made or deleted in one go
+
+
+class ReplicaSets(Controller):
+    resource, watches, component = "replicasets.apps", ("pods",), "replicaset-controller"
+
+    def sync(self, namespace: str, name: str) -> float | None:
+        owner = self.get(namespace, name)
+        if owner is None:
+            return None
+        mine = pods.owned(self.client, owner)
+        failure: APIError | None = None
+        if not is_deleting(owner):
+            try:
+                self._scale(owner, [pod for pod in mine if pods.is_active(pod)])
+            except APIError as error:
+                failure = error
+        mine = pods.owned(self.client, owner, adopt=False)
+        again = self._report(owner, mine, failure)
+        if failure is not None:
+            raise failure
+        return again
+
+    def _scale(self, owner: Obj, active: list[Obj]) -> None:
+        missing = at(owner, "spec", "replicas", default=0) - len(active)
+        for _ in range(min(missing, BURST)):
+            self._create(owner)
+        if missing < 0:
+            for pod in sorted(active, key=pods.deletion_order)[: min(-missing, BURST)]:
+                self.client.delete("pods", pod)
+                self.recorder.normal(owner, "SuccessfulDelete", f"Deleted pod: {name_of(pod)}")
+
+    def _create(self, owner: Obj) -> None:
+        try:
+            pod = self.client.create("pods", pods.from_template(owner, owner["spec"]["template"]))
+        except APIError as error:
+            self.recorder.warning(owner, "FailedCreate", f"Error creating: {error}")
+            raise
+        self.recorder.normal(owner, "SuccessfulCreate", f"Created pod: {name_of(pod)}")
+
+    def _report(self, owner: Obj, mine: list[Obj], failure: APIError | None) -> float | None:
+        active = [pod for pod in mine if pods.is_active(pod)]
+        wanted = at(owner, "spec", "template", "metadata", "labels", default={}).items()
+        ready = [pod for pod in active if pods.is_ready(pod)]
+        seconds = at(owner, "spec", "minReadySeconds", default=0)
+        available = [pod for pod in ready if pods.is_available(pod, seconds, time.time())]
+        status: Obj = {"replicas": len(active), "observedGeneration": owner["metadata"].get("generation", 1)}
+        if owner["kind"] == "ReplicaSet":
+            status["terminatingReplicas"] = len([p for p in mine if is_deleting(p)])
+        labeled = len([pod for pod in active if wanted <= labels_of(pod).items()])
+        for key, count in (
+            ("fullyLabeledReplicas", labeled),
+            ("readyReplicas", len(ready)),
+            ("availableReplicas", len(available)),
+        ):
+            if count:
+                status[key] = count
+        if failure is not None:
+            old = next(
+                (c for c in at(owner, "status", "conditions", default=[]) if c["type"] == "ReplicaFailure"), None
+            )
+            since = old["lastTransitionTime"] if old else now()
+            status["conditions"] = [
+                {
+                    "type": "ReplicaFailure",
+                    "status": "True",
+                    "reason": "FailedCreate",
+                    "message": str(failure),
+                    "lastTransitionTime": since,
+                }
+            ]
+        self.client.set_status(self.resource, owner, status)
+        return float(seconds) if len(available) < len(ready) else None

@@ -1,0 +1,217 @@
+"""Subresources that are no part of the object: scale, binding, eviction, a service account's token; and the reviews of access."""
+
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from aiohttp import web
+
+from lab.cluster import pki
+from lab.cluster.auth import Attributes, Authenticator, Authorizer, User, service_account
+from lab.cluster.negotiation import body_of, json_response, object_of, one
+from lab.cluster.objects import Obj, at, copy, is_deleting, labels_of, name_of, namespace_of, now, uid_of
+from lab.cluster.registry import DeleteOptions, Registry
+from lab.cluster.requestinfo import RequestInfo
+from lab.cluster.rest import Rest, call_of
+from lab.cluster.selectors import from_map, from_object, selects, text_of
+from lab.cluster.status import APIError, bad_request, conflict, invalid, invalid_value, method_not_allowed
+
+REVIEWS = (
+    "selfsubjectaccessreviews",
+    "subjectaccessreviews",
+    "localsubjectaccessreviews",
+    "selfsubjectrulesreviews",
+    "selfsubjectreviews",
+    "tokenreviews",
+)
+TOKEN_SECONDS = 3600
+SHORTEST_TOKEN = 600
+
+
+def scale_of(obj: Obj) -> Obj:
+    """The Scale of a workload."""
+    kept = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
+    selector = obj["spec"].get("selector")
+    requirements = from_map(selector) if obj["kind"] == "ReplicationController" else from_object(selector)
+    return {
+        "kind": "Scale", "apiVersion": "autoscaling/v1",
+        "metadata": {key: obj["metadata"][key] for key in kept if key in obj["metadata"]},
+        "spec": {"replicas": at(obj, "spec", "replicas", default=0)},
+        "status": {"replicas": at(obj, "status", "replicas", default=0), "selector": text_of(requirements or [])},
+    }  # fmt: skip
+
+
+class Subresources:
+    def __init__(self, registry: Registry, rest: Rest, authenticator: Authenticator, authorizer: Authorizer) -> None:
+        self.registry, self.rest, self.authenticator, self.authorizer = registry, rest, authenticator, authorizer
+
+    async def scale(self, info: RequestInfo, request: web.Request) -> web.Response:
+        resource = info.target
+        obj = self.registry.get(resource, info.namespace, info.name)
+        if info.verb == "get":
+            return json_response(scale_of(obj))
+        call = call_of(request, info)
+        body = await body_of(request)
+        wanted = (
+            body if info.verb == "update" else self.rest.change(request.content_type, body, resource)(scale_of(obj))
+        )
+        replicas = at(wanted, "spec", "replicas", default=0)
+        if type(replicas) is not int:
+            raise bad_request(
+                'Scale in version "v1" cannot be handled as a Scale: json: cannot unmarshal string into Go struct field ScaleSpec.spec.replicas of type int32'
+            )
+        if replicas < 0:
+            raise invalid(
+                "autoscaling",
+                "Scale",
+                info.name,
+                [invalid_value("spec.replicas", replicas, "must be greater than or equal to 0")],
+            )
+        revision = at(wanted, "metadata", "resourceVersion")
+        if revision and revision != obj["metadata"]["resourceVersion"]:
+            raise conflict(resource.group, resource.plural, info.name)
+
+        def edit(fresh: Obj) -> Obj:
+            fresh["spec"]["replicas"] = replicas
+            return fresh
+
+        return json_response(scale_of(self.registry.patch(resource, info.namespace, info.name, edit, call)))
+
+    async def binding(self, info: RequestInfo, request: web.Request) -> web.Response:
+        bind(
+            self.registry,
+            self.registry.get(info.target, info.namespace, info.name),
+            at(await object_of(request), "target", "name", default=""),
+        )
+        return json_response(_success(), 201)
+
+    async def eviction(self, info: RequestInfo, request: web.Request) -> web.Response:
+        body = await object_of(request)
+        pod = self.registry.get(info.target, info.namespace, info.name)
+        call = call_of(request, info)
+        call.subresource = ""
+        if not self._may_evict(pod):
+            cause = {"reason": "DisruptionBudget", "message": "The disruption budget does not allow it now"}
+            raise APIError(
+                429,
+                "TooManyRequests",
+                "Cannot evict pod as it would violate the pod's disruption budget.",
+                {"causes": [cause]},
+            )
+        options = at(body, "deleteOptions", default={})
+        wanted = DeleteOptions(
+            options.get("gracePeriodSeconds"), options.get("propagationPolicy"), at(options, "preconditions", "uid")
+        )
+        call.dry_run = call.dry_run or options.get("dryRun") == ["All"]
+        self.registry.delete(info.target, info.namespace, info.name, wanted, call)
+        return json_response(_success(), 201)
+
+    def _may_evict(self, pod: Obj) -> bool:
+        for budget in self.registry.store.list("poddisruptionbudgets.policy", namespace_of(pod)):
+            if (
+                selects(at(budget, "spec", "selector"), labels_of(pod))
+                and at(budget, "status", "disruptionsAllowed", default=0) < 1
+            ):
+                return is_deleting(pod) or at(pod, "status", "phase") not in ("Running",)
+        return True
+
+    async def token(self, info: RequestInfo, request: web.Request) -> web.Response:
+        body = await object_of(request)
+        account = self.registry.get(info.target, info.namespace, info.name)
+        spec: Obj = body.get("spec") or {}
+        seconds = int(spec.get("expirationSeconds") or TOKEN_SECONDS)
+        if seconds < SHORTEST_TOKEN:
+            error = invalid_value("spec.expirationSeconds", seconds, "may not specify a duration less than 10 minutes")
+            raise invalid("authentication.k8s.io", "TokenRequest", "", [error])
+        audiences = spec.get("audiences") or [pki.ISSUER]
+        identity = {"namespace": info.namespace, "name": info.name, "uid": uid_of(account)}
+        token = pki.service_account_token(self.authenticator.credentials, identity, seconds, audiences, None)
+        expires = datetime.fromtimestamp(time.time() + seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        status = {"token": token, "expirationTimestamp": expires}
+        meta = {"name": info.name, "namespace": info.namespace, "creationTimestamp": now()}
+        full = spec | {"audiences": audiences, "expirationSeconds": seconds}
+        answer = {
+            "kind": "TokenRequest",
+            "apiVersion": "authentication.k8s.io/v1",
+            "metadata": meta,
+            "spec": full,
+            "status": status,
+        }
+        return json_response(answer, 201)
+
+    # ------------------------------------------------------------------ reviews
+
+    async def review(self, info: RequestInfo, request: web.Request, user: User) -> web.Response:
+        resource = info.target
+        if info.verb != "create":
+            raise method_not_allowed(info.verb, resource.plural, resource.group)
+        body = await object_of(request)
+        spec: Obj = body.get("spec") or {}
+        answer: Obj = {
+            "kind": resource.kind,
+            "apiVersion": resource.api_version,
+            "metadata": {"creationTimestamp": now()},
+        }
+        match resource.plural:
+            case "selfsubjectreviews":
+                status: Any = {"userInfo": user.info()}
+                return json_response(one(request, resource, answer | {"status": status}), 201)
+            case "tokenreviews":
+                found = self.authenticator.by_token(str(spec.get("token") or ""))
+                status = (
+                    {"authenticated": True, "user": found.info()} if found else {"authenticated": False, "user": {}}
+                )
+            case "selfsubjectrulesreviews":
+                status = self._rules(user, str(spec.get("namespace") or ""))
+            case "selfsubjectaccessreviews":
+                status = self._access(user, spec)
+            case _:
+                status = self._access(_named_user(spec), spec)
+        return json_response(answer | {"spec": spec, "status": status}, 201)
+
+    def _access(self, user: User, spec: Obj) -> Obj:
+        wanted, path = spec.get("resourceAttributes"), spec.get("nonResourceAttributes")
+        if wanted:
+            asked = Attributes(
+                str(wanted.get("verb", "")), str(wanted.get("group", "")), str(wanted.get("resource", "")),
+                str(wanted.get("subresource", "")), str(wanted.get("namespace", "")), str(wanted.get("name", "")),
+            )  # fmt: skip
+        elif path:
+            asked = Attributes(str(path.get("verb", "")), path=str(path.get("path", "/")))
+        else:
+            raise bad_request("spec: exactly one of nonResourceAttributes or resourceAttributes must be specified")
+        return {"allowed": self.authorizer.allowed(user, asked)}
+
+    def _rules(self, user: User, namespace: str) -> Obj:
+        rules = list(self.authorizer.rules(user, namespace))
+        found = [r for r in rules if not r.get("nonResourceURLs")]
+        paths = [
+            {"verbs": r["verbs"], "nonResourceURLs": r["nonResourceURLs"]} for r in rules if r.get("nonResourceURLs")
+        ]
+        return {"resourceRules": found, "nonResourceRules": paths, "incomplete": False}
+
+
+def _named_user(spec: Obj) -> User:
+    name = str(spec.get("user") or "")
+    if name.startswith("system:serviceaccount:") and name.count(":") == 3:
+        _, _, namespace, account = name.split(":")
+        return service_account(namespace, account)
+    return User(name, tuple(spec.get("groups") or ()))
+
+
+def _success() -> Obj:
+    return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}
+
+
+def bind(registry: Registry, pod: Obj, node: str) -> Obj:
+    """Assign a Pod to a node. No manager is recorded: the binding is not an update. APIError (409) when it is assigned already."""
+    if at(pod, "spec", "nodeName"):
+        raise conflict(
+            "", "pods", name_of(pod), f'pod {name_of(pod)} is already assigned to node "{pod["spec"]["nodeName"]}"'
+        )
+    bound = copy(pod)
+    bound["spec"]["nodeName"] = node
+    conditions = [c for c in at(bound, "status", "conditions", default=[]) if c["type"] != "PodScheduled"]
+    scheduled = {"type": "PodScheduled", "status": "True", "lastProbeTime": None, "lastTransitionTime": now()}
+    bound.setdefault("status", {})["conditions"] = [*conditions, scheduled]
+    return registry.store.put(("pods", namespace_of(pod), name_of(pod)), bound)
