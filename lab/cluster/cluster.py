@@ -157,7 +157,7 @@ class Cluster:
         self._publish_server(port)
         pki.write_private(self.options.kubeconfig, pki.kubeconfig(self.credentials, f"https://{LOOPBACK}:{port}"))
         local = await make_local()
-        await self.runtime.ensure_network()
+        await self.runtime.prepare()
         tasks = [asyncio.ensure_future(self._supervise(name, start)) for name, start in self._parts(port, local)]
         await self._settle()
         self.server.ready = True

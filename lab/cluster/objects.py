@@ -46,8 +46,8 @@ def random_suffix(length: int = 5) -> str:
 
 
 def safe_encode(number: int) -> str:
-    """A hash as a name's suffix: decimal digits, replaced by letters of the safe alphabet."""
-    return "".join(SUFFIX_ALPHABET[int(digit) % len(SUFFIX_ALPHABET)] for digit in str(number))
+    """A hash as a name's suffix: its decimal digits, each in place of a character of the safe alphabet, as ``rand.SafeEncodeString`` does."""
+    return "".join(SUFFIX_ALPHABET[ord(digit) % len(SUFFIX_ALPHABET)] for digit in str(number))
 
 
 def meta(obj: Obj) -> Obj:

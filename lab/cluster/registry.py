@@ -20,6 +20,7 @@ from lab.cluster.resources import Resource, Resources
 from lab.cluster.schema import Schemas, cannot_handle
 from lab.cluster.status import APIError, already_exists, bad_request, conflict, invalid, not_found
 from lab.cluster.store import Key, Store
+from lab.cluster.validation.pods import ephemeral_update
 
 WITHOUT_GENERATION = frozenset({
     "configmaps", "secrets", "services", "serviceaccounts", "namespaces", "nodes", "events", "endpoints", "limitranges",
@@ -223,6 +224,8 @@ class Registry:
                 meta[key] = before[key]
         if call.subresource == "status":
             _only_status(old, new)
+        elif call.subresource == "ephemeralcontainers":
+            self._ephemeral_update(resource, old, new)
         else:
             self._main_update(resource, old, new, call)
         if fields is None:
@@ -251,6 +254,15 @@ class Registry:
         if resource.qualified not in WITHOUT_GENERATION and _content(new) != _content(old):
             new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
         call.warnings += pod_warnings(resource.qualified, new)
+
+    def _ephemeral_update(self, resource: Resource, old: Obj, new: Obj) -> None:
+        """An update of a Pod's ephemeral containers leaves all else as it was."""
+        given = at(new, "spec", "ephemeralContainers", default=[])
+        _only_status(old, new)
+        new["spec"], new["status"] = copy(old["spec"]) | {"ephemeralContainers": given}, copy(old["status"])
+        set_defaults(resource.qualified, new)
+        self._check(resource, list(ephemeral_update(old, new)), new)
+        new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
 
     def _waits(self, resource: Resource, obj: Obj) -> bool:
         """Whether something must still happen before an object that is being deleted may go."""

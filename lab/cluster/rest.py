@@ -80,7 +80,7 @@ class Rest:
         self.registry, self.store = registry, registry.store
 
     async def handle(self, info: RequestInfo, request: web.Request) -> web.StreamResponse:
-        if info.subresource not in ("", "status", "finalize", "approval") or (
+        if info.subresource not in ("", "status", "finalize", "approval", "ephemeralcontainers") or (
             not info.subresource and info.verb not in info.target.verbs
         ):
             raise method_not_allowed(info.verb, info.target.plural, info.target.group)

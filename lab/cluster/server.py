@@ -128,12 +128,6 @@ class APIServer:
                 return await self.streams.handle(info.subresource, pod, request)
             case "proxy":
                 return await self.proxy.handle(info, request)
-            case "ephemeralcontainers":
-                raise APIError(
-                    405,
-                    "MethodNotAllowed",
-                    "this cluster has no ephemeral containers (kubectl debug): use kubectl exec",
-                )
         return await self.rest.handle(info, request)
 
     # ------------------------------------------------------- what is no resource

@@ -9,6 +9,7 @@ from typing import Any
 from aiohttp import WSMsgType, web
 
 from lab.cluster import spdy
+from lab.cluster.defaults import containers_of
 from lab.cluster.kubelet.engine import Attached, EngineError
 from lab.cluster.kubelet.kubelet import Kubelet
 from lab.cluster.negotiation import dumps
@@ -17,7 +18,7 @@ from lab.cluster.status import APIError, bad_request
 
 PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
 PORT_FORWARD = "SPDY/3.1+portforward.k8s.io"
-STDIN, STDOUT, STDERR, ERROR, RESIZE, CLOSE = 0, 1, 2, 3, 4, 255
+STDIN, ERROR, RESIZE, CLOSE = 0, 3, 4, 255  # channels; 1 and 2 are stdout and stderr, as the engine numbers them, too
 NOT_STARTED = b"OCI runtime exec failed"
 CHUNK = 32 * 1024
 DRAIN_SECONDS = 0.3
@@ -103,7 +104,7 @@ class Streams:
         async def resize(width: int, height: int) -> None:
             await self.engine.container_resize(identity, width, height)
 
-        spec = next(c for c in pod["spec"]["containers"] if c["name"] == container)
+        spec = next(c for c in containers_of(pod["spec"]) if c["name"] == container)
         attached = await self.engine.attach(identity, tty=bool(spec.get("tty")), stdin=stdin)
         ended = asyncio.ensure_future(self._after_end(identity))
         await _Channels(socket, attached, resize, tty=tty, stdin=stdin).run(ended=ended)
@@ -164,14 +165,14 @@ def _log_options(request: web.Request) -> dict[str, str]:
 
 def _container_name(pod: Obj, request: web.Request) -> str:
     """The container that the request names, or the only one. APIError (400) otherwise."""
-    names = [c["name"] for field in ("containers", "initContainers") for c in pod["spec"].get(field) or []]
+    names = [c["name"] for c in containers_of(pod["spec"])]
     wanted = request.query.get("container", "")
     if wanted and wanted not in names:
         raise bad_request(f"container {wanted} is not valid for pod {name_of(pod)}")
     if not wanted and len(pod["spec"]["containers"]) > 1:
         regular = " ".join(c["name"] for c in pod["spec"]["containers"])
         raise bad_request(f"a container name must be specified for pod {name_of(pod)}, choose one of: [{regular}]")
-    return wanted or names[0]
+    return str(wanted or pod["spec"]["containers"][0]["name"])
 
 
 def _need_websocket(request: web.Request) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lab.cluster.kubelet.kubelet import Kubelet
 
 FIRST_BACKOFF, LONGEST_BACKOFF, FORGIVEN = 1.0, 60.0, 600.0  # seconds between restarts of a container that keeps ending
+NOT_STARTED = "RunContainerError"
 PULL_BACKOFF = (14.0, 20.0, 40.0, 80.0, 160.0, 300.0)
 CONFIG_RETRY = 10.0
 
@@ -52,11 +53,17 @@ class PodContainers:
         self.init = [Container(c["name"], reason="PodInitializing") for c in pod["spec"].get("initContainers") or []]
         reason = "PodInitializing" if self.init else "ContainerCreating"
         self.regular = [Container(c["name"], reason=reason) for c in pod["spec"]["containers"]]
+        self.ephemeral = [Container(c["name"]) for c in pod["spec"].get("ephemeralContainers") or []]
         self.sandbox: Sandbox | None = None
         self.volumes: dict[str, Source] = {}
         self.probers: dict[str, list[Prober]] = {}
         self.unhealthy: set[str] = set()
         self._wake = asyncio.Event()
+
+    @property
+    def containers(self) -> list[Container]:
+        """All of them: init, regular, ephemeral."""
+        return [*self.init, *self.regular, *self.ephemeral]
 
     async def _sync_containers(self, listed: list[tuple[Obj, Container]], *, always: bool = False) -> float | None:
         """Start those containers that are due. Seconds until the next one is, or None.
@@ -101,7 +108,8 @@ class PodContainers:
         if known.phase == TERMINATED and not self._wants_restart(known, always):
             return None
         left = known.retry_at - time.monotonic()
-        if left <= 0 and known.phase == TERMINATED and known.delay > FIRST_BACKOFF:
+        ended = known.phase == TERMINATED or (known.phase == WAITING and known.reason == NOT_STARTED)
+        if left <= 0 and ended and known.delay > FIRST_BACKOFF:
             self._show_backoff(known)
             self._report()
         return max(0.0, left)
@@ -127,16 +135,20 @@ class PodContainers:
             self.pod, "BackOff", f"Back-off restarting failed container {known.name} in pod {who}", self._field(known)
         )
 
-    def _schedule_restart(self, known: Container) -> None:
-        """The first restart is at once; each later one after twice the time, unless the container ran long enough."""
-        ran = time.time() - epoch(known.terminated.get("startedAt", ""))
+    def _schedule_restart(self, known: Container, ran: float = 0.0) -> None:
+        """The first restart is at once; each later one after twice the time, unless the container ran for long enough (seconds)."""
         if ran > FORGIVEN:
             known.delay = 0.0
         known.retry_at = time.monotonic() + known.delay if known.delay else 0.0
         known.delay = min(max(known.delay * 2, FIRST_BACKOFF), LONGEST_BACKOFF)
 
+    def _list_of(self, known: Container) -> str:
+        """The field of the Pod's spec that has the container."""
+        listed = {"initContainers": self.init, "containers": self.regular, "ephemeralContainers": self.ephemeral}
+        return next(name for name, some in listed.items() if known in some)
+
     def _field(self, known: Container) -> str:
-        return f"spec.{'initContainers' if known in self.init else 'containers'}{{{known.name}}}"
+        return f"spec.{self._list_of(known)}{{{known.name}}}"
 
     async def _prepare(self, spec: Obj, known: Container, notify: Notify) -> "float | tuple[Obj, str]":
         """Fetch the image and create the container: image and id. Seconds until the next try when that fails."""
@@ -145,7 +157,10 @@ class PodContainers:
             image = await self.kubelet.images.ensure(spec["image"], spec["imagePullPolicy"], notify)
             env = environment(self.kubelet.client, self.pod_with_address(), spec)
             attempt = known.restarts + 1 if known.id else known.restarts
-            identity = await self.runtime.create_container(self.pod, spec, image, sandbox, self.volumes, env, attempt)
+            target = next((c.id for c in self.regular if c.name == spec.get("targetContainerName")), "")
+            identity = await self.runtime.create_container(
+                self.pod, spec, image, sandbox, self.volumes, env, attempt, target
+            )
         except ImageError as error:
             return self._image_failed(known, error, spec["image"], notify)
         except (ConfigError, EngineError) as error:
@@ -185,13 +200,13 @@ class PodContainers:
     async def _launch(self, spec: Obj, known: Container, prepared: tuple[Obj, str], notify: Notify) -> float | None:
         """Start a container that has been created. Seconds until the next try when that fails."""
         image, identity = prepared
-        previous, before_previous = known.id, known.last.get("containerID", "").removeprefix("docker://")
+        outdated, known.before = known.before, known.id
         known.restarts += 1 if known.id else 0
         known.last = known.terminated or known.last
         known.id, known.hash, known.attempts = identity, container_hash(spec), 0
         known.image, known.image_id = status_names(spec["image"], image)
-        if before_previous and before_previous != previous:
-            await self.engine.remove(before_previous)
+        if outdated:
+            await self.engine.remove(outdated)
         try:
             await self.engine.start(identity)
         except EngineError as error:
@@ -199,19 +214,22 @@ class PodContainers:
         notify("Normal", "Started", "Container started")
         known.phase, known.message, known.terminated, known.started_at = RUNNING, "", {}, now()
         await self._post_start(spec, known)
-        self._watch(spec, known)
+        if known.phase == RUNNING:
+            self._watch(spec, known)
         return None
 
     def _start_failed(self, known: Container, identity: str, error: str, notify: Notify) -> float | None:
-        why = f"failed to create containerd task: failed to create shim task: {error}"
+        why = podstatus.start_error(error)
         notify("Warning", "Failed", f"Error: {why}")
         known.phase = TERMINATED
-        moment = now()
         known.terminated = {
-            "exitCode": 128, "reason": "StartError", "message": why, "startedAt": "1970-01-01T00:00:00Z", "finishedAt": moment,
+            "exitCode": 128, "reason": "StartError", "message": why, "startedAt": "1970-01-01T00:00:00Z", "finishedAt": now(),
             "containerID": f"docker://{identity}",
         }  # fmt: skip
+        if known in self.ephemeral or not self._wants_restart(known, podstatus.is_sidecar(self._spec(known))):
+            return None
         self._schedule_restart(known)
+        self._wait(known, NOT_STARTED, why)
         return max(0.0, known.retry_at - time.monotonic())
 
     async def _post_start(self, spec: Obj, known: Container) -> None:
@@ -220,10 +238,8 @@ class PodContainers:
             return
         try:
             await run_hook(self.engine, known.id, spec, hook, self.sandbox.address if self.sandbox else "", 3600)
-        except ProbeError as failure:
-            self.kubelet.recorder.warning(
-                self.pod, "FailedPostStartHook", f"PostStartHook failed: {failure}", self._field(known)
-            )
+        except ProbeError:  # its text may hold secrets: it is not told
+            self.kubelet.recorder.warning(self.pod, "FailedPostStartHook", "PostStartHook failed", self._field(known))
             await self._kill(spec, known, "FailedPostStartHook")
 
     def _watch(self, spec: Obj, known: Container) -> None:
@@ -283,11 +299,10 @@ class PodContainers:
         message = await termination_message(self.engine, known.id, spec, failed=bool(state.get("ExitCode")))
         known.phase, known.ready, known.started = TERMINATED, False, False
         known.terminated = podstatus.terminated(state, known.id, message)
-        self._schedule_restart(known)
+        self._schedule_restart(known, time.time() - epoch(known.terminated["startedAt"]))
 
     def _spec(self, known: Container) -> Obj:
-        field = "initContainers" if known in self.init else "containers"
-        found: Obj = next(c for c in self.pod["spec"][field] if c["name"] == known.name)
+        found: Obj = next(c for c in self.pod["spec"][self._list_of(known)] if c["name"] == known.name)
         return found
 
     async def _kill(self, spec: Obj, known: Container, why: str, grace: int | None = None) -> None:
@@ -302,10 +317,8 @@ class PodContainers:
         if hook and grace > 0:
             try:
                 await run_hook(self.engine, known.id, spec, hook, self.sandbox.address if self.sandbox else "", grace)
-            except ProbeError as failure:
-                self.kubelet.recorder.warning(
-                    self.pod, "FailedPreStopHook", f"PreStopHook failed: {failure}", self._field(known)
-                )
+            except ProbeError:
+                self.kubelet.recorder.warning(self.pod, "FailedPreStopHook", "PreStopHook failed", self._field(known))
         left = max(0, grace - int(time.monotonic() - began))
         await self.engine.stop(known.id, left)
         await self._ended(known, await self._state(known.id) or {"ExitCode": 137, "StartedAt": known.started_at})

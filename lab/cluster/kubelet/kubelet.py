@@ -115,7 +115,7 @@ class Kubelet(TokenSource):
         worker = self._workers.get(uid_of(pod))
         if worker is None:
             return None
-        return next((c for c in [*worker.init, *worker.regular] if c.name == container), None)
+        return next((c for c in worker.containers if c.name == container), None)
 
     def running_container(self, pod: Obj, container: str) -> str | None:
         """The engine's id of a container that runs now."""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from lab.cluster.defaults import containers_of
 from lab.cluster.objects import Obj, at, now
 
 WAITING, RUNNING, TERMINATED = "waiting", "running", "terminated"
@@ -17,6 +18,7 @@ class Container:
     reason: str = "ContainerCreating"
     message: str = ""
     id: str = ""
+    before: str = ""  # the id of the one that ran before, kept for its log
     image: str = ""
     image_id: str = ""
     hash: str = ""
@@ -47,18 +49,32 @@ class Container:
 
 
 def container_status(spec: Obj, known: Container) -> Obj:
-    status: Obj = {
-        "name": known.name, "state": known.state(), "lastState": {"terminated": known.last} if known.last else {},
-        "ready": known.ready and known.phase == RUNNING, "restartCount": known.restarts, "image": known.image or spec.get("image", ""),
-        "imageID": known.image_id, "started": known.started and known.phase == RUNNING,
+    """The status of a regular container."""
+    status = ephemeral_status(spec, known) | {
+        "ready": known.ready and known.phase == RUNNING, "started": known.started and known.phase == RUNNING,
     }  # fmt: skip
     if known.id:
-        status["containerID"] = f"docker://{known.id}"
-    if known.phase == RUNNING:
         status["resources"] = spec.get("resources") or {}
         requests = at(spec, "resources", "requests")
         if requests:
             status["allocatedResources"] = requests
+    return status
+
+
+def init_status(spec: Obj, known: Container) -> Obj:
+    """That of an init container: one that runs to its end is ready when it has; a sidecar is like a regular one."""
+    status = container_status(spec, known)
+    return status if is_sidecar(spec) else status | {"ready": known.succeeded}
+
+
+def ephemeral_status(spec: Obj, known: Container) -> Obj:
+    """That of an ephemeral container, which is never ready."""
+    status: Obj = {
+        "name": known.name, "state": known.state(), "lastState": {"terminated": known.last} if known.last else {}, "ready": False,
+        "restartCount": known.restarts, "image": known.image or spec.get("image", ""), "imageID": known.image_id,
+    }  # fmt: skip
+    if known.id:
+        status["containerID"] = f"docker://{known.id}"
     mounts = [_mount(mount) for mount in spec.get("volumeMounts") or []]
     if mounts:
         status["volumeMounts"] = mounts
@@ -89,6 +105,7 @@ def pod_status(
     pod: Obj,
     init: list[Container],
     regular: list[Container],
+    ephemeral: list[Container],
     *,
     sandbox_ready: bool,
     address: str,
@@ -97,7 +114,7 @@ def pod_status(
 ) -> Obj:
     """The whole status. Conditions that do not change keep their time of transition."""
     old = pod.get("status") or {}
-    specs = {c["name"]: c for field_name in ("initContainers", "containers") for c in pod["spec"].get(field_name) or []}
+    specs = {c["name"]: c for c in containers_of(pod["spec"])}
     phase = phase_of(pod, init, regular, ended=ended)
     status: Obj = {key: old[key] for key in ("qosClass", "nominatedNodeName") if key in old}
     status |= {
@@ -112,8 +129,10 @@ def pod_status(
     if phase == "Running" or regular_started(regular):
         status["resources"] = {}
     if init:
-        status["initContainerStatuses"] = [container_status(specs[c.name], c) for c in init]
+        status["initContainerStatuses"] = [init_status(specs[c.name], c) for c in init]
     status["containerStatuses"] = [container_status(specs[c.name], c) for c in regular]
+    if ephemeral:
+        status["ephemeralContainerStatuses"] = [ephemeral_status(specs[c.name], c) for c in ephemeral]
     return status
 
 
@@ -126,7 +145,7 @@ def _conditions(
 ) -> list[Obj]:
     before = {c["type"]: c for c in at(pod, "status", "conditions", default=[])}
     completed = phase in ("Succeeded", "Failed")
-    waiting_init = [c.name for c in init if not (c.succeeded or (_sidecar(specs[c.name]) and c.started))]
+    waiting_init = [c.name for c in init if not (c.succeeded or (is_sidecar(specs[c.name]) and c.started))]
     unready = [c.name for c in regular if not (c.ready and c.phase == RUNNING)]
     gates = [g["conditionType"] for g in pod["spec"].get("readinessGates") or []]
     unmet = [gate for gate in gates if before.get(gate, {}).get("status") != "True"]
@@ -164,7 +183,8 @@ def _conditions(
     return found
 
 
-def _sidecar(spec: Obj) -> bool:
+def is_sidecar(spec: Obj) -> bool:
+    """Whether an init container stays, beside the regular ones."""
     return spec.get("restartPolicy") == "Always"
 
 
@@ -194,12 +214,15 @@ def terminated(state: Obj, identity: str, message: str) -> Obj:
         "containerID": f"docker://{identity}",
     }  # fmt: skip
     if state.get("Error"):
-        found["reason"], message = (
-            "StartError",
-            f"failed to create containerd task: failed to create shim task: {state['Error']}",
-        )
+        found["reason"], message = "StartError", start_error(str(state["Error"]))
         found["exitCode"] = 128
     return found | ({"message": message} if message else {})
+
+
+def start_error(text: str) -> str:
+    """The engine's account of a container that could not be started, as the kubelet tells it."""
+    _, found, rest = text.partition("OCI runtime")
+    return f"failed to create containerd task: failed to create shim task: {found + rest if found else text}"
 
 
 def engine_time(text: Any) -> str:

@@ -18,6 +18,8 @@ CONTAINER_LABEL, ATTEMPT_LABEL, HASH_LABEL = (
     "io.kubernetes.container.restartCount",
     "io.kubernetes.container.hash",
 )
+# A runtime of the engine, where it has one of that name, which gives a container one pipe for stdout and stderr.
+ONE_OUTPUT = "one-output"
 SANDBOX = "POD"  # the name under which the sandbox goes among a Pod's containers
 DOMAIN = "cluster.local"
 HOSTS = (
@@ -42,6 +44,13 @@ class Runtime:
 
     def __init__(self, engine: Engine, cluster: str, dns: str, pause_image: str) -> None:
         self.engine, self.cluster, self.dns, self.pause_image = engine, cluster, dns, pause_image
+        self.has_one_output = False
+
+    async def prepare(self) -> None:
+        """What must be there before the first Pod. EngineError when it cannot be made."""
+        info = await self.engine.json("GET", "/info")
+        self.has_one_output = ONE_OUTPUT in (info.get("Runtimes") or {})
+        await self.ensure_network()
 
     def labels(self, pod: Obj, container: str, attempt: int = 0) -> dict[str, str]:
         return {
@@ -157,8 +166,12 @@ class Runtime:
         volumes: dict[str, Source],
         env: dict[str, str],
         attempt: int,
+        target: str = "",
     ) -> str:
-        """Create a container in the Pod's sandbox. ConfigError when the image does not suit the Pod's security context."""
+        """Create a container in the Pod's sandbox; with a ``target``, another container, it sees that one's processes.
+
+        ConfigError when the image does not suit the Pod's security context.
+        """
         labels = self.labels(pod, container["name"], attempt) | {HASH_LABEL: container_hash(container)}
         command = [expand(part, env) for part in container.get("command") or []]
         args = [expand(part, env) for part in container.get("args") or []]
@@ -172,6 +185,8 @@ class Runtime:
             config["Entrypoint"] = command
         if command or args:
             config["Cmd"] = args
+        if target:
+            config["HostConfig"]["PidMode"] = f"container:{target}"
         if container.get("workingDir"):
             config["WorkingDir"] = expand(container["workingDir"], env)
         return await self._create(pod, container["name"], attempt, config)
@@ -186,6 +201,9 @@ class Runtime:
             "Privileged": bool(context.get("privileged")), "ReadonlyRootfs": bool(context.get("readOnlyRootFilesystem")),
             "LogConfig": {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "2"}},
         }  # fmt: skip
+        if self.has_one_output and not container.get("stdin"):
+            # Two pipes have two readers, and a busy machine swaps lines that were written at once. Whoever attaches gets them apart.
+            host["Runtime"] = ONE_OUTPUT
         if pod["spec"].get("shareProcessNamespace"):
             host["PidMode"] = shared
         if pod["spec"].get("hostPID"):

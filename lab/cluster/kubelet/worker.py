@@ -11,7 +11,7 @@ from lab.cluster.kubelet.containers import PodContainers
 from lab.cluster.kubelet.engine import EngineError
 from lab.cluster.kubelet.env import ConfigError
 from lab.cluster.kubelet.images import status_names
-from lab.cluster.kubelet.podstatus import RUNNING, Container
+from lab.cluster.kubelet.podstatus import RUNNING, WAITING, Container, is_sidecar
 from lab.cluster.kubelet.runtime import ATTEMPT_LABEL, CONTAINER_LABEL, HASH_LABEL, SANDBOX
 from lab.cluster.kubelet.volumes import sources
 from lab.cluster.objects import Obj, at, epoch, is_deleting, name_of, uid_of
@@ -69,6 +69,7 @@ class PodWorker(PodContainers):
             delays.append(
                 await self._sync_containers(list(zip(self.pod["spec"]["containers"], self.regular, strict=True)))
             )
+            delays.append(await self._sync_ephemeral())
         self._report()
         if at(self.pod, "status", "phase") in ("Succeeded", "Failed"):
             return 0
@@ -116,7 +117,7 @@ class PodWorker(PodContainers):
     async def _sync_init(self) -> float | None:
         """Run init containers one after the other. None when all are done; sidecars stay."""
         for spec, known in zip(self.pod["spec"].get("initContainers") or [], self.init, strict=True):
-            sidecar = spec.get("restartPolicy") == "Always"
+            sidecar = is_sidecar(spec)
             if known.succeeded and not sidecar:
                 continue
             if known.failed and self.pod["spec"]["restartPolicy"] == "Never" and not sidecar:
@@ -126,6 +127,13 @@ class PodWorker(PodContainers):
             if not (sidecar and known.started and known.phase == RUNNING):
                 return delay if delay is not None else IDLE
         return None
+
+    async def _sync_ephemeral(self) -> float | None:
+        """Start the containers that ``kubectl debug`` has added. Each runs once."""
+        specs = self.pod["spec"].get("ephemeralContainers") or []
+        self.ephemeral += [Container(spec["name"]) for spec in specs[len(self.ephemeral) :]]
+        waiting = [pair for pair in zip(specs, self.ephemeral, strict=True) if pair[1].phase == WAITING]
+        return await self._sync_containers(waiting)
 
     async def _observe(self) -> None:
         """Notice what has ended since the last look: the sandbox, or containers."""
@@ -138,14 +146,14 @@ class PodWorker(PodContainers):
                 await self.engine.remove(self.sandbox.id)
                 self.sandbox, self.sandbox_attempt = None, self.sandbox_attempt + 1
                 await self._lost_sandbox()
-        for known in [*self.init, *self.regular]:
+        for known in self.containers:
             if known.phase == RUNNING:
                 state = await self._state(known.id)
                 if state is None or not state.get("Running"):
                     await self._ended(known, state or {"ExitCode": 137, "StartedAt": known.started_at})
 
     async def _lost_sandbox(self) -> None:
-        for known in [*self.init, *self.regular]:
+        for known in self.containers:
             if known.phase == RUNNING:
                 await self.engine.stop(known.id, 0)
 
@@ -163,7 +171,7 @@ class PodWorker(PodContainers):
             if not stopping.done() and (
                 current is None or not current["metadata"].get("deletionGracePeriodSeconds", 30)
             ):
-                for known in [*self.init, *self.regular]:
+                for known in self.containers:
                     if known.phase == RUNNING:
                         await self.engine.kill(known.id)
         with contextlib.suppress(EngineError):
@@ -183,7 +191,7 @@ class PodWorker(PodContainers):
                 "deletionGracePeriodSeconds", self.pod["spec"].get("terminationGracePeriodSeconds", 30)
             )
         )
-        running = [known for known in [*self.init, *self.regular] if known.phase == RUNNING]
+        running = [known for known in self.containers if known.phase == RUNNING]
         await asyncio.gather(
             *(self._kill(self._spec(known), known, f"Stopping container {known.name}", grace) for known in running)
         )
@@ -201,7 +209,7 @@ class PodWorker(PodContainers):
 
     async def _finish(self) -> None:
         """A Pod that has completed keeps its containers, for their logs, and nothing that runs."""
-        for known in [*self.init, *self.regular]:
+        for known in self.containers:
             if known.phase == RUNNING:
                 await self._kill(self._spec(known), known, "")
         if self.sandbox is not None:
@@ -233,7 +241,8 @@ class PodWorker(PodContainers):
         if self.pod["spec"].get("hostNetwork"):
             address = self.kubelet.address
         status = podstatus.pod_status(
-            self.pod, self.init, self.regular, sandbox_ready=ready, address=address, host=self.kubelet.address, ended=self.ended,
+            self.pod, self.init, self.regular, self.ephemeral, sandbox_ready=ready, address=address, host=self.kubelet.address,
+            ended=self.ended,
         )  # fmt: skip
         if at(self.pod, "status", "phase") in ("Succeeded", "Failed"):
             kept = {key: self.pod["status"][key] for key in ("phase", "reason", "message") if key in self.pod["status"]}
@@ -251,7 +260,7 @@ class PodWorker(PodContainers):
                 if summary["State"] == "running":
                     self.sandbox = await self.runtime.sandbox(summary["Id"])
                 continue
-            known = next((c for c in [*self.init, *self.regular] if c.name == name), None)
+            known = next((c for c in self.containers if c.name == name), None)
             if known is not None:
                 await self._adopt_container(known, summary, attempt)
         with contextlib.suppress(ConfigError):
@@ -260,6 +269,7 @@ class PodWorker(PodContainers):
     async def _adopt_container(self, known: Container, summary: Obj, attempt: int) -> None:
         if known.id:
             known.last = known.terminated
+        known.before = known.id
         known.id, known.restarts, known.hash = summary["Id"], attempt, summary["Labels"].get(HASH_LABEL, "")
         found = await self.engine.inspect(known.id)
         image = await self.engine.image(found["Image"]) or {"Id": found["Image"]}

@@ -269,6 +269,26 @@ def pod_update(old: Obj, new: Obj) -> Iterator[FieldError]:
         yield field_forbidden("spec", MUTABLE + gostruct.difference(before, munged))
 
 
+def ephemeral_update(old: Obj, new: Obj) -> Iterator[FieldError]:
+    """Ephemeral containers are added; none may be changed or taken away."""
+    path, spec = "spec.ephemeralContainers", new["spec"]
+    given = spec["ephemeralContainers"]
+    for kept in old["spec"].get("ephemeralContainers") or []:
+        found = next((one for one in given if one.get("name") == kept["name"]), None)
+        if found is None:
+            yield field_forbidden(path, f'existing ephemeral containers "{kept["name"]}" may not be removed\n')
+        elif found != kept:
+            yield field_forbidden(path, f'existing ephemeral containers "{kept["name"]}" may not be changed\n')
+    names = {c["name"] for field in ("containers", "initContainers") for c in spec.get(field) or []}
+    volumes = {volume["name"] for volume in spec.get("volumes") or []}
+    for index, container in enumerate(given):
+        yield from _container(container, f"{path}[{index}]", names, volumes)
+        names.add(container.get("name", ""))
+        target = container.get("targetContainerName")
+        if target and target not in {c["name"] for c in spec["containers"]}:
+            yield field_not_found(f"{path}[{index}].targetContainerName", target)
+
+
 def warnings(spec: Obj, path: str) -> Iterator[str]:
     """What is allowed but probably meant otherwise."""
     for index, container in enumerate(spec.get("containers") or []):
