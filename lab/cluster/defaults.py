@@ -16,6 +16,7 @@ TEMPLATES = (
     "replicationcontrollers",
 )
 FILE_MODE = 420  # 0644
+TEMPLATE_GENERATION = "deprecated.daemonset.template.generation"
 
 
 def defaults_of(*qualified: str) -> Callable[[Defaulter], Defaulter]:
@@ -153,8 +154,13 @@ def deployment(obj: Obj) -> None:
 
 @defaults_of("replicasets.apps", "replicationcontrollers")
 def replica_set(obj: Obj) -> None:
-    fill(spec_of(obj), replicas=1)
+    spec = spec_of(obj)
+    fill(spec, replicas=1)
     fill(obj.setdefault("status", {}), replicas=0)
+    labels = at(spec, "template", "metadata", "labels")
+    if labels and obj["kind"] == "ReplicationController":
+        fill(spec, selector=dict(labels))
+        fill(obj["metadata"], labels=dict(labels))
 
 
 @defaults_of("statefulsets.apps")
@@ -180,6 +186,7 @@ def daemon_set(obj: Obj) -> None:
     fill(strategy, type="RollingUpdate")
     if strategy["type"] == "RollingUpdate":
         fill(strategy.setdefault("rollingUpdate", {}), maxSurge=0, maxUnavailable=1)
+    fill(obj["metadata"].setdefault("annotations", {}), **{TEMPLATE_GENERATION: "1"})
     fill(
         obj.setdefault("status", {}), currentNumberScheduled=0, desiredNumberScheduled=0, numberMisscheduled=0, numberReady=0,
     )  # fmt: skip

@@ -12,7 +12,6 @@ LOG = logging.getLogger("events")
 REMEMBERED = 4096
 SIMILAR = 10  # from here on, events that differ only in their message are combined
 WINDOW_SECONDS = 600
-KEPT_SECONDS = 3600  # an event lives for an hour
 
 
 @dataclass

@@ -1,6 +1,7 @@
 """What only one kind needs when it is written: a Job's own labels, a Service's kept address, a Pod's quality of service."""
 
-from lab.cluster.objects import Obj, at
+from lab.cluster.defaults import TEMPLATE_GENERATION
+from lab.cluster.objects import Obj, annotations_of, at
 from lab.cluster.validation.pods import warnings
 
 KEPT_FIELDS = {
@@ -58,6 +59,10 @@ def keep_kind(name: str, old: Obj, new: Obj) -> None:
     """What a replacement of one kind may leave out and keeps."""
     if name == "namespaces":
         new["spec"] = old["spec"]
+    elif name == "daemonsets.apps":
+        generation = int(annotations_of(old).get(TEMPLATE_GENERATION, "1"))
+        changed = new["spec"].get("template") != old["spec"].get("template")
+        new["metadata"].setdefault("annotations", {})[TEMPLATE_GENERATION] = str(generation + changed)
     elif isinstance(new.get("spec"), dict):
         for key in KEPT_FIELDS.get(name, ()):
             if (

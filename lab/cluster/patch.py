@@ -7,7 +7,7 @@ import jsonpointer
 
 from lab.cluster.objects import Obj, copy
 from lab.cluster.schema import Schemas
-from lab.cluster.status import APIError, bad_request
+from lab.cluster.status import bad_request, rejected
 
 JSON = "application/json-patch+json"
 MERGE = "application/merge-patch+json"
@@ -23,18 +23,8 @@ def json_patch(obj: Obj, patch: Any) -> Obj:
     """RFC 6902. APIError (422) when an operation cannot be done."""
     try:
         return cast(Obj, jsonpatch.JsonPatch(patch).apply(copy(obj)))
-    except jsonpatch.JsonPatchTestFailed as error:
-        raise APIError(
-            422, "Invalid", f"the server rejected our request due to an error in our request: {error}"
-        ) from error
-    except (
-        jsonpatch.JsonPatchException,
-        jsonpointer.JsonPointerException,
-        TypeError,
-        KeyError,
-        AttributeError,
-    ) as error:
-        raise APIError(422, "Invalid", "the server rejected our request due to an error in our request") from error
+    except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException, TypeError, KeyError, AttributeError) as error:
+        raise rejected() from error
 
 
 def merge(target: Any, patch: Any) -> Any:

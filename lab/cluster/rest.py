@@ -41,10 +41,7 @@ def selection(info: RequestInfo, request: web.Request) -> Selection:
     """The label and field selectors of the request; of a watch of one object, its name."""
     resource = info.target
 
-    def unknown(field: str) -> APIError:
-        return bad_request(f"field label not supported: {field}")
-
-    fields = selectors.parse_fields(request.query.get("fieldSelector", ""), resource.stored_as, unknown)
+    fields = selectors.parse_fields(request.query.get("fieldSelector", ""), resource)
     if info.name:
         fields.append(selectors.FieldRequirement("metadata.name", True, info.name))
     return Selection(selectors.parse_labels(request.query.get("labelSelector", "")), fields)

@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
+from collections import Counter
 from decimal import Decimal
+from typing import cast
 
 from lab.cluster import quantity
 from lab.cluster.client import Client
@@ -14,19 +16,23 @@ from lab.cluster.subresources import bind
 
 LOG = logging.getLogger("scheduler")
 NAME = "default-scheduler"
+CORDONED = {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}
+HELPLESS = "Preemption is not helpful for scheduling."
+NO_VICTIMS = "No preemption victims found for incoming pod."
 RELEVANT = ("nodes", "persistentvolumeclaims", "persistentvolumes")
 
 
-def tolerates(pod: Obj, taint: Obj) -> bool:
+def toleration_of(pod: Obj, taint: Obj) -> Obj | None:
+    """The first toleration by which a Pod bears a taint."""
     for toleration in at(pod, "spec", "tolerations", default=[]):
         if toleration.get("effect") not in (None, "", taint["effect"]):
             continue
         if toleration.get("operator", "Equal") == "Exists":
             if toleration.get("key") in (None, "", taint["key"]):
-                return True
+                return cast(Obj, toleration)
         elif toleration.get("key") == taint["key"] and (toleration.get("value") or "") == (taint.get("value") or ""):
-            return True
-    return False
+            return cast(Obj, toleration)
+    return None
 
 
 def _term_matches(term: Obj, node: Obj) -> bool:
@@ -37,19 +43,17 @@ def _term_matches(term: Obj, node: Obj) -> bool:
     return matches(expressions, labels_of(node)) and matches(fields, {"metadata.name": name_of(node)})
 
 
-def node_suits(pod: Obj, node: Obj) -> str:
-    """Why a Pod may not be on a node, apart from room; empty when it may."""
-    if at(node, "spec", "unschedulable") and not tolerates(
-        pod, {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}
-    ):
+def node_suits(pod: Obj, node: Obj, effects: tuple[str, ...] = ("NoSchedule", "NoExecute")) -> str:
+    """Why a Pod may not be on a node, apart from room; empty when it may. Taints count that have one of the effects."""
+    if at(node, "spec", "unschedulable") and toleration_of(pod, CORDONED) is None:
         return "node(s) were unschedulable"
     if at(pod, "spec", "nodeName") not in (None, "", name_of(node)):
         return "node(s) didn't match the requested node name"
     for taint in at(node, "spec", "taints", default=[]):
         if (
-            taint["effect"] in ("NoSchedule", "NoExecute")
-            and taint["key"] != "node.kubernetes.io/unschedulable"
-            and not tolerates(pod, taint)
+            taint["effect"] in effects
+            and taint["key"] != CORDONED["key"]
+            and toleration_of(pod, taint) is None
         ):
             return "node(s) had untolerated taint(s)"
     selector = at(pod, "spec", "nodeSelector", default={})
@@ -70,6 +74,10 @@ def requests(pod: Obj) -> dict[str, Decimal]:
         for name, amount in at(container, "resources", "requests", default={}).items():
             total[name] = max(total.get(name, Decimal(0)), quantity.parse(amount))
     return total
+
+
+def _listed(counted: "Counter[str]") -> str:
+    return ", ".join(f"{count} {what}" for what, count in sorted(counted.items()))
 
 
 class Scheduler:
@@ -135,24 +143,26 @@ class Scheduler:
         if why:
             self._fail(pod, f"0/{len(nodes)} nodes are available: {why}. not found")
             return
-        reasons: dict[str, int] = {}
+        reasons: Counter[str] = Counter()
+        preemption: Counter[str] = Counter()
         for node in nodes:
-            missing = [node_suits(pod, node)] if node_suits(pod, node) else self._room(pod, node)
+            why_not = node_suits(pod, node)
+            missing, could = ([why_not], False) if why_not else self._room(pod, node)
             if not missing:
                 bind(self.client.registry, pod, name_of(node))
                 self._waiting.discard((namespace_of(pod), name_of(pod)))
                 message = f"Successfully assigned {namespace_of(pod)}/{name_of(pod)} to {name_of(node)}"
                 self.recorder.scheduled(pod, "Normal", "Scheduled", "Binding", message)
                 return
-            for reason in missing:
-                reasons[reason] = reasons.get(reason, 0) + 1
-        total = len(nodes)
+            reasons.update(missing)
+            preemption[NO_VICTIMS if could else HELPLESS] += 1
         if not nodes:
             self._fail(pod, "no nodes available to schedule pods")
             return
-        listed = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
-        preemption = f"preemption: 0/{total} nodes are available: {total} Preemption is not helpful for scheduling."
-        self._fail(pod, f"0/{total} nodes are available: {listed}. no new claims to deallocate, {preemption}")
+        none = f"0/{len(nodes)} nodes are available: "
+        self._fail(
+            pod, f"{none}{_listed(reasons)}. no new claims to deallocate, preemption: {none}{_listed(preemption)}"
+        )
 
     def _volumes(self, pod: Obj) -> str:
         """Why the Pod's claims keep it from any node."""
@@ -167,20 +177,24 @@ class Scheduler:
                 return "pod has unbound immediate PersistentVolumeClaims"
         return ""
 
-    def _room(self, pod: Obj, node: Obj) -> list[str]:
-        """What the node has too little of."""
+    def _room(self, pod: Obj, node: Obj) -> tuple[list[str], bool]:
+        """What the node has too little of, and whether it would have enough if other Pods were not there."""
         there = [
             p
             for p in self.client.list("pods")
             if at(p, "spec", "nodeName") == name_of(node) and at(p, "status", "phase") not in ("Succeeded", "Failed")
         ]
-        missing = []
+        used: dict[str, Decimal] = {}
+        for other in there:
+            for name, amount in requests(other).items():
+                used[name] = used.get(name, Decimal(0)) + amount
+        missing, could = [], True
         for name, amount in requests(pod).items():
             has = quantity.parse(at(node, "status", "allocatable", name, default=0))
-            used = sum((requests(other).get(name, Decimal(0)) for other in there), Decimal(0))
-            if used + amount > has:
+            if used.get(name, Decimal(0)) + amount > has:
                 missing.append("Too many pods" if name == "pods" else f"Insufficient {name}")
-        return missing + self._ports_taken(pod, there)
+                could = could and amount <= has
+        return missing + self._ports_taken(pod, there), could
 
     def _ports_taken(self, pod: Obj, there: list[Obj]) -> list[str]:
         def ports(one: Obj) -> set[tuple[int, str]]:

@@ -1,12 +1,13 @@
 """Label and field selectors: parsed from a request or from an object, then asked of objects."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from lab.cluster.objects import Obj, at
-from lab.cluster.status import APIError, bad_request
+from lab.cluster.resources import Resource
+from lab.cluster.status import bad_request
 
 SPLIT = re.compile(r",(?![^()]*\))")
 SET = re.compile(r"^\s*(?P<key>[\w./-]+)\s+(?P<op>in|notin)\s*\((?P<values>[^()]*)\)\s*$")
@@ -153,14 +154,23 @@ def field_value(obj: Obj, field: str) -> str:
     return "" if value is None else str(value)
 
 
-def parse_fields(text: str, resource: str, describe: Callable[[str], APIError]) -> list[FieldRequirement]:
-    """A selector as after ``--field-selector``; ``describe`` makes the error for a field that cannot be selected by."""
+def parse_fields(text: str, resource: Resource) -> list[FieldRequirement]:
+    """A selector as after ``--field-selector``. APIError for a field that the resource cannot be selected by."""
     found = []
     for part in text.split(",") if text else []:
         match = FIELD.match(part)
         if not match:
             raise bad_request(f'invalid selector: "{text}"; can\'t understand "{part}"')
-        if match["key"] not in METADATA_FIELDS + FIELDS.get(resource, ()):
-            raise describe(match["key"])
+        if match["key"] not in METADATA_FIELDS + FIELDS.get(resource.stored_as, ()):
+            raise bad_request(_unknown(match["key"], resource))
         found.append(FieldRequirement(match["key"], match["op"] != "!=", match["value"]))
     return found
+
+
+def _unknown(field: str, resource: Resource) -> str:
+    if resource.kind == "Job":
+        return f'field label "{field}" not supported for Job'
+    if resource.stored_as in FIELDS or resource.crd is not None:
+        return f"field label not supported: {field}"
+    known = ", ".join(f'"{name}"' for name in METADATA_FIELDS)
+    return f'"{field}" is not a known field selector: only {known}'

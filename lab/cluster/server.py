@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from typing import Any
+from uuid import uuid4
 
 from aiohttp import web
 
@@ -51,6 +52,12 @@ INFO: Obj = {
 }  # fmt: skip
 
 
+async def _set_headers(_: web.Request, response: web.StreamResponse) -> None:
+    response.headers["Audit-Id"] = str(uuid4())
+    response.headers["Cache-Control"] = "no-cache, private"
+    response.headers.popall("Server", None)
+
+
 class APIServer:
     def __init__(
         self,
@@ -70,6 +77,7 @@ class APIServer:
 
     def application(self) -> web.Application:
         app = web.Application(client_max_size=LARGEST_BODY)
+        app.on_response_prepare.append(_set_headers)
         app.router.add_route("*", "/{path:.*}", self.handle)
         return app
 

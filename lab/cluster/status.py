@@ -70,8 +70,14 @@ def expired(message: str) -> APIError:
     return APIError(410, "Expired", message)
 
 
-def unprocessable(message: str) -> APIError:
-    return APIError(422, "Invalid", message)
+def too_many(message: str, reason: str, why: str) -> APIError:
+    """429: not now, for that reason."""
+    return APIError(429, "TooManyRequests", message, {"causes": [{"reason": reason, "message": why}]})
+
+
+def rejected() -> APIError:
+    """422 for a patch that cannot be done to the object as it is."""
+    return APIError(422, "Invalid", "the server rejected our request due to an error in our request", {})
 
 
 def internal(message: str) -> APIError:

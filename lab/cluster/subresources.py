@@ -9,12 +9,12 @@ from aiohttp import web
 from lab.cluster import pki
 from lab.cluster.auth import Attributes, Authenticator, Authorizer, User, service_account
 from lab.cluster.negotiation import body_of, json_response, object_of, one
-from lab.cluster.objects import Obj, at, copy, is_deleting, labels_of, name_of, namespace_of, now, uid_of
-from lab.cluster.registry import DeleteOptions, Registry
+from lab.cluster.objects import Obj, at, copy, is_deleting, is_true, labels_of, name_of, namespace_of, now, uid_of
+from lab.cluster.registry import Call, DeleteOptions, Registry
 from lab.cluster.requestinfo import RequestInfo
 from lab.cluster.rest import Rest, call_of
 from lab.cluster.selectors import from_map, from_object, selects, text_of
-from lab.cluster.status import APIError, bad_request, conflict, invalid, invalid_value, method_not_allowed
+from lab.cluster.status import APIError, bad_request, conflict, invalid, invalid_value, method_not_allowed, too_many
 
 REVIEWS = (
     "selfsubjectaccessreviews",
@@ -24,6 +24,7 @@ REVIEWS = (
     "selfsubjectreviews",
     "tokenreviews",
 )
+BUDGETS = "poddisruptionbudgets.policy"
 TOKEN_SECONDS = 3600
 SHORTEST_TOKEN = 600
 
@@ -90,30 +91,44 @@ class Subresources:
         pod = self.registry.get(info.target, info.namespace, info.name)
         call = call_of(request, info)
         call.subresource = ""
-        if not self._may_evict(pod):
-            cause = {"reason": "DisruptionBudget", "message": "The disruption budget does not allow it now"}
-            raise APIError(
-                429,
-                "TooManyRequests",
-                "Cannot evict pod as it would violate the pod's disruption budget.",
-                {"causes": [cause]},
-            )
+        budgets = self._budgets(pod)
         options = at(body, "deleteOptions", default={})
         wanted = DeleteOptions(
             options.get("gracePeriodSeconds"), options.get("propagationPolicy"), at(options, "preconditions", "uid")
         )
         call.dry_run = call.dry_run or options.get("dryRun") == ["All"]
         self.registry.delete(info.target, info.namespace, info.name, wanted, call)
+        for budget in budgets if not call.dry_run else []:
+            self._use(budget)
         return json_response(_success(), 201)
 
-    def _may_evict(self, pod: Obj) -> bool:
-        for budget in self.registry.store.list("poddisruptionbudgets.policy", namespace_of(pod)):
-            if (
-                selects(at(budget, "spec", "selector"), labels_of(pod))
-                and at(budget, "status", "disruptionsAllowed", default=0) < 1
-            ):
-                return is_deleting(pod) or at(pod, "status", "phase") not in ("Running",)
-        return True
+    def _budgets(self, pod: Obj) -> list[Obj]:
+        """The disruption budget that an eviction of the Pod uses, if any. APIError (429) when nothing is left of it."""
+        if is_deleting(pod) or at(pod, "status", "phase") in ("Pending", "Succeeded", "Failed"):
+            return []
+        listed = self.registry.store.list(BUDGETS, namespace_of(pod))
+        found = [budget for budget in listed if selects(at(budget, "spec", "selector"), labels_of(pod))]
+        if len(found) > 1:
+            why = "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support."
+            raise APIError(500, "", why)
+        for status in (at(budget, "status", default={}) for budget in found):
+            healthy, desired = status.get("currentHealthy", 0), status.get("desiredHealthy", 0)
+            if not is_true(pod, "Ready") and healthy >= desired > 0:
+                return []
+            if status.get("disruptionsAllowed", 0) < 1:
+                needs = f"The disruption budget {name_of(found[0])} needs {desired} healthy pods and has {healthy} currently"
+                raise too_many("Cannot evict pod as it would violate the pod's disruption budget.", "DisruptionBudget", needs)
+        return found
+
+    def _use(self, budget: Obj) -> None:
+        """One disruption less, at once: the next eviction may come before the budget's controller has looked."""
+
+        def edit(fresh: Obj) -> Obj:
+            fresh["status"]["disruptionsAllowed"] -= 1
+            return fresh
+
+        call = Call("kube-apiserver", "status", validation="Ignore")
+        self.registry.patch(self.registry.resources.named(BUDGETS), namespace_of(budget), name_of(budget), edit, call)
 
     async def token(self, info: RequestInfo, request: web.Request) -> web.Response:
         body = await object_of(request)

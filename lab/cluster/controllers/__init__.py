@@ -13,9 +13,11 @@ from lab.cluster.controllers.horizontal import HorizontalPodAutoscalers
 from lab.cluster.controllers.job import Jobs
 from lab.cluster.controllers.namespace import Namespaces
 from lab.cluster.controllers.quota import ResourceQuotas
-from lab.cluster.controllers.replicaset import ReplicaSets
+from lab.cluster.controllers.replicaset import ReplicaSets, ReplicationControllers
 from lab.cluster.controllers.serviceaccount import ServiceAccounts
 from lab.cluster.controllers.statefulset import StatefulSets
+from lab.cluster.controllers.tainteviction import TaintEviction
+from lab.cluster.controllers.ttl import EventTTL
 from lab.cluster.controllers.unenforced import Unenforced
 from lab.cluster.controllers.volume import PersistentVolumes
 
@@ -23,7 +25,8 @@ from lab.cluster.controllers.volume import PersistentVolumes
 def all_controllers(client: Client, authority: str) -> list[Controller]:
     """Every controller; ``authority`` is the certificate that ServiceAccounts' Pods trust."""
     kinds: list[type[Controller]] = [
-        CustomResourceDefinitions, Namespaces, GarbageCollector, ReplicaSets, Deployments, EndpointsController, Jobs, CronJobs, DaemonSets,
-        StatefulSets, PersistentVolumes, ResourceQuotas, HorizontalPodAutoscalers, DisruptionBudgets, Unenforced,
+        CustomResourceDefinitions, Namespaces, GarbageCollector, ReplicaSets, ReplicationControllers, Deployments, EndpointsController, Jobs,
+        CronJobs, DaemonSets, StatefulSets, PersistentVolumes, ResourceQuotas, HorizontalPodAutoscalers, DisruptionBudgets, TaintEviction,
+        EventTTL, Unenforced,
     ]  # fmt: skip
     return [ServiceAccounts(client, authority), *(kind(client) for kind in kinds)]

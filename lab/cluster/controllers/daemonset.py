@@ -1,22 +1,12 @@
 """DaemonSets: one Pod on each node that suits it. Here that is one node, or none."""
 
-import json
 import time
-import zlib
 
 from lab.cluster.controllers import pods
 from lab.cluster.controllers.base import Controller
-from lab.cluster.objects import (
-    Obj,
-    at,
-    copy,
-    is_deleting,
-    labels_of,
-    name_of,
-    namespace_of,
-    owner_reference,
-    safe_encode,
-)
+from lab.cluster.controllers.revisions import current_revision
+from lab.cluster.defaults import TEMPLATE_GENERATION
+from lab.cluster.objects import Obj, annotations_of, at, is_deleting, labels_of, name_of
 from lab.cluster.scheduler import node_suits
 from lab.cluster.store import Event
 
@@ -36,7 +26,7 @@ class DaemonSets(Controller):
         owner = self.get(namespace, name)
         if owner is None:
             return None
-        digest = revision(self, owner)
+        digest = labels_of(current_revision(self.client, owner, HASH))[HASH]
         mine = pods.owned(self.client, owner)
         wanted: list[str] = []
         if not is_deleting(owner):
@@ -48,6 +38,7 @@ class DaemonSets(Controller):
     def _sync_node(self, owner: Obj, node: Obj, there: list[Obj], digest: str, wanted: list[str]) -> None:
         template = self._pod(owner, node, digest)
         suits = not node_suits(template, node)
+        stays = not node_suits(template, node, effects=("NoExecute",))
         if suits:
             wanted.append(name_of(node))
         for pod in there:
@@ -55,19 +46,17 @@ class DaemonSets(Controller):
             outdated = (
                 labels_of(pod).get(HASH) != digest and at(owner, "spec", "updateStrategy", "type") == "RollingUpdate"
             )
-            if not is_deleting(pod) and (failed or outdated or not suits):
-                self.client.delete("pods", pod)
-                self.recorder.normal(owner, "SuccessfulDelete", f"Deleted pod: {name_of(pod)}")
+            if not is_deleting(pod) and (failed or outdated or not stays):
+                pods.delete(self.client, self.recorder, owner, pod)
         if suits and not there:
-            pod = self.client.create("pods", template)
-            self.recorder.normal(owner, "SuccessfulCreate", f"Created pod: {name_of(pod)}")
+            pods.create(self.client, self.recorder, owner, template)
 
     def _pod(self, owner: Obj, node: Obj, digest: str) -> Obj:
         pod = pods.from_template(owner, owner["spec"]["template"])
         pod["metadata"]["labels"] = {
             **pod["metadata"]["labels"],
             HASH: digest,
-            "pod-template-generation": str(owner["metadata"].get("generation", 1)),
+            "pod-template-generation": annotations_of(owner).get(TEMPLATE_GENERATION, "1"),
         }
         term = {"matchFields": [{"key": "metadata.name", "operator": "In", "values": [name_of(node)]}]}
         required = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [term]}}
@@ -112,35 +101,3 @@ def _node(pod: Obj) -> str:
     )
     wanted = [f["values"][0] for t in terms for f in t.get("matchFields") or []]
     return str(at(pod, "spec", "nodeName") or (wanted[0] if wanted else ""))
-
-
-def revision(controller: Controller, owner: Obj) -> str:
-    """The hash of the owner's template, kept as a ControllerRevision so that a rollout has a history."""
-    client = controller.client
-    template = owner["spec"]["template"]
-    digest = safe_encode(zlib.crc32(json.dumps(template, sort_keys=True).encode()))
-    name = f"{name_of(owner)}-{digest}"
-    existing = [
-        r
-        for r in client.list("controllerrevisions.apps", namespace_of(owner))
-        if r["metadata"]["ownerReferences"][0]["uid"] == owner["metadata"]["uid"]
-    ]
-    newest = max((r["revision"] for r in existing), default=0)
-    found = next((r for r in existing if name_of(r) == name), None)
-    if found is None:
-        data = {"spec": {"template": copy(template) | {"$patch": "replace"}}}
-        meta = {
-            "name": name, "namespace": namespace_of(owner), "labels": {**(at(template, "metadata", "labels", default={})), HASH: digest},
-            "ownerReferences": [owner_reference(owner)],
-        }  # fmt: skip
-        client.create("controllerrevisions.apps", {"metadata": meta, "data": data, "revision": newest + 1})
-    elif found["revision"] != newest:
-
-        def edit(fresh: Obj) -> None:
-            fresh["revision"] = newest + 1
-
-        client.change("controllerrevisions.apps", found, edit)
-    limit = owner["spec"].get("revisionHistoryLimit", 10) + 1
-    for old in sorted(existing, key=lambda r: int(r["revision"]))[: max(0, len(existing) - limit)]:
-        client.delete("controllerrevisions.apps", old)
-    return digest

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from lab.cluster.client import Client
+from lab.cluster.events import Recorder
 from lab.cluster.objects import (
     Obj,
     at,
@@ -19,6 +20,7 @@ from lab.cluster.objects import (
     owner_reference,
 )
 from lab.cluster.selectors import selects
+from lab.cluster.status import APIError
 
 Change = Callable[[Obj], None]
 
@@ -96,6 +98,22 @@ def from_template(owner: Obj, template: Obj, *, name: str = "") -> Obj:
         pod["metadata"]["finalizers"] = meta["finalizers"]
     pod["metadata"]["name" if name else "generateName"] = name or f"{name_of(owner)}-"
     return pod
+
+
+def create(client: Client, recorder: Recorder, owner: Obj, pod: Obj) -> Obj:
+    """Make an owner's Pod, and tell how that went. APIError when it is refused."""
+    try:
+        made = client.create("pods", pod)
+    except APIError as error:
+        recorder.warning(owner, "FailedCreate", f"Error creating: {error}")
+        raise
+    recorder.normal(owner, "SuccessfulCreate", f"Created pod: {name_of(made)}")
+    return made
+
+
+def delete(client: Client, recorder: Recorder, owner: Obj, pod: Obj) -> None:
+    client.delete("pods", pod)
+    recorder.normal(owner, "SuccessfulDelete", f"Deleted pod: {name_of(pod)}")
 
 
 def deletion_order(pod: Obj) -> tuple[bool, int, bool, float, float]:

@@ -1,10 +1,10 @@
-"""ReplicaSets: as many Pods of a template as they want."""
+"""ReplicaSets, and ReplicationControllers, which were before them: as many Pods of a template as they want."""
 
 import time
 
 from lab.cluster.controllers import pods
 from lab.cluster.controllers.base import Controller
-from lab.cluster.objects import Obj, at, is_deleting, labels_of, name_of, now
+from lab.cluster.objects import Obj, at, is_deleting, labels_of, now
 from lab.cluster.status import APIError
 
 BURST = 500  # Pods made or deleted in one go
@@ -33,19 +33,10 @@ class ReplicaSets(Controller):
     def _scale(self, owner: Obj, active: list[Obj]) -> None:
         missing = at(owner, "spec", "replicas", default=0) - len(active)
         for _ in range(min(missing, BURST)):
-            self._create(owner)
+            pods.create(self.client, self.recorder, owner, pods.from_template(owner, owner["spec"]["template"]))
         if missing < 0:
             for pod in sorted(active, key=pods.deletion_order)[: min(-missing, BURST)]:
-                self.client.delete("pods", pod)
-                self.recorder.normal(owner, "SuccessfulDelete", f"Deleted pod: {name_of(pod)}")
-
-    def _create(self, owner: Obj) -> None:
-        try:
-            pod = self.client.create("pods", pods.from_template(owner, owner["spec"]["template"]))
-        except APIError as error:
-            self.recorder.warning(owner, "FailedCreate", f"Error creating: {error}")
-            raise
-        self.recorder.normal(owner, "SuccessfulCreate", f"Created pod: {name_of(pod)}")
+                pods.delete(self.client, self.recorder, owner, pod)
 
     def _report(self, owner: Obj, mine: list[Obj], failure: APIError | None) -> float | None:
         active = [pod for pod in mine if pods.is_active(pod)]
@@ -80,3 +71,7 @@ class ReplicaSets(Controller):
             ]
         self.client.set_status(self.resource, owner, status)
         return float(seconds) if len(available) < len(ready) else None
+
+
+class ReplicationControllers(ReplicaSets):
+    resource, component = "replicationcontrollers", "replication-controller"

@@ -4,9 +4,10 @@ import time
 
 from lab.cluster.controllers import pods
 from lab.cluster.controllers.base import Controller
-from lab.cluster.controllers.daemonset import HASH, revision
+from lab.cluster.controllers.revisions import REVISIONS, current_revision, template_of
 from lab.cluster.objects import Obj, at, copy, is_deleting, labels_of, name_of, namespace_of
 
+HASH, REVISION_HASH = "controller-revision-hash", "controller.kubernetes.io/hash"
 POD_NAME, POD_INDEX = "statefulset.kubernetes.io/pod-name", "apps.kubernetes.io/pod-index"
 
 
@@ -17,13 +18,13 @@ class StatefulSets(Controller):
         owner = self.get(namespace, name)
         if owner is None:
             return None
-        digest = revision(self, owner)
+        revision = current_revision(self.client, owner, REVISION_HASH)
         if not is_deleting(owner):
-            self._step(owner, digest, {name_of(pod): pod for pod in pods.owned(self.client, owner)})
-        self._report(owner, pods.owned(self.client, owner, adopt=False), digest)
+            self._step(owner, revision, {name_of(pod): pod for pod in pods.owned(self.client, owner)})
+        self._report(owner, pods.owned(self.client, owner, adopt=False), name_of(revision))
         return float(at(owner, "spec", "minReadySeconds", default=0)) or None
 
-    def _step(self, owner: Obj, digest: str, mine: dict[str, Obj]) -> None:
+    def _step(self, owner: Obj, revision: Obj, mine: dict[str, Obj]) -> None:
         """In order: make what is missing, then delete what is too many, then replace what is outdated."""
         replicas, first = at(owner, "spec", "replicas", default=0), at(owner, "spec", "ordinals", "start", default=0)
         ordered = at(owner, "spec", "podManagementPolicy") != "Parallel"
@@ -31,11 +32,11 @@ class StatefulSets(Controller):
         for pod_name in wanted:
             pod = mine.get(pod_name)
             if pod is None:
-                self._create(owner, pod_name, digest)
+                self._create(owner, pod_name, self._revision_for(owner, pod_name, first, revision))
                 if ordered:
                     return
             elif at(pod, "status", "phase") in ("Succeeded", "Failed") and not is_deleting(pod):
-                self.client.delete("pods", pod)
+                self._delete(owner, pod)
                 return
             elif ordered and (is_deleting(pod) or not self._available(owner, pod)):
                 return
@@ -44,18 +45,26 @@ class StatefulSets(Controller):
             if not is_deleting(pod):
                 self._delete(owner, pod)
         if not extra:
-            self._replace(owner, digest, [mine[n] for n in wanted if n in mine], first)
+            self._replace(owner, name_of(revision), [mine[n] for n in wanted if n in mine], first)
+
+    def _revision_for(self, owner: Obj, pod_name: str, first: int, newest: Obj) -> Obj:
+        """Below the partition of a rolling update, a Pod that is made again is still of the revision before."""
+        partition = at(owner, "spec", "updateStrategy", "rollingUpdate", "partition", default=0)
+        if int(pod_name.rpartition("-")[2]) >= first + partition:
+            return newest
+        before = at(owner, "status", "currentRevision", default="")
+        return self.client.get(REVISIONS, namespace_of(owner), before) or newest
 
     def _available(self, owner: Obj, pod: Obj) -> bool:
         return pods.is_available(pod, at(owner, "spec", "minReadySeconds", default=0), time.time())
 
-    def _replace(self, owner: Obj, digest: str, mine: list[Obj], first: int) -> None:
+    def _replace(self, owner: Obj, newest: str, mine: list[Obj], first: int) -> None:
         strategy = at(owner, "spec", "updateStrategy", default={})
         if strategy.get("type") != "RollingUpdate":
             return
         partition = at(strategy, "rollingUpdate", "partition", default=0)
         for pod in sorted(mine, key=_ordinal, reverse=True):
-            if labels_of(pod).get(HASH) != digest and _ordinal(pod) >= max(partition, first):
+            if labels_of(pod).get(HASH) != newest and _ordinal(pod) >= first + partition:
                 if not is_deleting(pod):
                     self._delete(owner, pod)
                 return
@@ -67,10 +76,10 @@ class StatefulSets(Controller):
         message = f"delete Pod {name_of(pod)} in StatefulSet {name_of(owner)} successful"
         self.recorder.normal(owner, "SuccessfulDelete", message)
 
-    def _create(self, owner: Obj, pod_name: str, digest: str) -> None:
-        ordinal = pod_name.rpartition("-")[2]
-        pod = pods.from_template(owner, owner["spec"]["template"], name=pod_name)
-        pod["metadata"]["labels"] = {**pod["metadata"]["labels"], HASH: digest, POD_NAME: pod_name, POD_INDEX: ordinal}
+    def _create(self, owner: Obj, pod_name: str, revision: Obj) -> None:
+        own = {HASH: name_of(revision), POD_NAME: pod_name, POD_INDEX: pod_name.rpartition("-")[2]}
+        pod = pods.from_template(owner, template_of(revision), name=pod_name)
+        pod["metadata"]["labels"] = {**pod["metadata"]["labels"], **own}
         pod["spec"] |= {"hostname": pod_name, "subdomain": at(owner, "spec", "serviceName", default="")}
         for template in at(owner, "spec", "volumeClaimTemplates", default=[]):
             self._claim(owner, pod, template, pod_name)
@@ -92,13 +101,12 @@ class StatefulSets(Controller):
         volumes = [v for v in pod["spec"].get("volumes") or [] if v["name"] != volume]
         pod["spec"]["volumes"] = [*volumes, {"name": volume, "persistentVolumeClaim": {"claimName": claim_name}}]
 
-    def _report(self, owner: Obj, mine: list[Obj], digest: str) -> None:
+    def _report(self, owner: Obj, mine: list[Obj], newest: str) -> None:
         active = [pod for pod in mine if pods.is_active(pod)]
         ready = [pod for pod in active if pods.is_ready(pod)]
-        updated = [pod for pod in active if labels_of(pod).get(HASH) == digest]
-        newest = f"{name_of(owner)}-{digest}"
+        updated = [pod for pod in active if labels_of(pod).get(HASH) == newest]
         before = at(owner, "status", "currentRevision", default=newest)
-        done = len(updated) == len(active) == at(owner, "spec", "replicas", default=0)
+        done = len(updated) == len(active) == len(ready) == at(owner, "spec", "replicas", default=0)
         status: Obj = {
             "replicas": len(active), "availableReplicas": len([p for p in ready if self._available(owner, p)]), "collisionCount": 0,
             "observedGeneration": owner["metadata"].get("generation", 1), "updateRevision": newest,

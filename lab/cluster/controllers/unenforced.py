@@ -1,7 +1,6 @@
 """What is stored, validated and shown, but not enforced here, says so: an Event on each such object."""
 
 from lab.cluster.controllers.base import Controller
-from lab.cluster.objects import Obj
 from lab.cluster.store import Event
 
 WHY = {
@@ -15,15 +14,7 @@ class Unenforced(Controller):
 
     def on(self, event: Event) -> None:
         if event.kind == "ADDED" and event.key[0] in WHY:
-            self._say(event.obj, WHY[event.key[0]])
-        if event.kind == "ADDED" and event.key[0] == "services" and event.obj["spec"].get("type") == "LoadBalancer":
-            self._say(
-                event.obj,
-                "This cluster has no load balancers: the Service is reached by its cluster IP and its node port.",
-            )
+            self.recorder.normal(event.obj, "NotEnforced", WHY[event.key[0]])
 
     def enqueue_all(self) -> None:
         """Each was told when it was made."""
-
-    def _say(self, obj: Obj, why: str) -> None:
-        self.recorder.normal(obj, "NotEnforced", why)

@@ -39,6 +39,7 @@ NAME_ERROR = (
     f"(e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '{NAME_FORMAT}')"
 )
 AS_LABEL = ("namespaces",)
+STANDARD_FINALIZERS = ("kubernetes", "orphan", "foregroundDeletion")
 AS_DNS1035 = ("services",)
 AS_PATH_SEGMENT = (
     "roles.rbac.authorization.k8s.io", "rolebindings.rbac.authorization.k8s.io", "clusterroles.rbac.authorization.k8s.io",
@@ -120,12 +121,20 @@ def object_meta(resource: Resource, obj: Obj) -> Iterator[FieldError]:
         yield invalid_value("metadata.name", given, why)
     yield from labels(meta.get("labels"), "metadata.labels")
     yield from annotations(meta.get("annotations") or {}, "metadata.annotations")
+    yield from _finalizers(resource, meta)
+
+
+def _finalizers(resource: Resource, meta: Obj) -> Iterator[FieldError]:
     for index, finalizer in enumerate(meta.get("finalizers") or []):
         if why := is_qualified_name(str(finalizer)):
+            yield invalid_value(f"metadata.finalizers[{index}]", finalizer, why)
+        elif resource.crd is None and "/" not in finalizer and finalizer not in STANDARD_FINALIZERS:
+            why = "name is neither a standard finalizer name nor is it fully qualified"
             yield invalid_value(f"metadata.finalizers[{index}]", finalizer, why)
 
 
 def update_meta(resource: Resource, old: Obj, new: Obj) -> Iterator[FieldError]:
+    yield from _finalizers(resource, new["metadata"])
     yield from labels(new["metadata"].get("labels"), "metadata.labels")
     yield from annotations(new["metadata"].get("annotations") or {}, "metadata.annotations")
     if new["metadata"].get("name") != old["metadata"]["name"]:
