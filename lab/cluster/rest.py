@@ -24,6 +24,8 @@ DEPRECATED = {
     "endpoints": "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",
     "componentstatuses": "v1 ComponentStatus is deprecated in v1.19+",
 }
+PARTS = ("status", "finalize", "approval", "ephemeralcontainers")  # subresources that are a part of the object
+DELETE_OPTIONS = Resource("", "v1", "", "DeleteOptions", False)
 BOOKMARK_SECONDS = 60.0
 WATCH_SECONDS = 3600.0  # after that, a client watches anew
 
@@ -77,14 +79,12 @@ class Rest:
         self.registry, self.store = registry, registry.store
 
     async def handle(self, info: RequestInfo, request: web.Request) -> web.StreamResponse:
-        if info.subresource not in ("", "status", "finalize", "approval", "ephemeralcontainers") or (
-            not info.subresource and info.verb not in info.target.verbs
-        ):
+        verbs = info.target.verbs
+        if info.subresource:
+            verbs = ("get", "update", "patch") if info.subresource in PARTS else ()
+        if info.verb not in verbs:
             raise method_not_allowed(info.verb, info.target.plural, info.target.group)
-        handler = getattr(self, info.verb, None)
-        if handler is None:
-            raise method_not_allowed(info.verb, info.target.plural, info.target.group)
-        response: web.StreamResponse = await handler(info, info.target, request)
+        response: web.StreamResponse = await getattr(self, info.verb)(info, info.target, request)
         return response
 
     def _answer(
@@ -204,7 +204,7 @@ class Rest:
 
     async def delete(self, info: RequestInfo, resource: Resource, request: web.Request) -> web.StreamResponse:
         call = call_of(request, info)
-        options, dry_run = await delete_options(request)
+        options, dry_run = await self._delete_options(request)
         call.dry_run = call.dry_run or dry_run
         obj, gone = self.registry.delete(resource, info.namespace, info.name, options, call)
         if not gone:
@@ -218,39 +218,35 @@ class Rest:
     async def deletecollection(self, info: RequestInfo, resource: Resource, request: web.Request) -> web.StreamResponse:
         call = call_of(request, info)
         chosen = selection(info, request)
-        options, dry_run = await delete_options(request)
+        options, dry_run = await self._delete_options(request)
         call.dry_run = call.dry_run or dry_run
         found = [obj for obj in self.registry.all(resource, info.namespace) if chosen.matches(obj)]
         for obj in found:
             self.registry.delete(resource, namespace_of(obj), name_of(obj), options, call)
         return json_response(many(request, resource, found, {"resourceVersion": str(self.store.revision)}))
 
+    async def _delete_options(self, request: web.Request) -> tuple[DeleteOptions, bool]:
+        """The DeleteOptions of body and query, and whether it is a dry run."""
+        body = await object_of(request) if request.can_read_body and request.content_length != 0 else {}
+        body = self.registry.schemas.decode(body, DELETE_OPTIONS).obj
+        grace = request.query.get("gracePeriodSeconds", body.get("gracePeriodSeconds"))
+        if grace is not None and not str(grace).lstrip("-").isdigit():
+            raise bad_request(f"gracePeriodSeconds: a whole number is expected, not {grace!r}")
+        propagation = request.query.get("propagationPolicy", body.get("propagationPolicy"))
+        if propagation not in (None, "Background", "Foreground", "Orphan"):
+            raise bad_request(f"invalid deletion propagation policy: {propagation!r}")
+        if body.get("orphanDependents"):
+            propagation = "Orphan"
+        wanted = body.get("preconditions") or {}
+        seconds = int(grace) if grace is not None else None
+        options = DeleteOptions(seconds, propagation, wanted.get("uid"), wanted.get("resourceVersion"))
+        return options, body.get("dryRun") == ["All"]
+
 
 def _object(value: Any) -> Obj:
     if not isinstance(value, dict):
         raise bad_request("the patched object is no longer an object")
     return value
-
-
-async def delete_options(request: web.Request) -> tuple[DeleteOptions, bool]:
-    """The DeleteOptions of body and query, and whether it is a dry run."""
-    body = await object_of(request) if request.can_read_body and request.content_length != 0 else {}
-    grace = request.query.get("gracePeriodSeconds", body.get("gracePeriodSeconds"))
-    if grace is not None and not str(grace).lstrip("-").isdigit():
-        raise bad_request(f"gracePeriodSeconds: a whole number is expected, not {grace!r}")
-    preconditions = body.get("preconditions") or {}
-    propagation = request.query.get("propagationPolicy", body.get("propagationPolicy"))
-    if propagation not in (None, "Background", "Foreground", "Orphan") or not isinstance(preconditions, dict):
-        raise bad_request(f"invalid deletion propagation policy: {propagation!r}")
-    if body.get("orphanDependents"):
-        propagation = "Orphan"
-    options = DeleteOptions(
-        int(grace) if grace is not None else None,
-        propagation,
-        preconditions.get("uid"),
-        preconditions.get("resourceVersion"),
-    )
-    return options, body.get("dryRun") == ["All"]
 
 
 def _revision(text: str) -> int:

@@ -110,7 +110,7 @@ class Scheduler:
         before = event.before
         return (
             before is not None
-            and before["spec"] == event.obj["spec"]
+            and before.get("spec") == event.obj.get("spec")
             and labels_of(before) == labels_of(event.obj)
             and at(before, "status", "allocatable") == at(event.obj, "status", "allocatable")
         )

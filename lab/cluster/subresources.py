@@ -8,10 +8,12 @@ from aiohttp import web
 
 from lab.cluster import pki
 from lab.cluster.auth import Attributes, Authenticator, Authorizer, User, service_account
+from lab.cluster.discovery import SUBRESOURCE_KINDS
 from lab.cluster.negotiation import body_of, json_response, object_of, one
 from lab.cluster.objects import Obj, at, copy, is_deleting, is_true, labels_of, name_of, namespace_of, now, uid_of
 from lab.cluster.registry import Call, DeleteOptions, Registry
 from lab.cluster.requestinfo import RequestInfo
+from lab.cluster.resources import Resource
 from lab.cluster.rest import Rest, call_of
 from lab.cluster.selectors import from_map, from_object, selects, text_of
 from lab.cluster.status import APIError, bad_request, conflict, invalid, invalid_value, method_not_allowed, too_many
@@ -52,22 +54,15 @@ class Subresources:
         if info.verb == "get":
             return json_response(scale_of(obj))
         call = call_of(request, info)
-        body = await body_of(request)
-        wanted = (
-            body if info.verb == "update" else self.rest.change(request.content_type, body, resource)(scale_of(obj))
-        )
+        if info.verb == "update":
+            wanted = await object_of(request)
+        else:
+            wanted = self.rest.change(request.content_type, await body_of(request), resource)(scale_of(obj))
+        wanted = self._typed("scale", wanted)
         replicas = at(wanted, "spec", "replicas", default=0)
-        if type(replicas) is not int:
-            raise bad_request(
-                'Scale in version "v1" cannot be handled as a Scale: json: cannot unmarshal string into Go struct field ScaleSpec.spec.replicas of type int32'
-            )
         if replicas < 0:
-            raise invalid(
-                "autoscaling",
-                "Scale",
-                info.name,
-                [invalid_value("spec.replicas", replicas, "must be greater than or equal to 0")],
-            )
+            wrong = invalid_value("spec.replicas", replicas, "must be greater than or equal to 0")
+            raise invalid("autoscaling", "Scale", info.name, [wrong])
         revision = at(wanted, "metadata", "resourceVersion")
         if revision and revision != obj["metadata"]["resourceVersion"]:
             raise conflict(resource.group, resource.plural, info.name)
@@ -78,16 +73,19 @@ class Subresources:
 
         return json_response(scale_of(self.registry.patch(resource, info.namespace, info.name, edit, call)))
 
+    def _typed(self, subresource: str, body: Obj) -> Obj:
+        """The body of a request, as the kind that the subresource takes. APIError (400) for values of other types."""
+        group, version, kind = SUBRESOURCE_KINDS[subresource]
+        return self.registry.schemas.decode(body, Resource(group, version, "", kind, True)).obj
+
     async def binding(self, info: RequestInfo, request: web.Request) -> web.Response:
-        bind(
-            self.registry,
-            self.registry.get(info.target, info.namespace, info.name),
-            at(await object_of(request), "target", "name", default=""),
-        )
+        body = self._typed("binding", await object_of(request))
+        pod = self.registry.get(info.target, info.namespace, info.name)
+        bind(self.registry, pod, at(body, "target", "name", default=""))
         return json_response(_success(), 201)
 
     async def eviction(self, info: RequestInfo, request: web.Request) -> web.Response:
-        body = await object_of(request)
+        body = self._typed("eviction", await object_of(request))
         pod = self.registry.get(info.target, info.namespace, info.name)
         call = call_of(request, info)
         call.subresource = ""
@@ -131,7 +129,7 @@ class Subresources:
         self.registry.patch(self.registry.resources.named(BUDGETS), namespace_of(budget), name_of(budget), edit, call)
 
     async def token(self, info: RequestInfo, request: web.Request) -> web.Response:
-        body = await object_of(request)
+        body = self._typed("token", await object_of(request))
         account = self.registry.get(info.target, info.namespace, info.name)
         spec: Obj = body.get("spec") or {}
         seconds = int(spec.get("expirationSeconds") or TOKEN_SECONDS)
@@ -160,8 +158,7 @@ class Subresources:
         resource = info.target
         if info.verb != "create":
             raise method_not_allowed(info.verb, resource.plural, resource.group)
-        body = await object_of(request)
-        spec: Obj = body.get("spec") or {}
+        spec: Obj = self.registry.schemas.decode(await object_of(request), resource).obj.get("spec") or {}
         answer: Obj = {
             "kind": resource.kind,
             "apiVersion": resource.api_version,

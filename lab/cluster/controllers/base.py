@@ -12,6 +12,7 @@ from lab.cluster.store import Event
 
 LOG = logging.getLogger("controller")
 FIRST_RETRY, LONGEST_RETRY = 0.005, 1000.0  # seconds; doubled with each failure
+RESTART_SECONDS = 1.0
 
 
 class Controller:
@@ -125,14 +126,26 @@ def _status_only(event: Event) -> bool:
     return wanted(event.before) == wanted(event.obj)
 
 
+async def _keep_running(controller: Controller) -> None:
+    while True:
+        try:
+            await controller.run()
+        except Exception:
+            LOG.exception("%s failed; it is started again", type(controller).__name__)
+        await asyncio.sleep(RESTART_SECONDS)
+
+
 async def run(controllers: list[Controller], client: Client) -> None:
     """Run controllers, each event of the store passed to all of them, until cancelled."""
     with client.registry.store.watch() as watching:
-        tasks = [asyncio.ensure_future(controller.run()) for controller in controllers]
+        tasks = [asyncio.ensure_future(_keep_running(controller)) for controller in controllers]
         try:
             async for event in watching:
                 for controller in controllers:
-                    controller.on(event)
+                    try:
+                        controller.on(event)
+                    except Exception:  # one that fails must not keep the others from what they have to know
+                        LOG.exception("%s: %s of %s", type(controller).__name__, event.kind, event.key)
         finally:
             for task in tasks:
                 task.cancel()
