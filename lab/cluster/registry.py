@@ -178,7 +178,10 @@ class Registry:
     def patch(self, resource: Resource, namespace: str, name: str, change: Callable[[Obj], Obj], call: Call) -> Obj:
         """Change an object by a function of a copy of it."""
         old = self.get(resource, namespace, name)
-        new = self._decode(resource, change(copy(old)), call)
+        new = change(copy(old))
+        if new == old and call.validation == "Ignore":
+            return old
+        new = self._decode(resource, new, call)
         self._check_same(resource, old, new, name)
         return self._write(resource, old, new, call)
 

@@ -22,6 +22,7 @@ class Controller:
     watches: tuple[str, ...] = ()  # other resources whose events lead to keys
     component = ""  # who its events come from
     resync_seconds: float | None = None  # look at everything this often
+    batch_seconds = 0.0  # for how long changes of watched resources are gathered before they are looked at
 
     def __init__(self, client: Client) -> None:
         self.client = client
@@ -60,7 +61,10 @@ class Controller:
             self.enqueue(key_of(event.obj))
         if event.key[0] in self.watches:
             for key in self.keys(event):
-                self.enqueue(key)
+                if event.kind != "MODIFIED" or not self.batch_seconds:
+                    self.enqueue(key)
+                elif key not in self._timers:
+                    self.enqueue_after(key, self.batch_seconds)
 
     def enqueue(self, key: str) -> None:
         if key not in self._queued:

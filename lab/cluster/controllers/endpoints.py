@@ -27,6 +27,7 @@ CHANGED = "endpoints.kubernetes.io/last-change-trigger-time"
 
 class EndpointsController(Controller):
     resource, watches, component = "services", ("pods",), "endpoints-controller"
+    batch_seconds = 0.02
 
     def keys(self, event: Event) -> Iterable[str]:
         """The Services whose selector matches the Pod, as it is or as it was."""

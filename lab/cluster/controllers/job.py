@@ -19,7 +19,6 @@ from lab.cluster.objects import (
     now,
     random_suffix,
 )
-from lab.cluster.store import Event
 
 INDEX = "batch.kubernetes.io/job-completion-index"
 BATCH_SECONDS = 1.0  # what Pods do is looked at in batches, as the job controller of a real cluster does it
@@ -45,14 +44,7 @@ class Progress:
 
 class Jobs(Controller):
     resource, watches, component = "jobs.batch", ("pods",), "job-controller"
-
-    def on(self, event: Event) -> None:
-        if event.key[0] == "pods" and event.kind == "MODIFIED":
-            for key in self.keys(event):
-                if key not in self._timers:
-                    self.enqueue_after(key, BATCH_SECONDS)
-        else:
-            super().on(event)
+    batch_seconds = BATCH_SECONDS
 
     def sync(self, namespace: str, name: str) -> float | None:
         job = self.get(namespace, name)

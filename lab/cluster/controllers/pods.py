@@ -19,7 +19,7 @@ from lab.cluster.objects import (
     namespace_of,
     owner_reference,
 )
-from lab.cluster.selectors import selects
+from lab.cluster.selectors import from_object, matches
 from lab.cluster.status import APIError
 
 Change = Callable[[Obj], None]
@@ -47,10 +47,11 @@ def owned(client: Client, owner: Obj, *, adopt: bool = True) -> list[Obj]:
     selector = at(owner, "spec", "selector")
     if owner["kind"] == "ReplicationController":
         selector = {"matchLabels": selector}
+    requirements = from_object(selector)
     found = []
     for pod in client.list("pods", namespace_of(owner)):
         mine = is_controlled_by(pod, owner)
-        fits = selects(selector, labels_of(pod))
+        fits = requirements is not None and matches(requirements, labels_of(pod))
         if mine and fits:
             found.append(pod)
         elif mine and adopt and not is_deleting(pod):

@@ -21,22 +21,25 @@ class ReplicaSets(Controller):
         failure: APIError | None = None
         if not is_deleting(owner):
             try:
-                self._scale(owner, [pod for pod in mine if pods.is_active(pod)])
+                if self._scale(owner, [pod for pod in mine if pods.is_active(pod)]):
+                    mine = pods.owned(self.client, owner, adopt=False)
             except APIError as error:
                 failure = error
-        mine = pods.owned(self.client, owner, adopt=False)
+                mine = pods.owned(self.client, owner, adopt=False)
         again = self._report(owner, mine, failure)
         if failure is not None:
             raise failure
         return again
 
-    def _scale(self, owner: Obj, active: list[Obj]) -> None:
+    def _scale(self, owner: Obj, active: list[Obj]) -> bool:
+        """Make or delete Pods; whether there was any need."""
         missing = at(owner, "spec", "replicas", default=0) - len(active)
         for _ in range(min(missing, BURST)):
             pods.create(self.client, self.recorder, owner, pods.from_template(owner, owner["spec"]["template"]))
         if missing < 0:
             for pod in sorted(active, key=pods.deletion_order)[: min(-missing, BURST)]:
                 pods.delete(self.client, self.recorder, owner, pod)
+        return missing != 0
 
     def _report(self, owner: Obj, mine: list[Obj], failure: APIError | None) -> float | None:
         active = [pod for pod in mine if pods.is_active(pod)]
