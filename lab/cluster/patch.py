@@ -23,7 +23,13 @@ def json_patch(obj: Obj, patch: Any) -> Obj:
     """RFC 6902. APIError (422) when an operation cannot be done."""
     try:
         return cast(Obj, jsonpatch.JsonPatch(patch).apply(copy(obj)))
-    except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException, TypeError, KeyError, AttributeError) as error:
+    except (
+        jsonpatch.JsonPatchException,
+        jsonpointer.JsonPointerException,
+        TypeError,
+        KeyError,
+        AttributeError,
+    ) as error:
         raise rejected() from error
 
 

@@ -50,11 +50,7 @@ def node_suits(pod: Obj, node: Obj, effects: tuple[str, ...] = ("NoSchedule", "N
     if at(pod, "spec", "nodeName") not in (None, "", name_of(node)):
         return "node(s) didn't match the requested node name"
     for taint in at(node, "spec", "taints", default=[]):
-        if (
-            taint["effect"] in effects
-            and taint["key"] != CORDONED["key"]
-            and toleration_of(pod, taint) is None
-        ):
+        if taint["effect"] in effects and taint["key"] != CORDONED["key"] and toleration_of(pod, taint) is None:
             return "node(s) had untolerated taint(s)"
     selector = at(pod, "spec", "nodeSelector", default={})
     required = at(pod, "spec", "affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution")

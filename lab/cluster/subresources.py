@@ -115,7 +115,9 @@ class Subresources:
                 return []
             if status.get("disruptionsAllowed", 0) < 1:
                 needs = f"The disruption budget {name_of(found[0])} needs {desired} healthy pods and has {healthy} currently"
-                raise too_many("Cannot evict pod as it would violate the pod's disruption budget.", "DisruptionBudget", needs)
+                raise too_many(
+                    "Cannot evict pod as it would violate the pod's disruption budget.", "DisruptionBudget", needs
+                )
         return found
 
     def _use(self, budget: Obj) -> None:

@@ -6,6 +6,8 @@ from lab.cluster.objects import Obj, is_deleting, namespace_of, uid_of
 from lab.cluster.registry import FOREGROUND, ORPHAN
 from lab.cluster.store import Event, Key
 
+BURST = 50  # objects deleted in one go: others want their turn
+
 
 class GarbageCollector(Controller):
     """Its keys are uids of owners. It knows where each is, and which objects name it as theirs: the graph of a real cluster's collector."""
@@ -54,8 +56,10 @@ class GarbageCollector(Controller):
         found = [(key[0], self.client.get(*key)) for key in sorted(self._dependents.get(name, ()))]
         dependents = [(resource, obj) for resource, obj in found if obj and name in _owners(obj)]
         if owner is None:
-            for resource, obj in dependents:
+            for resource, obj in dependents[:BURST]:
                 self._orphaned(resource, obj, name)
+            if len(dependents) > BURST:
+                return 0.0
             if not dependents:
                 self._dependents.pop(name, None)
         elif is_deleting(owner):

@@ -7,11 +7,12 @@ from lab.cluster.controllers.base import Controller
 from lab.cluster.objects import Obj, at, is_deleting, labels_of, now
 from lab.cluster.status import APIError
 
-BURST = 500  # Pods made or deleted in one go
+BURST = 50  # Pods made or deleted in one go: others want their turn
 
 
 class ReplicaSets(Controller):
     resource, watches, component = "replicasets.apps", ("pods",), "replicaset-controller"
+    batch_seconds = 0.01
 
     def sync(self, namespace: str, name: str) -> float | None:
         owner = self.get(namespace, name)

@@ -27,7 +27,9 @@ def current_revision(client: Client, owner: Obj, hash_label: str) -> Obj:
     """The revision of the owner's template as it is now: the newest, made or brought back when it is not. Too old ones are deleted."""
     template = owner["spec"]["template"]
     digest = template_hash(template)
-    existing = [r for r in client.list(REVISIONS, namespace_of(owner)) if (controller_of(r) or {}).get("uid") == uid_of(owner)]
+    existing = [
+        r for r in client.list(REVISIONS, namespace_of(owner)) if (controller_of(r) or {}).get("uid") == uid_of(owner)
+    ]
     newest = max((int(r["revision"]) for r in existing), default=0)
     found = next((r for r in existing if name_of(r) == f"{name_of(owner)}-{digest}"), None)
     if found is None:

@@ -64,7 +64,9 @@ class Pretended:
                 elif at(pod, "status", "phase") == "Pending":
                     ready = not {c["image"] for c in pod["spec"]["containers"]} & self.unready
                     condition = {"type": "Ready", "status": str(ready), "lastTransitionTime": now()}
-                    self.client.set_status("pods", pod, {"phase": "Running", "podIP": "10.0.0.1", "conditions": [condition]})
+                    self.client.set_status(
+                        "pods", pod, {"phase": "Running", "podIP": "10.0.0.1", "conditions": [condition]}
+                    )
 
     @contextlib.asynccontextmanager
     async def running(self, *more: Controller) -> AsyncIterator["Pretended"]:
