@@ -52,6 +52,12 @@ class Client:
 
         return self.change(resource, obj, edit, status=True)
 
+    def remove_finalizer(self, resource: str, obj: Obj, finalizer: str) -> None:
+        def edit(fresh: Obj) -> None:
+            fresh["metadata"]["finalizers"] = [f for f in fresh["metadata"].get("finalizers") or [] if f != finalizer]
+
+        self.change(resource, obj, edit)
+
     def delete(
         self, resource: str, obj: Obj, *, grace: int | None = None, propagation: str | None = "Background"
     ) -> None:

@@ -8,7 +8,7 @@ from lab.cluster import VERSION
 from lab.cluster.client import Client
 from lab.cluster.kubelet.engine import Engine
 from lab.cluster.kubelet.runtime import POD_NETWORK
-from lab.cluster.objects import Obj, condition, now, now_micro
+from lab.cluster.objects import Obj, condition, new_condition, now, now_micro
 
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 RESERVED_KIB = 100 * 1024  # what the kubelet keeps back of memory
@@ -76,15 +76,7 @@ def _status(existing: Obj, info: Any, architecture: str, name: str, address: str
 
 def _condition(existing: Obj, kind: str, status: str, reason: str, message: str) -> Obj:
     before = condition(existing, kind)
-    since = before["lastTransitionTime"] if before and before["status"] == status else now()
-    return {
-        "type": kind,
-        "status": status,
-        "lastHeartbeatTime": now(),
-        "lastTransitionTime": since,
-        "reason": reason,
-        "message": message,
-    }
+    return new_condition(before, kind, status, reason, message) | {"lastHeartbeatTime": now()}
 
 
 def _read(path: str) -> str:

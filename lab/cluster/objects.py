@@ -126,6 +126,17 @@ def is_true(obj: Obj, kind: str) -> bool:
     return found is not None and found.get("status") == "True"
 
 
+def new_condition(before: Obj | None, kind: str, status: str, reason: str, message: str) -> Obj:
+    """A condition; its time of transition stays that of the one ``before`` while the status does."""
+    since = before["lastTransitionTime"] if before and before["status"] == status else now()
+    return {"type": kind, "status": status, "reason": reason, "message": message, "lastTransitionTime": since}
+
+
+def nonzero(**counts: int) -> Obj:
+    """The counts of a status, where Go leaves out what is zero."""
+    return {key: count for key, count in counts.items() if count}
+
+
 def walk(value: Any, visit: Callable[[Obj], None]) -> None:
     """Call ``visit`` for each dictionary in a JSON value, outermost first."""
     if isinstance(value, dict):

@@ -1,7 +1,7 @@
 """CustomResourceDefinitions: what they define is served from the moment they are written, and is gone when they are."""
 
 from lab.cluster.controllers.base import Controller
-from lab.cluster.objects import Obj, is_true, now
+from lab.cluster.objects import Obj, is_true, new_condition
 from lab.cluster.store import Event
 
 
@@ -20,9 +20,10 @@ class CustomResourceDefinitions(Controller):
         self.client.registry.resources.serve_custom(found)
         if not is_true(found, "Established"):
             names = found["spec"]["names"]
+            accepted = "the initial names have been accepted"
             conditions = [
-                _condition("NamesAccepted", "NoConflicts", "no conflicts found"),
-                _condition("Established", "InitialNamesAccepted", "the initial names have been accepted"),
+                new_condition(None, "NamesAccepted", "True", "NoConflicts", "no conflicts found"),
+                new_condition(None, "Established", "True", "InitialNamesAccepted", accepted),
             ]
             stored = [version["name"] for version in found["spec"]["versions"] if version.get("storage")]
             self.client.set_status(
@@ -37,7 +38,3 @@ class CustomResourceDefinitions(Controller):
         for obj in store.list(qualified):
             store.delete((qualified, obj["metadata"].get("namespace", ""), obj["metadata"]["name"]))
         self.client.registry.resources.stop_custom(crd["metadata"]["name"])
-
-
-def _condition(kind: str, reason: str, message: str) -> Obj:
-    return {"type": kind, "status": "True", "reason": reason, "message": message, "lastTransitionTime": now()}

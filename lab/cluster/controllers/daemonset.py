@@ -6,7 +6,7 @@ from lab.cluster.controllers import pods
 from lab.cluster.controllers.base import Controller
 from lab.cluster.controllers.revisions import current_revision
 from lab.cluster.defaults import TEMPLATE_GENERATION
-from lab.cluster.objects import Obj, annotations_of, at, is_deleting, labels_of, name_of
+from lab.cluster.objects import Obj, annotations_of, at, is_deleting, labels_of, name_of, nonzero
 from lab.cluster.scheduler import node_suits
 from lab.cluster.store import Event
 
@@ -78,14 +78,10 @@ class DaemonSets(Controller):
             "currentNumberScheduled": len(current), "desiredNumberScheduled": len(wanted), "numberMisscheduled": 0, "numberReady": len(ready),
             "observedGeneration": owner["metadata"].get("generation", 1),
         }  # fmt: skip
-        updated = len([p for p in current if labels_of(p).get(HASH) == digest])
-        for key, count in (
-            ("updatedNumberScheduled", updated),
-            ("numberAvailable", len(available)),
-            ("numberUnavailable", len(wanted) - len(available)),
-        ):
-            if count:
-                status[key] = count
+        status |= nonzero(
+            updatedNumberScheduled=len([p for p in current if labels_of(p).get(HASH) == digest]),
+            numberAvailable=len(available), numberUnavailable=len(wanted) - len(available),
+        )  # fmt: skip
         self.client.set_status(self.resource, owner, status)
 
 

@@ -4,6 +4,7 @@ import json
 import math
 import zlib
 
+from lab.cluster.controllers import pods
 from lab.cluster.controllers.base import Controller
 from lab.cluster.objects import (
     Obj,
@@ -13,15 +14,15 @@ from lab.cluster.objects import (
     copy,
     is_controlled_by,
     is_deleting,
-    labels_of,
     name_of,
     namespace_of,
+    new_condition,
+    nonzero,
     now,
     owner_reference,
     safe_encode,
     seconds_since,
 )
-from lab.cluster.selectors import selects
 
 RS = "replicasets.apps"
 REVISION, HISTORY = "deployment.kubernetes.io/revision", "deployment.kubernetes.io/revision-history"
@@ -104,21 +105,7 @@ class Deployments(Controller):
 
     def _sets(self, deployment: Obj) -> list[Obj]:
         """The ReplicaSets of a Deployment, the oldest first; matching orphans are adopted."""
-        found = []
-        for rs in self.client.list(RS, namespace_of(deployment)):
-            if is_controlled_by(rs, deployment):
-                found.append(rs)
-            elif (
-                not rs["metadata"].get("ownerReferences")
-                and selects(deployment["spec"]["selector"], labels_of(rs))
-                and not is_deleting(deployment)
-            ):
-
-                def adopt(fresh: Obj) -> None:
-                    fresh["metadata"]["ownerReferences"] = [owner_reference(deployment)]
-
-                adopted = self.client.change(RS, rs, adopt)
-                found += [adopted] if adopted else []
+        found = pods.owned(self.client, deployment, RS)
         return sorted(found, key=lambda rs: (rs["metadata"]["creationTimestamp"], revision_of(rs)))
 
     def _find_new(self, deployment: Obj, sets: list[Obj]) -> Obj | None:
@@ -282,7 +269,7 @@ class Deployments(Controller):
             size = at(rs, "spec", "replicas", default=0)
             count = min(most - dropped, size - at(rs, "status", "availableReplicas", default=0))
             if count > 0:
-                rs.update(self._scale(deployment, copy(rs), size - count))
+                self._scale(deployment, rs, size - count)
                 dropped += count
         return dropped
 
@@ -314,11 +301,10 @@ class Deployments(Controller):
         replicas = at(deployment, "spec", "replicas", default=0)
         total, available = replicas_of(sets, "replicas"), replicas_of(sets, "availableReplicas")
         updated = replicas_of([new], "replicas") if new else 0
-        counts = {
-            "replicas": total, "updatedReplicas": updated, "readyReplicas": replicas_of(sets, "readyReplicas"),
-            "availableReplicas": available, "unavailableReplicas": max(0, replicas_of(sets) - available),
-        }  # fmt: skip
-        status: Obj = {key: count for key, count in counts.items() if count}
+        status = nonzero(
+            replicas=total, updatedReplicas=updated, readyReplicas=replicas_of(sets, "readyReplicas"),
+            availableReplicas=available, unavailableReplicas=max(0, replicas_of(sets) - available),
+        )  # fmt: skip
         status["observedGeneration"] = deployment["metadata"].get("generation", 1)
         status["terminatingReplicas"] = replicas_of(sets, "terminatingReplicas")
         conditions = {c["type"]: c for c in at(deployment, "status", "conditions", default=[])}
@@ -387,13 +373,5 @@ def _set(conditions: dict[str, Obj], kind: str, status: str, reason: str, messag
     before = conditions.get(kind)
     if before and (before["status"], before["reason"], before["message"]) == (status, reason, message) and not touch:
         return
-    since = before["lastTransitionTime"] if before and before["status"] == status else now()
     conditions.pop(kind, None)
-    conditions[kind] = {
-        "type": kind,
-        "status": status,
-        "reason": reason,
-        "message": message,
-        "lastUpdateTime": now(),
-        "lastTransitionTime": since,
-    }
+    conditions[kind] = new_condition(before, kind, status, reason, message) | {"lastUpdateTime": now()}

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from lab.cluster.controllers import pods
 from lab.cluster.controllers.base import Controller
 from lab.cluster.controllers.deployment import bound
-from lab.cluster.objects import Obj, at, key_of, labels_of, now
+from lab.cluster.objects import at, condition, key_of, labels_of, new_condition
 from lab.cluster.selectors import selects
 from lab.cluster.store import Event
 
@@ -34,21 +34,12 @@ class DisruptionBudgets(Controller):
         else:
             desired = bound(spec.get("minAvailable", 0), expected, up=True)
         allowed = max(0, healthy - math.ceil(max(0, desired)))
-        enough = {
-            "type": "DisruptionAllowed",
-            "status": "True" if allowed else "False",
-            "reason": "SufficientPods" if allowed else "InsufficientPods",
-            "message": "",
-        }
-        before = next(
-            (c for c in at(budget, "status", "conditions", default=[]) if c["status"] == enough["status"]), None
-        )
-        condition: Obj = enough | {
-            "lastTransitionTime": before["lastTransitionTime"] if before else now(),
-            "observedGeneration": budget["metadata"].get("generation", 1),
-        }
+        before = condition(budget, "DisruptionAllowed")
+        enough = ("True", "SufficientPods") if allowed else ("False", "InsufficientPods")
+        generation = budget["metadata"].get("generation", 1)
+        told = new_condition(before, "DisruptionAllowed", *enough, "") | {"observedGeneration": generation}
         self.client.set_status(self.resource, budget, {
             "currentHealthy": healthy, "desiredHealthy": max(0, desired), "expectedPods": expected, "disruptionsAllowed": allowed,
-            "observedGeneration": budget["metadata"].get("generation", 1), "conditions": [condition],
+            "observedGeneration": generation, "conditions": [told],
         })  # fmt: skip
         return None

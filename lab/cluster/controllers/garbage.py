@@ -94,19 +94,13 @@ class GarbageCollector(Controller):
                     ]
 
                 self.client.change(kind, dependent, forget)
-            self._finish(resource, obj, ORPHAN)
+            self.client.remove_finalizer(resource, obj, ORPHAN)
         elif FOREGROUND in finalizers:
             for kind, dependent in dependents:
                 if not is_deleting(dependent):
                     self.client.delete(kind, dependent, propagation="Foreground" if kind != "pods" else "Background")
             if not dependents:
-                self._finish(resource, obj, FOREGROUND)
-
-    def _finish(self, resource: str, obj: Obj, finalizer: str) -> None:
-        def edit(fresh: Obj) -> None:
-            fresh["metadata"]["finalizers"] = [f for f in fresh["metadata"].get("finalizers") or [] if f != finalizer]
-
-        self.client.change(resource, obj, edit)
+                self.client.remove_finalizer(resource, obj, FOREGROUND)
 
 
 def _owners(obj: Obj) -> set[str]:

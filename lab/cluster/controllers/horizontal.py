@@ -1,7 +1,7 @@
 """HorizontalPodAutoscalers. There are no metrics here, so they say, as on any cluster without a metrics server, that they cannot scale."""
 
 from lab.cluster.controllers.base import Controller
-from lab.cluster.objects import Obj, at, now
+from lab.cluster.objects import Obj, at, condition, new_condition, seconds_since
 
 MISSING = (
     "unable to get metrics for resource {name}: unable to fetch metrics from resource metrics API: "
@@ -23,18 +23,8 @@ class HorizontalPodAutoscalers(Controller):
         resource = self.client.registry.resources.by_kind(reference.get("apiVersion", "apps/v1"), reference["kind"])
         target = self.client.get(resource.stored_as, namespace, reference["name"]) if resource else None
         if target is None:
-            self._report(
-                scaler,
-                0,
-                [
-                    (
-                        "AbleToScale",
-                        "False",
-                        "FailedGetScale",
-                        f"the HPA controller was unable to get the target's current scale: {reference['name']} not found",
-                    )
-                ],
-            )
+            why = f"the HPA controller was unable to get the target's current scale: {reference['name']} not found"
+            self._report(scaler, 0, [("AbleToScale", "False", "FailedGetScale", why)])
             return PERIOD
         metric = at((scaler["spec"].get("metrics") or [{}])[0], "resource", "name", default="cpu")
         why = f"failed to get {metric} utilization: {MISSING.format(name=metric)}"
@@ -44,31 +34,16 @@ class HorizontalPodAutoscalers(Controller):
         ])  # fmt: skip
         self.recorder.warning(scaler, "FailedGetResourceMetric", why)
         number = len(scaler["spec"].get("metrics") or [])
-        first = f"failed to get {metric} resource metric value: {why}"
-        self.recorder.warning(
-            scaler,
-            "FailedComputeMetricsReplicas",
-            f"invalid metrics ({number} invalid out of {number}), first error is: {first}",
-        )
+        all_of_them = f"invalid metrics ({number} invalid out of {number})"
+        first = f"first error is: failed to get {metric} resource metric value: {why}"
+        self.recorder.warning(scaler, "FailedComputeMetricsReplicas", f"{all_of_them}, {first}")
         return PERIOD
 
     def _young(self, scaler: Obj) -> bool:
         """The first look is one period after the beginning."""
-        from lab.cluster.objects import seconds_since
-
         return seconds_since(scaler["metadata"]["creationTimestamp"]) < PERIOD - 2
 
     def _report(self, scaler: Obj, replicas: int, conditions: list[tuple[str, str, str, str]]) -> None:
-        before = {c["type"]: c for c in at(scaler, "status", "conditions", default=[])}
-        listed = []
-        for kind, status, reason, message in conditions:
-            old = before.get(kind)
-            since = old["lastTransitionTime"] if old and old["status"] == status else now()
-            listed.append(
-                {"type": kind, "status": status, "reason": reason, "message": message, "lastTransitionTime": since}
-            )
-        self.client.set_status(
-            self.resource,
-            scaler,
-            {"currentReplicas": replicas, "desiredReplicas": 0, "currentMetrics": None, "conditions": listed},
-        )
+        listed = [new_condition(condition(scaler, kind), kind, *rest) for kind, *rest in conditions]
+        status = {"currentReplicas": replicas, "desiredReplicas": 0, "currentMetrics": None, "conditions": listed}
+        self.client.set_status(self.resource, scaler, status)

@@ -16,6 +16,7 @@ from lab.cluster.objects import (
     is_true,
     name_of,
     namespace_of,
+    new_condition,
     now,
     random_suffix,
 )
@@ -223,12 +224,4 @@ def _ranges(numbers: list[int]) -> str:
 
 
 def _condition(kind: str, reason: str, message: str) -> Obj:
-    moment = now()
-    return {
-        "type": kind,
-        "status": "True",
-        "reason": reason,
-        "message": message,
-        "lastProbeTime": moment,
-        "lastTransitionTime": moment,
-    }
+    return new_condition(None, kind, "True", reason, message) | {"lastProbeTime": now()}

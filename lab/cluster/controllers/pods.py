@@ -42,20 +42,23 @@ def is_available(pod: Obj, min_ready_seconds: int, now: float) -> bool:
     return not min_ready_seconds or now - epoch(ready.get("lastTransitionTime", "")) >= min_ready_seconds
 
 
-def owned(client: Client, owner: Obj, *, adopt: bool = True) -> list[Obj]:
-    """The Pods that an owner's selector and owner reference make its own; orphans that match are adopted, others released."""
+def owned(client: Client, owner: Obj, resource: str = "pods", *, adopt: bool = True) -> list[Obj]:
+    """The Pods, or ReplicaSets, that an owner's selector and owner reference make its own.
+
+    Orphans that match are adopted, those of its own that do not match any more released.
+    """
     selector = at(owner, "spec", "selector")
     if owner["kind"] == "ReplicationController":
         selector = {"matchLabels": selector}
     requirements = from_object(selector)
     found = []
-    for pod in client.list("pods", namespace_of(owner)):
+    for pod in client.list(resource, namespace_of(owner)):
         mine = is_controlled_by(pod, owner)
         fits = requirements is not None and matches(requirements, labels_of(pod))
         if mine and fits:
             found.append(pod)
         elif mine and adopt and not is_deleting(pod):
-            client.change("pods", pod, _release(owner))
+            client.change(resource, pod, _release(owner))
         elif (
             fits
             and adopt
@@ -64,7 +67,7 @@ def owned(client: Client, owner: Obj, *, adopt: bool = True) -> list[Obj]:
             and not is_deleting(owner)
             and is_active(pod)
         ):
-            adopted = client.change("pods", pod, _adopt(owner))
+            adopted = client.change(resource, pod, _adopt(owner))
             if adopted is not None:
                 found.append(adopted)
     return found

@@ -4,7 +4,7 @@ import time
 
 from lab.cluster.controllers import pods
 from lab.cluster.controllers.base import Controller
-from lab.cluster.objects import Obj, at, is_deleting, labels_of, now
+from lab.cluster.objects import Obj, at, condition, is_deleting, labels_of, new_condition, nonzero
 from lab.cluster.status import APIError
 
 BURST = 50  # Pods made or deleted in one go: others want their turn
@@ -52,27 +52,10 @@ class ReplicaSets(Controller):
         if owner["kind"] == "ReplicaSet":
             status["terminatingReplicas"] = len([p for p in mine if is_deleting(p)])
         labeled = len([pod for pod in active if wanted <= labels_of(pod).items()])
-        for key, count in (
-            ("fullyLabeledReplicas", labeled),
-            ("readyReplicas", len(ready)),
-            ("availableReplicas", len(available)),
-        ):
-            if count:
-                status[key] = count
+        status |= nonzero(fullyLabeledReplicas=labeled, readyReplicas=len(ready), availableReplicas=len(available))
         if failure is not None:
-            old = next(
-                (c for c in at(owner, "status", "conditions", default=[]) if c["type"] == "ReplicaFailure"), None
-            )
-            since = old["lastTransitionTime"] if old else now()
-            status["conditions"] = [
-                {
-                    "type": "ReplicaFailure",
-                    "status": "True",
-                    "reason": "FailedCreate",
-                    "message": str(failure),
-                    "lastTransitionTime": since,
-                }
-            ]
+            before = condition(owner, "ReplicaFailure")
+            status["conditions"] = [new_condition(before, "ReplicaFailure", "True", "FailedCreate", str(failure))]
         self.client.set_status(self.resource, owner, status)
         return float(seconds) if len(available) < len(ready) else None
 

@@ -5,7 +5,7 @@ import time
 from lab.cluster.controllers import pods
 from lab.cluster.controllers.base import Controller
 from lab.cluster.controllers.revisions import REVISIONS, current_revision, template_of
-from lab.cluster.objects import Obj, at, copy, is_deleting, labels_of, name_of, namespace_of
+from lab.cluster.objects import Obj, at, copy, is_deleting, labels_of, name_of, namespace_of, nonzero
 
 HASH, REVISION_HASH = "controller-revision-hash", "controller.kubernetes.io/hash"
 POD_NAME, POD_INDEX = "statefulset.kubernetes.io/pod-name", "apps.kubernetes.io/pod-index"
@@ -113,13 +113,7 @@ class StatefulSets(Controller):
             "currentRevision": newest if done else before,
         }  # fmt: skip
         current = len(updated) if status["currentRevision"] == newest else len(active) - len(updated)
-        for key, count in (
-            ("readyReplicas", len(ready)),
-            ("updatedReplicas", len(updated)),
-            ("currentReplicas", current),
-        ):
-            if count:
-                status[key] = count
+        status |= nonzero(readyReplicas=len(ready), updatedReplicas=len(updated), currentReplicas=current)
         self.client.set_status(self.resource, owner, status)
 
 

@@ -144,14 +144,8 @@ class PersistentVolumes(Controller):
             and at(pod, "status", "phase") not in ("Succeeded", "Failed")
         ]
         if not users:
-            self._unprotect(CLAIMS, claim, CLAIM_PROTECTION)
+            self.client.remove_finalizer(CLAIMS, claim, CLAIM_PROTECTION)
         return None
-
-    def _unprotect(self, resource: str, obj: Obj, finalizer: str) -> None:
-        def edit(fresh: Obj) -> None:
-            fresh["metadata"]["finalizers"] = [f for f in fresh["metadata"].get("finalizers") or [] if f != finalizer]
-
-        self.client.change(resource, obj, edit)
 
     def _sync_volume(self, name: str) -> float | None:
         volume = self.client.get(VOLUMES, "", name)
@@ -168,5 +162,5 @@ class PersistentVolumes(Controller):
                     self.client.delete(VOLUMES, volume)
         volume = self.client.get(VOLUMES, "", name) or volume
         if is_deleting(volume) and at(volume, "status", "phase") != "Bound":
-            self._unprotect(VOLUMES, volume, VOLUME_PROTECTION)
+            self.client.remove_finalizer(VOLUMES, volume, VOLUME_PROTECTION)
         return None

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lab.cluster.defaults import containers_of
-from lab.cluster.objects import Obj, at, now
+from lab.cluster.objects import Obj, at, new_condition, now
 
 WAITING, RUNNING, TERMINATED = "waiting", "running", "terminated"
 
@@ -189,20 +189,10 @@ def is_sidecar(spec: Obj) -> bool:
 
 
 def _condition(pod: Obj, before: Obj | None, kind: str, ok: bool, reason: str, message: str) -> Obj:
-    status = "True" if ok else "False"
-    since = before["lastTransitionTime"] if before and before["status"] == status else now()
-    found: Obj = {
-        "type": kind,
-        "status": status,
-        "lastProbeTime": None,
-        "lastTransitionTime": since,
-        "observedGeneration": pod["metadata"].get("generation", 1),
-    }
-    if reason and (not ok or reason == "PodCompleted"):
-        found["reason"] = reason
-        if message:
-            found["message"] = message
-    return found
+    told = bool(reason) and (not ok or reason == "PodCompleted")
+    found = new_condition(before, kind, "True" if ok else "False", reason if told else "", message if told else "")
+    bare = {key: value for key, value in found.items() if value}
+    return bare | {"lastProbeTime": None, "observedGeneration": pod["metadata"].get("generation", 1)}
 
 
 def terminated(state: Obj, identity: str, message: str) -> Obj:

@@ -189,8 +189,9 @@ def test_replication_controller_keeps_its_pods() -> None:
     async def story(cluster: Pretended) -> None:
         cluster.create("replicationcontrollers", "old", spec={"replicas": 2, "template": template()})
         await cluster.until(lambda: status(cluster, "replicationcontrollers", "old").get("readyReplicas") == 2)
-        cluster.client.delete("pods", cluster.get("pods", cluster.pods()[0]))
-        await cluster.until(lambda: ("SuccessfulCreate" in str(cluster.events())) and len(cluster.pods()) == 2)
+        before = cluster.pods()
+        cluster.client.delete("pods", cluster.get("pods", before[0]))
+        await cluster.until(lambda: len(cluster.pods()) == 2 and cluster.pods() != before)
 
     play(story)
 

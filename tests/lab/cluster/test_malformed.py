@@ -131,6 +131,18 @@ def note(answer: httpx.Response, body: object) -> list[tuple[int, str, str]]:
         ("GET", "/api/v1/pods?watch=true&resourceVersion=x", b"", "application/json"),
         ("DELETE", "/api/v1/namespaces/default/pods/none?gracePeriodSeconds=x", b"", "application/json"),
         ("PUT", "/api/v1/namespaces/default/pods", b"{}", "application/json"),
+        ("DELETE", "/api/v1/namespaces/default/status", b"", "application/json"),
+        ("DELETE", "/apis/apps/v1/namespaces/default/deployments/none/status", b"", "application/json"),
+        ("DELETE", "/api/v1/namespaces/default/pods/none", b'{"preconditions": []}', "application/json"),
+        ("POST", "/api/v1/namespaces/default/pods/none/eviction", b'{"deleteOptions": "now"}', "application/json"),
+        ("POST", "/api/v1/namespaces/default/pods/none/binding", b'{"target": []}', "application/json"),
+        ("POST", "/api/v1/namespaces/default/serviceaccounts/default/token", b'{"spec": []}', "application/json"),
+        ("POST", "/api/v1/namespaces/default/serviceaccounts/default/token", b'{"spec": {"expirationSeconds": "x"}}', "application/json"),
+        ("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", b'{"spec": []}', "application/json"),
+        ("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", b'{"spec": {"groups": 1}}', "application/json"),
+        ("POST", "/apis/authentication.k8s.io/v1/tokenreviews", b'{"spec": "x"}', "application/json"),
+        ("PUT", "/apis/apps/v1/namespaces/default/deployments/none/scale", b"[]", "application/json"),
+        ("CHANGE", "/api/v1/namespaces/default/configmaps/none", b"", "application/json"),
     ],
 )  # fmt: skip
 def test_what_is_no_request_is_refused_politely(cluster, method: str, path: str, content: bytes, kind: str) -> None:
