@@ -10,10 +10,14 @@ from aiohttp import web
 from lab.cluster import protobuf
 from lab.cluster.objects import Obj
 from lab.cluster.resources import Resource
+from lab.cluster.schema import json_kind
 from lab.cluster.status import APIError, bad_request
 from lab.cluster.table import table
 
 YAML_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+UNRECOGNIZED = (
+    "the object provided is unrecognized (must be of type Object): couldn't get version/kind; json parse error: "
+)
 DEEPEST = 200  # levels of nesting in a body
 
 
@@ -40,10 +44,16 @@ async def body_of(request: web.Request) -> Any:
     try:
         value = json.loads(raw)
     except (ValueError, RecursionError) as error:
-        raise bad_request(
-            f"the object provided is unrecognized (must be of type Object): couldn't get version/kind; json parse error: {error}"
-        ) from error
+        raise bad_request(_no_json(error) if request.method == "PATCH" else UNRECOGNIZED + _no_json(error)) from error
     return _checked(value)
+
+
+def _no_json(error: Exception) -> str:
+    """A syntax error as encoding/json tells it, as far as that can be told from Python's."""
+    if not isinstance(error, json.JSONDecodeError):
+        return str(error)
+    rest = error.doc[error.pos :].strip()
+    return f"invalid character {rest[0]!r} looking for beginning of value" if rest else "unexpected end of JSON input"
 
 
 def _yaml(raw: bytes) -> Any:
@@ -68,10 +78,7 @@ async def object_of(request: web.Request) -> Obj:
     """The decoded body, which must be an object."""
     value = await body_of(request)
     if not isinstance(value, dict):
-        raise bad_request(
-            "the object provided is unrecognized (must be of type Object): couldn't get version/kind; json parse error: json: cannot unmarshal "
-            + type(value).__name__
-        )
+        raise bad_request(f"{UNRECOGNIZED}json: cannot unmarshal {json_kind(value)} into Go value of type struct")
     return cast(Obj, value)
 
 

@@ -17,8 +17,18 @@ from lab.cluster.kinds import keep_kind, pod_warnings, prepare_kind, qos_class
 from lab.cluster.managedfields import FieldWalk, apply, track_update
 from lab.cluster.objects import Obj, at, copy, is_deleting, name_of, now, random_suffix
 from lab.cluster.resources import Resource, Resources
-from lab.cluster.schema import Schemas, cannot_handle
-from lab.cluster.status import APIError, already_exists, bad_request, conflict, invalid, not_found
+from lab.cluster.schema import MistypedError, Schemas, cannot_handle
+from lab.cluster.status import (
+    APIError,
+    already_exists,
+    bad_request,
+    conflict,
+    go_print,
+    go_value,
+    invalid,
+    invalid_value,
+    not_found,
+)
 from lab.cluster.store import Key, Store
 from lab.cluster.validation.pods import ephemeral_update
 
@@ -43,6 +53,7 @@ class Call:
     dry_run: bool = False
     validation: str = "Strict"
     warnings: list[str] = field(default_factory=list)
+    patch: Obj | None = None  # a strategic patch, to be shown when it cannot be done
 
 
 @dataclass(frozen=True)
@@ -181,7 +192,11 @@ class Registry:
         new = change(copy(old))
         if new == old and call.validation == "Ignore":
             return old
-        new = self._decode(resource, new, call)
+        try:
+            new = self._decode(resource, new, call)
+        except MistypedError as error:
+            shown, why = (go_print(call.patch), error.conversion) if call.patch else (go_value(new), error.why)
+            raise invalid("", "", "", [invalid_value("patch", shown, why)]) from error
         self._check_same(resource, old, new, name)
         return self._write(resource, old, new, call)
 

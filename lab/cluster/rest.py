@@ -158,6 +158,7 @@ class Rest:
         if request.content_type == patch.APPLY:
             return await self._apply(info, resource, request, body, call)
         change = self.change(request.content_type, body, resource)
+        call.patch = body if request.content_type == patch.STRATEGIC else None
         obj = self.registry.patch(resource, info.namespace, info.name, change, call)
         return self._answer(request, resource, obj, call)
 

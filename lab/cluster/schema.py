@@ -15,7 +15,7 @@ from typing import Any
 from lab.cluster import quantity
 from lab.cluster.objects import Obj
 from lab.cluster.resources import Resource
-from lab.cluster.status import bad_request
+from lab.cluster.status import APIError
 
 RELEASE = "v1.36.0-local"
 PREFIX = "#/$defs/"
@@ -107,14 +107,21 @@ class Schemas:
     def decode(self, obj: Obj, resource: Resource) -> "Decoded":
         """``obj`` as the server takes it in: nulls and unknown fields gone, quantities canonical.
 
-        APIError (400) for a value of a wrong type. Unknown fields are only listed: what becomes of them is the request's choice.
+        MistypedError (400) for a value of a wrong type. Unknown fields are only listed: what becomes of them is the request's choice.
         """
         decoder = _Decoder(self, go_json=resource.crd is None)
         value = decoder.decode(obj, self.of(resource), "", "", resource.kind)
-        failure = decoder.failure
-        if failure:
-            raise bad_request(cannot_handle(resource, failure))
+        if decoder.failure:
+            raise MistypedError(resource, decoder.failure, decoder.conversion or decoder.failure)
         return Decoded(value, decoder.unknown)
+
+
+class MistypedError(APIError):
+    """A value is not of its field's type. ``conversion`` is how the server's other way of decoding, for strategic patches, says so."""
+
+    def __init__(self, resource: Resource, why: str, conversion: str) -> None:
+        super().__init__(400, "BadRequest", cannot_handle(resource, why))
+        self.why, self.conversion = why, conversion
 
 
 @dataclass
@@ -149,11 +156,30 @@ def json_kind(value: Any) -> str:
     )
 
 
+GO_KINDS = {"bool": "bool", "object": "map", "array": "slice", "string": "string"}
+
+
+def _not_converted(value: Any, wanted: str) -> str:
+    """Why the converter of unstructured objects cannot make that Go type of a value."""
+    kind = GO_KINDS.get(json_kind(value)) or ("float64" if isinstance(value, float) else "int64")
+    if wanted.startswith("[]"):
+        return f"cannot restore slice from {kind}"
+    if wanted.startswith("map["):
+        return f"cannot restore map from {kind}"
+    if "." in wanted:
+        return f"cannot restore struct from: {kind}"
+    return (
+        f"cannot convert {kind} to {wanted}"
+        if kind in ("int64", "float64") and wanted != "bool"
+        else f"unrecognized type: {wanted}"
+    )
+
+
 class _Decoder:
     def __init__(self, schemas: Schemas, go_json: bool) -> None:
         self.schemas, self.go_json = schemas, go_json
         self.unknown: list[str] = []
-        self.failure = ""
+        self.failure = self.conversion = ""
 
     def decode(self, value: Any, schema: Obj, path: str, fields: str, struct: str) -> Any:
         """``path`` has indices (``spec.containers[0].image``), ``fields`` none; ``struct`` is the Go structure around."""
@@ -244,6 +270,7 @@ class _Decoder:
         shown = f"{kind} {json.dumps(value)}" if exact and kind == "number" else kind
         place = f"Go struct field {struct}{fields}" if fields else "Go value"
         self.failure = self.failure or f"json: cannot unmarshal {shown} into {place} of type {wanted}"
+        self.conversion = self.conversion or _not_converted(value, wanted)
         return value
 
     def _quantity(self, value: Any) -> Any:

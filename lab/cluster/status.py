@@ -104,6 +104,15 @@ def go_value(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
+def go_print(value: Any) -> str:
+    """A value as Go's ``%v`` prints it."""
+    if isinstance(value, dict):
+        return f"map[{' '.join(f'{key}:{go_print(child)}' for key, child in sorted(value.items()))}]"
+    if isinstance(value, list):
+        return f"[{' '.join(map(go_print, value))}]"
+    return "<nil>" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def required(path: str, why: str = "") -> FieldError:
     return FieldError("FieldValueRequired", path, "Required value" + (f": {why}" if why else ""))
 

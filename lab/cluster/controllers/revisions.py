@@ -6,6 +6,7 @@ import zlib
 from lab.cluster.client import Client
 from lab.cluster.objects import (
     Obj,
+    annotations_of,
     at,
     controller_of,
     copy,
@@ -36,6 +37,7 @@ def current_revision(client: Client, owner: Obj, hash_label: str) -> Obj:
         meta = {
             "name": f"{name_of(owner)}-{digest}", "namespace": namespace_of(owner), "ownerReferences": [owner_reference(owner)],
             "labels": {**at(template, "metadata", "labels", default={}), hash_label: digest},
+            "annotations": dict(annotations_of(owner)),
         }  # fmt: skip
         data = {"spec": {"template": copy(template) | {"$patch": "replace"}}}
         found = client.create(REVISIONS, {"metadata": meta, "data": data, "revision": newest + 1})
