@@ -18,6 +18,10 @@ YAML_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 UNRECOGNIZED = (
     "the object provided is unrecognized (must be of type Object): couldn't get version/kind; json parse error: "
 )
+META_ORDER = (
+    "name", "generateName", "namespace", "uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp",
+    "deletionGracePeriodSeconds", "labels", "annotations", "ownerReferences", "finalizers", "managedFields",
+)  # fmt: skip
 DEEPEST = 200  # levels of nesting in a body
 
 
@@ -119,7 +123,16 @@ def one(request: web.Request, resource: Resource, obj: Obj, *, headers: bool = T
     form = wants(request)
     if form == "Table":
         return table(resource, [obj], include=request.query.get("includeObject", "Metadata"), headers=headers)
-    return partial(obj) if form else obj
+    return partial(obj) if form else in_order(obj)
+
+
+def in_order(obj: Obj) -> Obj:
+    """An object with its fields as the Go structures have them: what is common to all kinds first, the status last."""
+    meta = obj["metadata"]
+    ordered = {key: meta[key] for key in META_ORDER if key in meta} | meta
+    head = {"kind": obj["kind"], "apiVersion": obj["apiVersion"], "metadata": ordered}
+    body = {key: value for key, value in obj.items() if key not in head and key != "status"}
+    return head | body | ({"status": obj["status"]} if "status" in obj else {})
 
 
 def partial(obj: Obj) -> Obj:
@@ -142,5 +155,5 @@ def many(request: web.Request, resource: Resource, objects: Sequence[Obj], meta:
         "kind": f"{resource.kind}List",
         "apiVersion": resource.api_version,
         "metadata": meta,
-        "items": list(objects),
+        "items": [in_order(obj) for obj in objects],
     }

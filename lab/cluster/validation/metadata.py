@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from lab.cluster.objects import Obj
+from lab.cluster.objects import Obj, is_deleting
 from lab.cluster.resources import Resource
-from lab.cluster.status import FieldError, invalid_value, required, too_long
+from lab.cluster.status import FieldError, field_forbidden, invalid_value, required, too_long
 
 LABEL_FORMAT = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 LABEL = re.compile(LABEL_FORMAT)
@@ -135,6 +135,11 @@ def _finalizers(resource: Resource, meta: Obj) -> Iterator[FieldError]:
 
 def update_meta(resource: Resource, old: Obj, new: Obj) -> Iterator[FieldError]:
     yield from _finalizers(resource, new["metadata"])
+    late = sorted(set(new["metadata"].get("finalizers") or []) - set(old["metadata"].get("finalizers") or []))
+    if late and is_deleting(old):
+        listed = "[]string{" + ", ".join(f'"{name}"' for name in late) + "}"
+        why = f"no new finalizers can be added if the object is being deleted, found new finalizers {listed}"
+        yield field_forbidden("metadata.finalizers", why)
     yield from labels(new["metadata"].get("labels"), "metadata.labels")
     yield from annotations(new["metadata"].get("annotations") or {}, "metadata.annotations")
     if new["metadata"].get("name") != old["metadata"]["name"]:
