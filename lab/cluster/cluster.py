@@ -135,10 +135,7 @@ class Cluster:
         found = self.store.get(("serviceaccounts", namespace_of(pod), account)) or {}
         identity = {"namespace": namespace_of(pod), "name": account, "uid": uid_of(found)}
         holder = {"name": name_of(pod), "uid": uid_of(pod)}
-        # The kubelet of a real node renews tokens; here one lasts as long as the Pod is likely to.
-        return pki.service_account_token(
-            self.credentials, identity, max(seconds, 30 * 86400), [audience or pki.ISSUER], holder
-        )
+        return pki.service_account_token(self.credentials, identity, seconds, [audience or pki.ISSUER], holder)
 
     # -------------------------------------------------------------------- running
 

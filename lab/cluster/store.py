@@ -15,7 +15,7 @@ from typing import cast
 
 from lab.cluster.objects import Obj
 
-HISTORY = 10_000  # writes that a watch may look back on
+HISTORY = 2_000  # writes that a watch may look back on
 
 Key = tuple[str, str, str]  # resource (``deployments.apps``), namespace ("" where there is none), name
 

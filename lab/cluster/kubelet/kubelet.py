@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Callable
 
 from lab.cluster.client import Client
@@ -20,6 +21,7 @@ from lab.cluster.status import bad_request
 LOG = logging.getLogger("kubelet")
 HEARTBEAT_SECONDS = 10.0
 RECONNECT_SECONDS = 1.0
+RENEWED = 0.8  # of a token's time
 
 
 class Kubelet(TokenSource):
@@ -32,11 +34,17 @@ class Kubelet(TokenSource):
         self.images = Images(runtime.engine)
         self.left_over: dict[str, list[Obj]] = {}
         self._make_token = make_token
+        self._tokens: dict[str, dict[tuple[int, str], tuple[float, str]]] = {}  # by Pod, lifetime and audience
         self._workers: dict[str, PodWorker] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     def token(self, pod: Obj, seconds: int, audience: str) -> str:
-        return self._make_token(pod, seconds, audience)
+        """The Pod's token; another one when four fifths of its time are over."""
+        known = self._tokens.setdefault(uid_of(pod), {})
+        made, token = known.get((seconds, audience), (0.0, ""))
+        if time.time() - made > RENEWED * seconds:
+            made, token = known[seconds, audience] = time.time(), self._make_token(pod, seconds, audience)
+        return token
 
     def current(self, pod: Obj) -> Obj | None:
         """The Pod as the API has it now; None when it, and not merely one of its name, is gone."""
@@ -73,8 +81,8 @@ class Kubelet(TokenSource):
             task.add_done_callback(lambda done: self._ended(uid, done))
 
     def _ended(self, uid: str, task: asyncio.Task[None]) -> None:
-        self._workers.pop(uid, None)
-        self._tasks.pop(uid, None)
+        for known in (self._workers, self._tasks, self._tokens):
+            known.pop(uid, None)
         if not task.cancelled() and task.exception() is not None:
             LOG.error("the worker of pod %s failed", uid, exc_info=task.exception())
             asyncio.get_running_loop().call_later(RECONNECT_SECONDS, self._again, uid)

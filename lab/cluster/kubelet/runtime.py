@@ -7,7 +7,7 @@ from lab.cluster import quantity
 from lab.cluster.kubelet.engine import Engine, EngineError
 from lab.cluster.kubelet.env import ConfigError, expand
 from lab.cluster.kubelet.images import reference
-from lab.cluster.kubelet.volumes import Source, archive, mounts, sandbox_mounts
+from lab.cluster.kubelet.volumes import ROOT, Source, archive, mounts, sandbox_mounts
 from lab.cluster.objects import Obj, at, name_of, namespace_of, uid_of
 
 NETWORK = "kubernetes"
@@ -31,6 +31,14 @@ PAUSE = """\
 address=$(hostname -i 2>/dev/null | cut -d' ' -f1)
 printf '%s' "$HOSTS" > /etc/hosts; printf "$OWN" "$address" >> /etc/hosts; printf '%s' "$RESOLV" > /etc/resolv.conf
 trap 'exit 0' TERM INT; while :; do sleep 86400 & wait $!; done"""
+
+# In each folder: files that were projected before, and links that lead nowhere now.
+TIDY = """\
+for folder; do
+  cd "$folder" && for entry in ..[0-9]*; do [ "$entry" = "$(readlink ..data)" ] || rm -rf "$entry"; done
+  for entry in *; do [ -e "$entry" ] || rm -f "$entry"; done
+done"""
+TIDY_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -114,7 +122,7 @@ class Runtime:
         await self.engine.start(identity)
         content = archive(volumes)
         if content:
-            await self.engine.put_archive(identity, "/volumes", content)
+            await self.engine.put_archive(identity, ROOT, content)
         return await self.sandbox(identity)
 
     async def sandbox(self, identity: str) -> Sandbox:
@@ -123,9 +131,12 @@ class Runtime:
         return Sandbox(identity, str((networks.get(NETWORK) or {}).get("IPAddress") or ""))
 
     async def refresh_volumes(self, sandbox: Sandbox, volumes: dict[str, Source]) -> None:
+        """Bring what is projected up to date, and take away what it replaces."""
         content = archive(volumes)
         if content:
-            await self.engine.put_archive(sandbox.id, "/volumes", content)
+            await self.engine.put_archive(sandbox.id, ROOT, content)
+            folders = [f"{ROOT}/{name}" for name, source in volumes.items() if source.files is not None]
+            await self.engine.run(sandbox.id, ["sh", "-c", TIDY, "tidy", *folders], TIDY_SECONDS)
 
     def _files(self, pod: Obj, hostname: str) -> list[str]:
         """/etc/hosts and /etc/resolv.conf of the Pod, for its sandbox to write."""

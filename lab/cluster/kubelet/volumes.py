@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from lab.cluster.client import Client
+from lab.cluster.defaults import containers_of
 from lab.cluster.kubelet.env import ConfigError, downward_field, resource_field
 from lab.cluster.objects import Obj, at, namespace_of, uid_of
 
@@ -35,7 +36,7 @@ class TokenSource:
         raise NotImplementedError
 
 
-def sources(client: Client, tokens: TokenSource, pod: Obj, labels: dict[str, str]) -> dict[str, Source]:
+def sources(client: Client, tokens: TokenSource, pod: Obj) -> dict[str, Source]:
     """Every volume of a Pod. ConfigError, with the volume named, while something that it refers to is missing."""
     found = {}
     for volume in pod["spec"].get("volumes") or []:
@@ -44,7 +45,7 @@ def sources(client: Client, tokens: TokenSource, pod: Obj, labels: dict[str, str
             found[name] = _source(client, tokens, pod, volume)
         except ConfigError as error:
             raise ConfigError(f'MountVolume.SetUp failed for volume "{name}" : {error}') from error
-    for container in [*(pod["spec"].get("initContainers") or []), *pod["spec"]["containers"]]:
+    for container in containers_of(pod["spec"]):
         for mount in container.get("volumeMounts") or []:
             if mount.get("subPath") and found[mount["name"]].files is None:
                 found[mount["name"]].subpaths.add(mount["subPath"])

@@ -83,7 +83,7 @@ class PodWorker(PodContainers):
         if not at(self.pod, "status", "containerStatuses"):
             self._report()
         try:
-            self.volumes = sources(self.kubelet.client, self.kubelet, self.pod, {})
+            self.volumes = sources(self.kubelet.client, self.kubelet, self.pod)
         except ConfigError as error:
             self.kubelet.recorder.warning(self.pod, "FailedMount", str(error))
             self._mount_delay = min(self._mount_delay * 2, 120)
@@ -102,15 +102,16 @@ class PodWorker(PodContainers):
 
     async def _refresh_volumes(self) -> float | None:
         """Bring changed ConfigMaps and Secrets into running Pods, once a minute."""
-        if not any(source.files for source in self.volumes.values()) or self.sandbox is None:
+        if all(source.files is None for source in self.volumes.values()) or self.sandbox is None:
             return None
         if time.monotonic() - self.refreshed >= VOLUME_REFRESH:
             self.refreshed = time.monotonic()
             with contextlib.suppress(ConfigError):
-                fresh = sources(self.kubelet.client, self.kubelet, self.pod, {})
+                fresh = sources(self.kubelet.client, self.kubelet, self.pod)
                 changed = {n: s for n, s in fresh.items() if s.files is not None and s.files != self.volumes[n].files}
                 if changed:
-                    await self.runtime.refresh_volumes(self.sandbox, changed)
+                    with contextlib.suppress(TimeoutError):
+                        await self.runtime.refresh_volumes(self.sandbox, changed)
                 self.volumes = fresh
         return VOLUME_REFRESH
 
@@ -163,9 +164,9 @@ class PodWorker(PodContainers):
             self._report()
         stopping = asyncio.ensure_future(self._stop_all())
         while not stopping.done():
-            await asyncio.wait(
-                (stopping, asyncio.ensure_future(self._wake.wait())), return_when=asyncio.FIRST_COMPLETED
-            )
+            woken = asyncio.ensure_future(self._wake.wait())
+            await asyncio.wait((stopping, woken), return_when=asyncio.FIRST_COMPLETED)
+            woken.cancel()
             self._wake.clear()
             current = self.kubelet.current(self.pod)
             if not stopping.done() and (
@@ -264,7 +265,11 @@ class PodWorker(PodContainers):
             if known is not None:
                 await self._adopt_container(known, summary, attempt)
         with contextlib.suppress(ConfigError):
-            self.volumes = sources(self.kubelet.client, self.kubelet, self.pod, {})
+            self.volumes = sources(self.kubelet.client, self.kubelet, self.pod)
+            for (
+                source
+            ) in self.volumes.values():  # what is in them now is not known: it is brought up to date at the first look
+                source.files = {} if source.files is not None else None
 
     async def _adopt_container(self, known: Container, summary: Obj, attempt: int) -> None:
         if known.id:
