@@ -56,7 +56,8 @@ class Jobs(Controller):
         if is_deleting(job):
             return None
         if job["spec"].get("suspend"):
-            return self._suspend(job)
+            self._suspend(job)
+            return None
         conditions = self._resumed(job)
         started = at(job, "status", "startTime") or now()
         progress = Progress.of(self._pods(job), started)

@@ -34,7 +34,7 @@ class ReplicaSets(Controller):
 
     def _scale(self, owner: Obj, active: list[Obj]) -> bool:
         """Make or delete Pods; whether there was any need."""
-        missing = at(owner, "spec", "replicas", default=0) - len(active)
+        missing: int = at(owner, "spec", "replicas", default=0) - len(active)
         for _ in range(min(missing, BURST)):
             pods.create(self.client, self.recorder, owner, pods.from_template(owner, owner["spec"]["template"]))
         if missing < 0:
