@@ -11,13 +11,14 @@ from lab.cluster import protobuf
 from lab.cluster.objects import Obj
 from lab.cluster.resources import Resource
 from lab.cluster.schema import json_kind
-from lab.cluster.status import APIError, bad_request
+from lab.cluster.status import bad_request, unsupported_media_type
 from lab.cluster.table import table
 
 YAML_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 UNRECOGNIZED = (
     "the object provided is unrecognized (must be of type Object): couldn't get version/kind; json parse error: "
 )
+AS_JSON = ("application/json", "application/octet-stream", "text/plain", "application/x-www-form-urlencoded")
 META_ORDER = (
     "name", "generateName", "namespace", "uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp",
     "deletionGracePeriodSeconds", "labels", "annotations", "ownerReferences", "finalizers", "managedFields",
@@ -33,18 +34,8 @@ async def body_of(request: web.Request) -> Any:
         return protobuf.decode(raw)
     if "yaml" in kind:
         return _yaml(raw)
-    if kind not in (
-        "application/json",
-        "application/octet-stream",
-        "text/plain",
-        "application/x-www-form-urlencoded",
-    ) and not kind.endswith("+json"):
-        supported = f"application/json, application/yaml, {protobuf.CONTENT_TYPE}"
-        raise APIError(
-            415,
-            "UnsupportedMediaType",
-            f"the body of the request was in an unknown format - accepted media types include: {supported}",
-        )
+    if kind not in AS_JSON and not kind.endswith("+json"):
+        raise unsupported_media_type("application/json", "application/yaml", protobuf.CONTENT_TYPE)
     try:
         value = json.loads(raw)
     except (ValueError, RecursionError) as error:

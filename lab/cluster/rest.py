@@ -17,7 +17,16 @@ from lab.cluster.objects import Obj, labels_of, name_of, namespace_of
 from lab.cluster.registry import Call, DeleteOptions, Registry
 from lab.cluster.requestinfo import RequestInfo
 from lab.cluster.resources import Resource
-from lab.cluster.status import APIError, bad_request, details, expired, method_not_allowed
+from lab.cluster.status import (
+    bad_request,
+    details,
+    expired,
+    invalid,
+    method_not_allowed,
+    required,
+    unsupported,
+    unsupported_media_type,
+)
 from lab.cluster.store import Event, GoneError
 
 DEPRECATED = {
@@ -66,11 +75,8 @@ def call_of(request: web.Request, info: RequestInfo) -> Call:
         raise bad_request(f'dryRun: Unsupported value: {dry}: supported values: "All"')
     wanted = request.query.get("fieldValidation") or "Warn"
     if wanted not in ("Strict", "Warn", "Ignore"):
-        raise APIError(
-            422,
-            "Invalid",
-            f'CreateOptions.meta.k8s.io "" is invalid: fieldValidation: Unsupported value: "{wanted}": supported values: "", "Ignore", "Strict", "Warn"',
-        )
+        wrong = unsupported("fieldValidation", wanted, ("", "Ignore", "Strict", "Warn"))
+        raise invalid("meta.k8s.io", "CreateOptions", "", [wrong])
     return Call(manager, info.subresource, bool(dry), wanted)
 
 
@@ -168,11 +174,7 @@ class Rest:
         if not isinstance(body, dict):
             raise bad_request("an apply patch must be an object")
         if "fieldManager" not in request.query:
-            raise APIError(
-                422,
-                "Invalid",
-                'PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is required for apply patch',
-            )
+            raise invalid("meta.k8s.io", "PatchOptions", "", [required("fieldManager", "is required for apply patch")])
         existed = self.store.get(self.registry.key(resource, info.namespace, info.name)) is not None
         force = request.query.get("force") == "true"
         obj = self.registry.apply(resource, info.namespace, info.name, body, call, force=force)
@@ -181,11 +183,7 @@ class Rest:
     def change(self, kind: str, body: Any, resource: Resource) -> Callable[[Obj], Obj]:
         """The function that a patch is. APIError (4xx) for a patch that is none."""
         if kind not in patch.SUPPORTED:
-            raise APIError(
-                415,
-                "UnsupportedMediaType",
-                f"the body of the request was in an unknown format - accepted media types include: {', '.join(patch.SUPPORTED)}",
-            )
+            raise unsupported_media_type(*patch.SUPPORTED)
         if kind == patch.JSON:
             if not isinstance(body, list):
                 raise bad_request("a JSON patch must be a list of operations")
@@ -195,11 +193,7 @@ class Rest:
         if kind == patch.MERGE:
             return lambda obj: _object(patch.merge(obj, body))
         if resource.crd is not None:
-            raise APIError(
-                415,
-                "UnsupportedMediaType",
-                "the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml",
-            )
+            raise unsupported_media_type(*(kind for kind in patch.SUPPORTED if kind != patch.STRATEGIC))
         schema = self.registry.schemas.of(resource)
         return lambda obj: patch.strategic(self.registry.schemas, obj, body, schema)
 

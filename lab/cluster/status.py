@@ -70,6 +70,12 @@ def expired(message: str) -> APIError:
     return APIError(410, "Expired", message)
 
 
+def unsupported_media_type(*accepted: str) -> APIError:
+    listed = ", ".join(accepted)
+    why = f"the body of the request was in an unknown format - accepted media types include: {listed}"
+    return APIError(415, "UnsupportedMediaType", why)
+
+
 def too_many(message: str, reason: str, why: str) -> APIError:
     """429: not now, for that reason."""
     return APIError(429, "TooManyRequests", message, {"causes": [{"reason": reason, "message": why}]})

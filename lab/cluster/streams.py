@@ -191,15 +191,9 @@ def _failure(message: str) -> Obj:
 
 
 def _exited(code: int) -> Obj:
-    causes = [{"reason": "ExitCode", "message": str(code)}]
     message = f"command terminated with non-zero exit code: exit status {code}"
-    return {
-        "metadata": {},
-        "status": "Failure",
-        "reason": "NonZeroExitCode",
-        "message": message,
-        "details": {"causes": causes},
-    }
+    causes = {"causes": [{"reason": "ExitCode", "message": str(code)}]}
+    return {"metadata": {}, "status": "Failure", "reason": "NonZeroExitCode", "message": message, "details": causes}
 
 
 def _exit_status(process: str, state: Obj, held_back: bytes) -> Obj:

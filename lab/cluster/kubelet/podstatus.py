@@ -153,25 +153,15 @@ def _conditions(
     if phase == "Succeeded" or not waiting_init:
         wanted.append(("Initialized", True, "PodCompleted" if phase == "Succeeded" else "", ""))
     else:
-        wanted.append(
-            (
-                "Initialized",
-                False,
-                "ContainersNotInitialized",
-                f"containers with incomplete status: [{' '.join(waiting_init)}]",
-            )
-        )
+        incomplete = f"containers with incomplete status: [{' '.join(waiting_init)}]"
+        wanted.append(("Initialized", False, "ContainersNotInitialized", incomplete))
     why = f"containers with unready status: [{' '.join(unready)}]"
     reason = {"Succeeded": "PodCompleted", "Failed": "PodFailed"}.get(phase, "ContainersNotReady")
     containers_ready = not unready and not completed
     detail = "" if completed else why
+    not_ready = "ReadinessGatesNotReady" if containers_ready else reason
     wanted += [
-        (
-            "Ready",
-            containers_ready and not unmet,
-            "ReadinessGatesNotReady" if containers_ready else reason,
-            detail if unready else "",
-        ),
+        ("Ready", containers_ready and not unmet, not_ready, detail if unready else ""),
         ("ContainersReady", containers_ready, reason, detail),
     ]
     found = [_condition(pod, before.get(kind), kind, ok, why_not, text) for kind, ok, why_not, text in wanted]
