@@ -1,0 +1,206 @@
+"""All parts put together: one process that is a cluster."""
+
+import asyncio
+import contextlib
+import logging
+import socket
+import tempfile
+from collections.abc import AsyncIterator, Coroutine
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from lab.cluster import auth, controllers, dns, pki
+from lab.cluster.addresses import DNS_ADDRESS
+from lab.cluster.client import Client
+from lab.cluster.controllers.base import run as run_controllers
+from lab.cluster.kubelet.engine import Engine
+from lab.cluster.kubelet.kubelet import Kubelet
+from lab.cluster.kubelet.runtime import Runtime
+from lab.cluster.network import ServiceProxy, api_service, dns_service, make_local
+from lab.cluster.objects import Obj, at, name_of, namespace_of, uid_of
+from lab.cluster.openapi import OpenAPI
+from lab.cluster.proxy import Proxy
+from lab.cluster.registry import Registry
+from lab.cluster.resources import Resources
+from lab.cluster.scheduler import Scheduler
+from lab.cluster.schema import Schemas
+from lab.cluster.server import APIServer
+from lab.cluster.store import Store
+from lab.cluster.streams import Streams
+
+LOG = logging.getLogger("cluster")
+LOOPBACK = "127.0.0.1"
+NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
+PRIORITIES = {"system-cluster-critical": 2_000_000_000, "system-node-critical": 2_000_001_000}
+IDLE_SECONDS = 3600.0
+RESTART_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to start: where the kubeconfig goes, the port (0: any), and where state is kept (None: nowhere)."""
+
+    kubeconfig: Path
+    port: int = 6443
+    data: Path | None = None
+    pause_image: str = "busybox"
+
+
+def own_address() -> str:
+    """The address by which this machine reaches others; loopback when it reaches none."""
+    with contextlib.closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # nothing is sent
+        except OSError:
+            return LOOPBACK
+        return str(probe.getsockname()[0])
+
+
+class Cluster:
+    """The parts, and the order in which they start."""
+
+    def __init__(self, options: Options, engine: Engine) -> None:
+        self.options = options
+        if options.data:
+            options.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.store = Store(options.data / "objects.db" if options.data else None)
+        self.registry = Registry(self.store, Resources(), Schemas())
+        self.credentials = pki.load(options.data)
+        self.address, self.node = own_address(), socket.gethostname().lower()
+        self.system = Client(self.registry, "kube-apiserver")
+        self._bootstrap()
+        system_namespace = self.store.get(("namespaces", "", "kube-system")) or {}
+        self.runtime = Runtime(engine, uid_of(system_namespace), DNS_ADDRESS, options.pause_image)
+        self.kubelet = Kubelet(Client(self.registry, "kubelet"), self.runtime, self.node, self.address, self._token)
+        authorizer = auth.Authorizer(self.store)
+        self.server = APIServer(
+            self.registry, auth.Authenticator(self.credentials, self.store), authorizer,
+            OpenAPI(self.registry.schemas, self.registry.resources), Streams(self.kubelet), Proxy(self.registry),
+        )  # fmt: skip
+
+    # ---------------------------------------------------------------- first start
+
+    def _bootstrap(self) -> None:
+        """What every cluster has from its beginning; what is there already is left alone."""
+        for name in NAMESPACES:
+            self._ensure("namespaces", {"metadata": {"name": name}})
+        for obj in auth.BOOTSTRAP:
+            self._ensure(auth.bootstrap_name(obj)[0], obj)
+        for name, value in PRIORITIES.items():
+            self._ensure("priorityclasses.scheduling.k8s.io", {"metadata": {"name": name}, "value": value})
+        self._ensure("services", dns_service())
+        for crd in self.store.list("customresourcedefinitions.apiextensions.k8s.io"):
+            self.registry.resources.serve_custom(crd)
+
+    def _ensure(self, resource: str, obj: Obj) -> None:
+        if self.system.get(resource, namespace_of(obj), name_of(obj)) is None:
+            self.system.create(resource, obj)
+
+    def _publish_server(self, port: int) -> None:
+        """The Service ``kubernetes`` and its endpoints, with the port of this start."""
+        self._ensure("services", api_service(port))
+        meta = {
+            "name": "kubernetes",
+            "namespace": "default",
+            "labels": {"endpointslice.kubernetes.io/skip-mirror": "true"},
+        }
+        listed = {"name": "https", "port": port, "protocol": "TCP"}
+        subsets = [{"addresses": [{"ip": self.address}], "ports": [listed]}]
+        endpoint = {"addresses": [self.address], "conditions": {"ready": True}}
+        labels = {"kubernetes.io/service-name": "kubernetes"}
+        slice_ = {
+            "metadata": {"name": "kubernetes", "namespace": "default", "labels": labels}, "addressType": "IPv4",
+            "endpoints": [endpoint], "ports": [listed],
+        }  # fmt: skip
+        self._ensure("endpoints", {"metadata": meta, "subsets": subsets})
+        self._ensure("endpointslices.discovery.k8s.io", slice_)
+
+        def move(fresh: Obj) -> None:
+            if "subsets" in fresh:
+                fresh["subsets"] = subsets
+            else:
+                fresh |= {"endpoints": [endpoint], "ports": [listed]}
+
+        for resource in ("endpoints", "endpointslices.discovery.k8s.io"):
+            found = self.system.get(resource, "default", "kubernetes")
+            if found is not None:
+                self.system.change(resource, found, move)
+
+    def _token(self, pod: Obj, seconds: int, audience: str) -> str:
+        """A token for the Pod's service account."""
+        account = at(pod, "spec", "serviceAccountName", default="default")
+        found = self.store.get(("serviceaccounts", namespace_of(pod), account)) or {}
+        identity = {"namespace": namespace_of(pod), "name": account, "uid": uid_of(found)}
+        holder = {"name": name_of(pod), "uid": uid_of(pod)}
+        return pki.service_account_token(self.credentials, identity, seconds, [audience or pki.ISSUER], holder)
+
+    # -------------------------------------------------------------------- running
+
+    @contextlib.asynccontextmanager
+    async def serving(self) -> AsyncIterator[int]:
+        """Everything started; the port it listens on."""
+        with tempfile.TemporaryDirectory() as folder:
+            context = pki.server_context(self.credentials, Path(folder))
+        runner = web.AppRunner(
+            self.server.application(), access_log=None, keepalive_timeout=IDLE_SECONDS, shutdown_timeout=0.5, handle_signals=False,
+        )  # fmt: skip
+        await runner.setup()
+        site = web.TCPSite(runner, LOOPBACK, self.options.port, ssl_context=context, reuse_address=True)
+        await site.start()
+        port = int(runner.addresses[0][1])
+        self._publish_server(port)
+        pki.write_private(self.options.kubeconfig, pki.kubeconfig(self.credentials, f"https://{LOOPBACK}:{port}"))
+        local = await make_local()
+        await self.runtime.prepare()
+        tasks = [asyncio.ensure_future(self._supervise(name, start)) for name, start in self._parts(port, local)]
+        await self._settle()
+        self.server.ready = True
+        try:
+            yield port
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            if self.options.data is None:
+                await self.runtime.remove_everything()
+            self.store.close()
+            await runner.cleanup()
+
+    async def _settle(self) -> None:
+        """Until what a first Pod needs is there: the node and its namespace's account."""
+        for _ in range(200):
+            if self.system.get("nodes", "", self.node) and self.system.get("serviceaccounts", "default", "default"):
+                return
+            await asyncio.sleep(0.005)
+
+    def _parts(self, port: int, local: bool) -> list[tuple[str, Any]]:
+        controller_client = Client(self.registry, "kube-controller-manager")
+        listed = controllers.all_controllers(controller_client, self.credentials.authority.certificate.decode())
+        parts = [
+            ("controller-manager", lambda: run_controllers(listed, controller_client)),
+            ("scheduler", Scheduler(Client(self.registry, "kube-scheduler"), self.node).run),
+            ("kubelet", self.kubelet.run),
+        ]
+        if not local:
+            LOG.warning(
+                "cluster IPs, node ports and DNS are not served: making %s local needs CAP_NET_ADMIN and the command ip",
+                "the Service network",
+            )
+            return parts
+        proxy_client = Client(self.registry, "kube-proxy")
+        return [*parts, ("proxy", ServiceProxy(proxy_client, port).run), ("dns", lambda: dns.serve(proxy_client))]
+
+    async def _supervise(self, name: str, start: Any) -> None:
+        """Run a part; one that fails is started again, and takes nothing else with it."""
+        while True:
+            try:
+                work: Coroutine[Any, Any, None] = start()
+                await work
+            except asyncio.CancelledError:
+                raise
+            except Exception:
+                LOG.exception("%s failed; it is started again", name)
+            await asyncio.sleep(RESTART_SECONDS)

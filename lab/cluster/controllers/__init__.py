@@ -1,0 +1,32 @@
+"""The controllers: each watches some objects, compares what is with what should be, and makes the next step towards it."""
+
+from lab.cluster.client import Client
+from lab.cluster.controllers.base import Controller
+from lab.cluster.controllers.crd import CustomResourceDefinitions
+from lab.cluster.controllers.cronjob import CronJobs
+from lab.cluster.controllers.daemonset import DaemonSets
+from lab.cluster.controllers.deployment import Deployments
+from lab.cluster.controllers.disruption import DisruptionBudgets
+from lab.cluster.controllers.endpoints import EndpointsController
+from lab.cluster.controllers.garbage import GarbageCollector
+from lab.cluster.controllers.horizontal import HorizontalPodAutoscalers
+from lab.cluster.controllers.job import Jobs
+from lab.cluster.controllers.namespace import Namespaces
+from lab.cluster.controllers.quota import ResourceQuotas
+from lab.cluster.controllers.replicaset import ReplicaSets, ReplicationControllers
+from lab.cluster.controllers.serviceaccount import ServiceAccounts
+from lab.cluster.controllers.statefulset import StatefulSets
+from lab.cluster.controllers.tainteviction import TaintEviction
+from lab.cluster.controllers.ttl import EventTTL
+from lab.cluster.controllers.unenforced import Unenforced
+from lab.cluster.controllers.volume import PersistentVolumes
+
+
+def all_controllers(client: Client, authority: str) -> list[Controller]:
+    """Every controller; ``authority`` is the certificate that ServiceAccounts' Pods trust."""
+    kinds: list[type[Controller]] = [
+        CustomResourceDefinitions, Namespaces, GarbageCollector, ReplicaSets, ReplicationControllers, Deployments, EndpointsController, Jobs,
+        CronJobs, DaemonSets, StatefulSets, PersistentVolumes, ResourceQuotas, HorizontalPodAutoscalers, DisruptionBudgets, TaintEviction,
+        EventTTL, Unenforced,
+    ]  # fmt: skip
+    return [ServiceAccounts(client, authority), *(kind(client) for kind in kinds)]

@@ -1,0 +1,40 @@
+"""CustomResourceDefinitions: what they define is served from the moment they are written, and is gone when they are."""
+
+from lab.cluster.controllers.base import Controller
+from lab.cluster.objects import Obj, is_true, new_condition
+from lab.cluster.store import Event
+
+
+class CustomResourceDefinitions(Controller):
+    resource, component = "customresourcedefinitions.apiextensions.k8s.io", "crd-controller"
+
+    def on(self, event: Event) -> None:
+        super().on(event)
+        if event.key[0] == self.resource and event.kind == "DELETED":
+            self._remove(event.obj)
+
+    def sync(self, namespace: str, name: str) -> float | None:
+        found = self.get("", name)
+        if found is None:
+            return None
+        self.client.registry.resources.serve_custom(found)
+        if not is_true(found, "Established"):
+            names = found["spec"]["names"]
+            accepted = "the initial names have been accepted"
+            conditions = [
+                new_condition(None, "NamesAccepted", "True", "NoConflicts", "no conflicts found"),
+                new_condition(None, "Established", "True", "InitialNamesAccepted", accepted),
+            ]
+            stored = [version["name"] for version in found["spec"]["versions"] if version.get("storage")]
+            self.client.set_status(
+                self.resource, found, {"conditions": conditions, "acceptedNames": names, "storedVersions": stored}
+            )
+        return None
+
+    def _remove(self, crd: Obj) -> None:
+        """Delete the objects of a definition that is gone, and stop serving them."""
+        store = self.client.registry.store
+        qualified = f"{crd['spec']['names']['plural']}.{crd['spec']['group']}"
+        for obj in store.list(qualified):
+            store.delete((qualified, obj["metadata"].get("namespace", ""), obj["metadata"]["name"]))
+        self.client.registry.resources.stop_custom(crd["metadata"]["name"])

@@ -1,0 +1,156 @@
+"""Endpoints and EndpointSlices: which Pods are behind a Service, and which of them are ready."""
+
+from collections.abc import Iterable
+
+from lab.cluster.controllers.base import Controller
+from lab.cluster.controllers.pods import is_ready
+from lab.cluster.objects import (
+    Obj,
+    at,
+    is_deleting,
+    key_of,
+    labels_of,
+    name_of,
+    namespace_of,
+    now,
+    owner_reference,
+    random_suffix,
+    uid_of,
+)
+from lab.cluster.selectors import from_map, matches
+from lab.cluster.store import Event
+
+SLICES = "endpointslices.discovery.k8s.io"
+MANAGER, SERVICE = "endpointslice.kubernetes.io/managed-by", "kubernetes.io/service-name"
+CHANGED = "endpoints.kubernetes.io/last-change-trigger-time"
+
+
+class EndpointsController(Controller):
+    resource, watches, component = "services", ("pods",), "endpoints-controller"
+    batch_seconds = 0.02
+
+    def keys(self, event: Event) -> Iterable[str]:
+        """The Services whose selector matches the Pod, as it is or as it was."""
+        labels = [labels_of(obj) for obj in (event.obj, event.before) if obj]
+        for service in self.client.list("services", event.key[1]):
+            selector = at(service, "spec", "selector")
+            if selector and any(matches(from_map(selector), one) for one in labels):
+                yield key_of(service)
+
+    def sync(self, namespace: str, name: str) -> float | None:
+        service = self.get(namespace, name)
+        if service is None:
+            found = self.client.get("endpoints", namespace, name)
+            if found is not None:
+                self.client.delete("endpoints", found)
+            return None
+        if not at(service, "spec", "selector") or service["spec"]["type"] == "ExternalName":
+            return None
+        chosen = [
+            pod
+            for pod in self.client.list("pods", namespace)
+            if matches(from_map(service["spec"]["selector"]), labels_of(pod)) and at(pod, "status", "podIP")
+            and at(pod, "status", "phase") not in ("Succeeded", "Failed")
+        ]  # fmt: skip
+        chosen.sort(key=lambda pod: str(pod["status"]["podIP"]))
+        self._endpoints(service, [pod for pod in chosen if not is_deleting(pod) or self._publishes(service)])
+        self._slice(service, chosen)
+        return None
+
+    def _publishes(self, service: Obj) -> bool:
+        return bool(service["spec"].get("publishNotReadyAddresses"))
+
+    def _ports(self, service: Obj, pod: Obj | None) -> list[Obj]:
+        """The ports of a Service as they are at one Pod, where a target may be a name."""
+        found = []
+        for port in service["spec"].get("ports") or []:
+            number = target_port(port, pod)
+            if number is not None:
+                found.append({"name": port.get("name", ""), "port": number, "protocol": port.get("protocol", "TCP")})
+        return found
+
+    def _endpoints(self, service: Obj, pods: list[Obj]) -> None:
+        subsets: dict[str, Obj] = {}
+        for pod in pods:
+            ports = [{key: value for key, value in port.items() if value != ""} for port in self._ports(service, pod)]
+            subset = subsets.setdefault(str(ports), {"ports": ports})
+            where = "addresses" if is_ready(pod) or self._publishes(service) else "notReadyAddresses"
+            target = {"kind": "Pod", "namespace": namespace_of(pod), "name": name_of(pod), "uid": uid_of(pod)}
+            subset.setdefault(where, []).append(
+                {"ip": pod["status"]["podIP"], "nodeName": pod["spec"]["nodeName"], "targetRef": target}
+            )
+        wanted = list(subsets.values())
+        found = self.client.get("endpoints", namespace_of(service), name_of(service))
+        labels = labels_of(service) | {"endpoints.kubernetes.io/managed-by": "endpoint-controller"}
+        if found is None:
+            meta = {
+                "name": name_of(service),
+                "namespace": namespace_of(service),
+                "labels": labels,
+                "annotations": {CHANGED: now()},
+            }
+            self.client.create("endpoints", {"metadata": meta} | ({"subsets": wanted} if wanted else {}))
+        elif (found.get("subsets") or []) != wanted:
+
+            def edit(fresh: Obj) -> None:
+                fresh["subsets"] = wanted
+                fresh["metadata"].setdefault("annotations", {})[CHANGED] = now()
+                fresh["metadata"]["labels"] = labels
+
+            self.client.change("endpoints", found, edit)
+
+    def _slice(self, service: Obj, pods: list[Obj]) -> None:
+        wanted = [_endpoint(pod, self._publishes(service)) for pod in pods]
+        ports = self._ports(service, pods[0]) if pods else None
+        own = [
+            s
+            for s in self.client.list(SLICES, namespace_of(service))
+            if labels_of(s).get(SERVICE) == name_of(service) and MANAGER in labels_of(s)
+        ]
+        if not own:
+            self.client.create(SLICES, {
+                "metadata": {
+                    "name": f"{name_of(service)}-{random_suffix()}", "generateName": f"{name_of(service)}-", "namespace": namespace_of(service),
+                    "labels": {**labels_of(service), MANAGER: "endpointslice-controller.k8s.io", SERVICE: name_of(service)},
+                    "annotations": {CHANGED: now()}, "ownerReferences": [owner_reference(service)],
+                },
+                "addressType": "IPv4", "endpoints": wanted, "ports": ports,
+            })  # fmt: skip
+        elif (own[0].get("endpoints") or []) != wanted or (own[0].get("ports") or None) != ports:
+
+            def edit(fresh: Obj) -> None:
+                fresh["endpoints"], fresh["ports"] = wanted, ports
+                fresh["metadata"].setdefault("annotations", {})[CHANGED] = now()
+
+            self.client.change(SLICES, own[0], edit)
+
+
+def _endpoint(pod: Obj, publish: bool) -> Obj:
+    serving = is_ready(pod)
+    conditions = {
+        "ready": (serving or publish) and not is_deleting(pod),
+        "serving": serving,
+        "terminating": is_deleting(pod),
+    }
+    target = {"kind": "Pod", "namespace": namespace_of(pod), "name": name_of(pod), "uid": uid_of(pod)}
+    found: Obj = {
+        "addresses": [pod["status"]["podIP"]],
+        "conditions": conditions,
+        "nodeName": pod["spec"]["nodeName"],
+        "targetRef": target,
+    }
+    if pod["spec"].get("hostname") and pod["spec"].get("subdomain"):
+        found["hostname"] = pod["spec"]["hostname"]
+    return found
+
+
+def target_port(port: Obj, pod: Obj | None) -> int | None:
+    """The number of a Service port's target at a Pod; None when the Pod has no port of that name."""
+    target = port.get("targetPort", port["port"])
+    if isinstance(target, int):
+        return target
+    for container in pod["spec"]["containers"] if pod else []:
+        for known in container.get("ports") or []:
+            if known.get("name") == target and known.get("protocol", "TCP") == port.get("protocol", "TCP"):
+                return int(known["containerPort"])
+    return None

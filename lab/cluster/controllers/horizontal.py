@@ -1,0 +1,49 @@
+"""HorizontalPodAutoscalers. There are no metrics here, so they say, as on any cluster without a metrics server, that they cannot scale."""
+
+from lab.cluster.controllers.base import Controller
+from lab.cluster.objects import Obj, at, condition, new_condition, seconds_since
+
+MISSING = (
+    "unable to get metrics for resource {name}: unable to fetch metrics from resource metrics API: "
+    "the server could not find the requested resource (get pods.metrics.k8s.io)"
+)
+PERIOD = 15.0
+
+
+class HorizontalPodAutoscalers(Controller):
+    resource, component = "horizontalpodautoscalers.autoscaling", "horizontal-pod-autoscaler"
+
+    def sync(self, namespace: str, name: str) -> float | None:
+        scaler = self.get(namespace, name)
+        if scaler is None:
+            return None
+        if not at(scaler, "status", "conditions") and self._young(scaler):
+            return PERIOD - 1
+        reference = scaler["spec"]["scaleTargetRef"]
+        resource = self.client.registry.resources.by_kind(reference.get("apiVersion", "apps/v1"), reference["kind"])
+        target = self.client.get(resource.stored_as, namespace, reference["name"]) if resource else None
+        if target is None:
+            why = f"the HPA controller was unable to get the target's current scale: {reference['name']} not found"
+            self._report(scaler, 0, [("AbleToScale", "False", "FailedGetScale", why)])
+            return PERIOD
+        metric = at((scaler["spec"].get("metrics") or [{}])[0], "resource", "name", default="cpu")
+        why = f"failed to get {metric} utilization: {MISSING.format(name=metric)}"
+        self._report(scaler, at(target, "status", "replicas", default=0), [
+            ("AbleToScale", "True", "SucceededGetScale", "the HPA controller was able to get the target's current scale"),
+            ("ScalingActive", "False", "FailedGetResourceMetric", f"the HPA was unable to compute the replica count: {why}"),
+        ])  # fmt: skip
+        self.recorder.warning(scaler, "FailedGetResourceMetric", why)
+        number = len(scaler["spec"].get("metrics") or [])
+        all_of_them = f"invalid metrics ({number} invalid out of {number})"
+        first = f"first error is: failed to get {metric} resource metric value: {why}"
+        self.recorder.warning(scaler, "FailedComputeMetricsReplicas", f"{all_of_them}, {first}")
+        return PERIOD
+
+    def _young(self, scaler: Obj) -> bool:
+        """The first look is one period after the beginning."""
+        return seconds_since(scaler["metadata"]["creationTimestamp"]) < PERIOD - 2
+
+    def _report(self, scaler: Obj, replicas: int, conditions: list[tuple[str, str, str, str]]) -> None:
+        listed = [new_condition(condition(scaler, kind), kind, *rest) for kind, *rest in conditions]
+        status = {"currentReplicas": replicas, "desiredReplicas": 0, "currentMetrics": None, "conditions": listed}
+        self.client.set_status(self.resource, scaler, status)

@@ -1,0 +1,29 @@
+"""ResourceQuotas: what a namespace uses of what it may."""
+
+from collections.abc import Iterable
+
+from lab.cluster.admission import COUNTED, namespace_usage
+from lab.cluster.controllers.base import Controller
+from lab.cluster.objects import Obj, at, key_of
+from lab.cluster.quantity import format_binary, format_decimal
+from lab.cluster.store import Event
+
+BYTES = ("memory", "storage")
+
+
+class ResourceQuotas(Controller):
+    resource, watches, component = "resourcequotas", tuple(COUNTED), "resourcequota-controller"
+    resync_seconds = 300.0
+
+    def keys(self, event: Event) -> Iterable[str]:
+        return [key_of(quota) for quota in self.client.list(self.resource, event.key[1])] if event.key[1] else []
+
+    def sync(self, namespace: str, name: str) -> float | None:
+        quota = self.get(namespace, name)
+        if quota is None:
+            return None
+        hard: Obj = at(quota, "spec", "hard", default={})
+        used = namespace_usage(self.client.registry.store, namespace, list(hard))
+        shown = {key: (format_binary if key.endswith(BYTES) else format_decimal)(used[key]) for key in hard}
+        self.client.set_status(self.resource, quota, {"hard": hard, "used": shown})
+        return None

@@ -1,0 +1,21 @@
+"""Events last an hour, as etcd's leases have it on a real cluster."""
+
+from lab.cluster.controllers.base import Controller
+from lab.cluster.objects import seconds_since
+from lab.cluster.store import Event
+
+KEPT_SECONDS = 3600.0
+
+
+class EventTTL(Controller):
+    resource, component = "events", "event-ttl-controller"
+    resync_seconds = 60.0
+
+    def on(self, event: Event) -> None:
+        """What is new is young: the next look at everything is early enough."""
+
+    def sync(self, namespace: str, name: str) -> float | None:
+        found = self.get(namespace, name)
+        if found and seconds_since(found.get("lastTimestamp") or found["metadata"]["creationTimestamp"]) > KEPT_SECONDS:
+            self.client.delete(self.resource, found)
+        return None

@@ -1,0 +1,210 @@
+"""A Pod's status, from what its containers are doing."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from lab.cluster.defaults import containers_of
+from lab.cluster.objects import Obj, at, new_condition, now
+
+WAITING, RUNNING, TERMINATED = "waiting", "running", "terminated"
+
+
+@dataclass
+class Container:
+    """What the kubelet knows of one container of a Pod."""
+
+    name: str
+    phase: str = WAITING
+    reason: str = "ContainerCreating"
+    message: str = ""
+    id: str = ""
+    before: str = ""  # the id of the one that ran before, kept for its log
+    image: str = ""
+    image_id: str = ""
+    hash: str = ""
+    started_at: str = ""
+    terminated: Obj = field(default_factory=dict)
+    last: Obj = field(default_factory=dict)
+    restarts: int = 0
+    started: bool = False
+    ready: bool = False
+    retry_at: float = 0.0
+    delay: float = 0.0
+    attempts: int = 0
+
+    def state(self) -> Obj:
+        if self.phase == RUNNING:
+            return {"running": {"startedAt": self.started_at}}
+        if self.phase == TERMINATED:
+            return {"terminated": self.terminated}
+        return {"waiting": {"reason": self.reason} | ({"message": self.message} if self.message else {})}
+
+    @property
+    def failed(self) -> bool:
+        return self.phase == TERMINATED and self.terminated.get("exitCode") != 0
+
+    @property
+    def succeeded(self) -> bool:
+        return self.phase == TERMINATED and self.terminated.get("exitCode") == 0
+
+
+def container_status(spec: Obj, known: Container) -> Obj:
+    """The status of a regular container."""
+    status = ephemeral_status(spec, known) | {
+        "ready": known.ready and known.phase == RUNNING, "started": known.started and known.phase == RUNNING,
+    }  # fmt: skip
+    if known.id:
+        status["resources"] = spec.get("resources") or {}
+        requests = at(spec, "resources", "requests")
+        if requests:
+            status["allocatedResources"] = requests
+    return status
+
+
+def init_status(spec: Obj, known: Container) -> Obj:
+    """That of an init container: one that runs to its end is ready when it has; a sidecar is like a regular one."""
+    status = container_status(spec, known)
+    return status if is_sidecar(spec) else status | {"ready": known.succeeded}
+
+
+def ephemeral_status(spec: Obj, known: Container) -> Obj:
+    """That of an ephemeral container, which is never ready."""
+    status: Obj = {
+        "name": known.name, "state": known.state(), "lastState": {"terminated": known.last} if known.last else {}, "ready": False,
+        "restartCount": known.restarts, "image": known.image or spec.get("image", ""), "imageID": known.image_id,
+    }  # fmt: skip
+    if known.id:
+        status["containerID"] = f"docker://{known.id}"
+    mounts = [_mount(mount) for mount in spec.get("volumeMounts") or []]
+    if mounts:
+        status["volumeMounts"] = mounts
+    return status
+
+
+def _mount(mount: Obj) -> Obj:
+    found = {"name": mount["name"], "mountPath": mount["mountPath"]}
+    return found | ({"readOnly": True, "recursiveReadOnly": "Disabled"} if mount.get("readOnly") else {})
+
+
+def phase_of(pod: Obj, init: list[Container], regular: list[Container], *, ended: bool) -> str:
+    """Pending, Running, Succeeded or Failed; ``ended``: nothing will be started any more."""
+    policy = pod["spec"]["restartPolicy"]
+    if any(c.failed for c in init) and (policy == "Never" or ended):
+        return "Failed"
+    if (ended or policy != "Always") and all(c.phase == TERMINATED for c in regular):
+        if all(c.succeeded for c in regular):
+            return "Succeeded"
+        if policy == "Never" or ended:
+            return "Failed"
+    if any(c.phase != WAITING or c.restarts or c.last for c in regular):
+        return "Running"
+    return "Pending"
+
+
+def pod_status(
+    pod: Obj,
+    init: list[Container],
+    regular: list[Container],
+    ephemeral: list[Container],
+    *,
+    sandbox_ready: bool,
+    address: str,
+    host: str,
+    ended: bool,
+) -> Obj:
+    """The whole status. Conditions that do not change keep their time of transition."""
+    old = pod.get("status") or {}
+    specs = {c["name"]: c for c in containers_of(pod["spec"])}
+    phase = phase_of(pod, init, regular, ended=ended)
+    status: Obj = {key: old[key] for key in ("qosClass", "nominatedNodeName") if key in old}
+    status |= {
+        "phase": phase,
+        "observedGeneration": pod["metadata"].get("generation", 1),
+        "startTime": old.get("startTime") or now(),
+    }
+    status["conditions"] = _conditions(pod, phase, init, regular, specs, sandbox_ready=sandbox_ready)
+    status |= {"hostIP": host, "hostIPs": [{"ip": host}]}
+    if address:
+        status |= {"podIP": address, "podIPs": [{"ip": address}]}
+    if phase == "Running" or regular_started(regular):
+        status["resources"] = {}
+    if init:
+        status["initContainerStatuses"] = [init_status(specs[c.name], c) for c in init]
+    status["containerStatuses"] = [container_status(specs[c.name], c) for c in regular]
+    if ephemeral:
+        status["ephemeralContainerStatuses"] = [ephemeral_status(specs[c.name], c) for c in ephemeral]
+    return status
+
+
+def regular_started(regular: list[Container]) -> bool:
+    return any(c.phase != WAITING for c in regular)
+
+
+def _conditions(
+    pod: Obj, phase: str, init: list[Container], regular: list[Container], specs: dict[str, Obj], *, sandbox_ready: bool
+) -> list[Obj]:
+    before = {c["type"]: c for c in at(pod, "status", "conditions", default=[])}
+    completed = phase in ("Succeeded", "Failed")
+    waiting_init = [c.name for c in init if not (c.succeeded or (is_sidecar(specs[c.name]) and c.started))]
+    unready = [c.name for c in regular if not (c.ready and c.phase == RUNNING)]
+    gates = [g["conditionType"] for g in pod["spec"].get("readinessGates") or []]
+    unmet = [gate for gate in gates if before.get(gate, {}).get("status") != "True"]
+    wanted: list[tuple[str, bool, str, str]] = [("PodReadyToStartContainers", sandbox_ready, "", "")]
+    if phase == "Succeeded" or not waiting_init:
+        wanted.append(("Initialized", True, "PodCompleted" if phase == "Succeeded" else "", ""))
+    else:
+        incomplete = f"containers with incomplete status: [{' '.join(waiting_init)}]"
+        wanted.append(("Initialized", False, "ContainersNotInitialized", incomplete))
+    why = f"containers with unready status: [{' '.join(unready)}]"
+    reason = {"Succeeded": "PodCompleted", "Failed": "PodFailed"}.get(phase, "ContainersNotReady")
+    containers_ready = not unready and not completed
+    detail = "" if completed else why
+    not_ready = "ReadinessGatesNotReady" if containers_ready else reason
+    wanted += [
+        ("Ready", containers_ready and not unmet, not_ready, detail if unready else ""),
+        ("ContainersReady", containers_ready, reason, detail),
+    ]
+    found = [_condition(pod, before.get(kind), kind, ok, why_not, text) for kind, ok, why_not, text in wanted]
+    for kind, condition in before.items():
+        if kind == "PodScheduled":
+            found.append(condition | {"observedGeneration": pod["metadata"].get("generation", 1)})
+        elif kind not in {c["type"] for c in found}:
+            found.append(condition)
+    return found
+
+
+def is_sidecar(spec: Obj) -> bool:
+    """Whether an init container stays, beside the regular ones."""
+    return spec.get("restartPolicy") == "Always"
+
+
+def _condition(pod: Obj, before: Obj | None, kind: str, ok: bool, reason: str, message: str) -> Obj:
+    told = bool(reason) and (not ok or reason == "PodCompleted")
+    found = new_condition(before, kind, "True" if ok else "False", reason if told else "", message if told else "")
+    bare = {key: value for key, value in found.items() if value}
+    return bare | {"lastProbeTime": None, "observedGeneration": pod["metadata"].get("generation", 1)}
+
+
+def terminated(state: Obj, identity: str, message: str) -> Obj:
+    """The ``terminated`` state of a container, from the engine's account of it."""
+    code = int(state.get("ExitCode") or 0)
+    reason = "OOMKilled" if state.get("OOMKilled") else "Completed" if code == 0 else "Error"
+    found: Obj = {
+        "exitCode": code, "reason": reason, "startedAt": engine_time(state.get("StartedAt")), "finishedAt": engine_time(state.get("FinishedAt")),
+        "containerID": f"docker://{identity}",
+    }  # fmt: skip
+    if state.get("Error"):
+        found["reason"], message = "StartError", start_error(str(state["Error"]))
+        found["exitCode"] = 128
+    return found | ({"message": message} if message else {})
+
+
+def start_error(text: str) -> str:
+    """The engine's account of a container that could not be started, as the kubelet tells it."""
+    _, found, rest = text.partition("OCI runtime")
+    return f"failed to create containerd task: failed to create shim task: {found + rest if found else text}"
+
+
+def engine_time(text: Any) -> str:
+    """The engine's timestamps have nanoseconds; the API's have seconds."""
+    return str(text)[:19] + "Z" if text and not str(text).startswith("0001") else now()

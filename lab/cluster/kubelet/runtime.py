@@ -1,0 +1,307 @@
+"""Containers of a Pod on the engine: the sandbox that holds its network and volumes, and the containers in it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from lab.cluster import quantity
+from lab.cluster.kubelet.engine import Engine, EngineError
+from lab.cluster.kubelet.env import ConfigError, expand
+from lab.cluster.kubelet.images import reference
+from lab.cluster.kubelet.volumes import ROOT, Source, archive, mounts, sandbox_mounts
+from lab.cluster.objects import Obj, at, name_of, namespace_of, uid_of
+
+NETWORK = "kubernetes"
+POD_NETWORK, GATEWAY = "10.244.0.0/24", "10.244.0.1"
+CLUSTER_LABEL, UID_LABEL = "io.kubernetes.cluster", "io.kubernetes.pod.uid"
+CONTAINER_LABEL, ATTEMPT_LABEL, HASH_LABEL = (
+    "io.kubernetes.container.name",
+    "io.kubernetes.container.restartCount",
+    "io.kubernetes.container.hash",
+)
+# A runtime of the engine, where it has one of that name, which gives a container one pipe for stdout and stderr.
+ONE_OUTPUT = "one-output"
+SANDBOX = "POD"  # the name under which the sandbox goes among a Pod's containers
+DOMAIN = "cluster.local"
+HOSTS = (
+    "# Kubernetes-managed hosts file.", "127.0.0.1\tlocalhost", "::1\tlocalhost ip6-localhost ip6-loopback", "fe00::0\tip6-localnet",
+    "fe00::0\tip6-mcastprefix", "fe00::1\tip6-allnodes", "fe00::2\tip6-allrouters",
+)  # fmt: skip
+# The sandbox writes the files that all containers of the Pod share, then holds their network until it is told to end.
+PAUSE = """\
+address=$(hostname -i 2>/dev/null | cut -d' ' -f1)
+printf '%s' "$HOSTS" > /etc/hosts; printf "$OWN" "$address" >> /etc/hosts; printf '%s' "$RESOLV" > /etc/resolv.conf
+trap 'exit 0' TERM INT; while :; do sleep 86400 & wait $!; done"""
+
+# In each folder: files that were projected before, and links that lead nowhere now.
+TIDY = """\
+for folder; do
+  cd "$folder" && for entry in ..[0-9]*; do [ "$entry" = "$(readlink ..data)" ] || rm -rf "$entry"; done
+  for entry in *; do [ -e "$entry" ] || rm -f "$entry"; done
+done"""
+TIDY_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    id: str
+    address: str
+
+
+class Runtime:
+    """What the kubelet asks of the engine, in terms of Pods. ``cluster`` tells this cluster's containers from others'."""
+
+    def __init__(self, engine: Engine, cluster: str, dns: str, pause_image: str) -> None:
+        self.engine, self.cluster, self.dns, self.pause_image = engine, cluster, dns, pause_image
+        self.has_one_output = False
+
+    async def prepare(self) -> None:
+        """What must be there before the first Pod. EngineError when it cannot be made."""
+        info = await self.engine.json("GET", "/info")
+        self.has_one_output = ONE_OUTPUT in (info.get("Runtimes") or {})
+        await self.ensure_network()
+
+    def labels(self, pod: Obj, container: str, attempt: int = 0) -> dict[str, str]:
+        return {
+            CLUSTER_LABEL: self.cluster, UID_LABEL: uid_of(pod), "io.kubernetes.pod.name": name_of(pod),
+            "io.kubernetes.pod.namespace": namespace_of(pod), CONTAINER_LABEL: container, ATTEMPT_LABEL: str(attempt),
+        }  # fmt: skip
+
+    async def ensure_network(self) -> None:
+        """The bridge that Pods are on; made once, and shared by clusters on this engine."""
+        try:
+            await self.engine.json("GET", f"/networks/{NETWORK}")
+        except EngineError as error:
+            if error.status != 404:
+                raise
+            config = {
+                "Name": NETWORK,
+                "Driver": "bridge",
+                "IPAM": {"Config": [{"Subnet": POD_NETWORK, "Gateway": GATEWAY}]},
+                "Labels": {CLUSTER_LABEL: self.cluster},
+            }
+            await self.engine.json("POST", "/networks/create", config)
+
+    async def repair(self) -> None:
+        """Bring back what a sandbox needs and somebody may have removed: the network and the sandbox's image."""
+        await self.ensure_network()
+        if await self.engine.image(self.pause_image) is None:
+            wanted = reference(self.pause_image)
+            await self.engine.pull(wanted.repository, wanted.tag)
+
+    async def start_sandbox(self, pod: Obj, volumes: dict[str, Source], attempt: int) -> Sandbox:
+        """Create and start the Pod's sandbox, its volumes filled."""
+        labels = self.labels(pod, SANDBOX, attempt)
+        spec = pod["spec"]
+        host_network = bool(spec.get("hostNetwork"))
+        hostname = spec.get("hostname") or name_of(pod)[:63]
+        host: Obj = {
+            "NetworkMode": "host" if host_network else NETWORK,
+            "Mounts": sandbox_mounts(volumes, labels),
+            "ReadonlyRootfs": False,
+        }
+        if spec.get("hostIPC"):
+            host["IpcMode"] = "host"
+        else:
+            host["IpcMode"] = "shareable"
+        sysctls = {s["name"]: s["value"] for s in at(spec, "securityContext", "sysctls", default=[])}
+        if sysctls:
+            host["Sysctls"] = sysctls
+        config: Obj = {
+            "Image": self.pause_image,
+            "Entrypoint": ["sh", "-c"],
+            "Cmd": [PAUSE],
+            "Labels": labels,
+            "HostConfig": host,
+            "User": "0",
+        }
+        if host_network:
+            config["Cmd"] = ["trap 'exit 0' TERM INT; while :; do sleep 86400 & wait $!; done"]
+        else:
+            config |= {"Hostname": hostname, "Env": self._files(pod, hostname)}
+        identity = await self._create(pod, SANDBOX, attempt, config)
+        await self.engine.start(identity)
+        content = archive(volumes)
+        if content:
+            await self.engine.put_archive(identity, ROOT, content)
+        return await self.sandbox(identity)
+
+    async def sandbox(self, identity: str) -> Sandbox:
+        found = await self.engine.inspect(identity)
+        networks: dict[str, Any] = found["NetworkSettings"]["Networks"]
+        return Sandbox(identity, str((networks.get(NETWORK) or {}).get("IPAddress") or ""))
+
+    async def refresh_volumes(self, sandbox: Sandbox, volumes: dict[str, Source]) -> None:
+        """Bring what is projected up to date, and take away what it replaces."""
+        content = archive(volumes)
+        if content:
+            await self.engine.put_archive(sandbox.id, ROOT, content)
+            folders = [f"{ROOT}/{name}" for name, source in volumes.items() if source.files is not None]
+            await self.engine.run(sandbox.id, ["sh", "-c", TIDY, "tidy", *folders], TIDY_SECONDS)
+
+    def _files(self, pod: Obj, hostname: str) -> list[str]:
+        """/etc/hosts and /etc/resolv.conf of the Pod, for its sandbox to write."""
+        spec = pod["spec"]
+        own = hostname
+        if spec.get("subdomain"):
+            own = f"{hostname}.{spec['subdomain']}.{namespace_of(pod)}.svc.{DOMAIN}\t{hostname}"
+        own_line = f"%s\t{own}\n"
+        if spec.get("hostAliases"):
+            lines = [
+                "",
+                "# Entries added by HostAliases.",
+                *("\t".join([a["ip"], *a.get("hostnames", [])]) for a in spec["hostAliases"]),
+                "",
+            ]
+            own_line += "\n".join(lines)
+        return [f"HOSTS={chr(10).join(HOSTS)}\n", f"OWN={own_line}", f"RESOLV={self._resolv(pod)}"]
+
+    def _resolv(self, pod: Obj) -> str:
+        namespace = namespace_of(pod)
+        given = pod["spec"].get("dnsConfig") or {}
+        search, servers, options = [f"{namespace}.svc.{DOMAIN}", f"svc.{DOMAIN}", DOMAIN], [self.dns], ["ndots:5"]
+        if pod["spec"].get("dnsPolicy") == "None":
+            search, servers, options = [], [], []
+        servers += given.get("nameservers") or []
+        search += given.get("searches") or []
+        options += [f"{o['name']}:{o['value']}" if o.get("value") else o["name"] for o in given.get("options") or []]
+        lines = [f"search {' '.join(search)}"] if search else []
+        lines += [f"nameserver {server}" for server in servers]
+        return "\n".join([*lines, *([f"options {' '.join(options)}"] if options else []), ""])
+
+    async def create_container(
+        self,
+        pod: Obj,
+        container: Obj,
+        image: Obj,
+        sandbox: Sandbox,
+        volumes: dict[str, Source],
+        env: dict[str, str],
+        attempt: int,
+        target: str = "",
+    ) -> str:
+        """Create a container in the Pod's sandbox; with a ``target``, another container, it sees that one's processes.
+
+        ConfigError when the image does not suit the Pod's security context.
+        """
+        labels = self.labels(pod, container["name"], attempt) | {HASH_LABEL: container_hash(container)}
+        command = [expand(part, env) for part in container.get("command") or []]
+        args = [expand(part, env) for part in container.get("args") or []]
+        config: Obj = {
+            "Image": image["Id"], "Labels": labels, "Env": [f"{key}={value}" for key, value in env.items()],
+            "HostConfig": self._host(pod, container, sandbox, volumes, labels),
+            "Tty": bool(container.get("tty")), "OpenStdin": bool(container.get("stdin")), "StdinOnce": bool(container.get("stdinOnce")),
+            "User": user_of(pod, container, image), "Healthcheck": {"Test": ["NONE"]},
+        }  # fmt: skip
+        if command:
+            config["Entrypoint"] = command
+        if command or args:
+            config["Cmd"] = args
+        if target:
+            config["HostConfig"]["PidMode"] = f"container:{target}"
+        if container.get("workingDir"):
+            config["WorkingDir"] = expand(container["workingDir"], env)
+        return await self._create(pod, container["name"], attempt, config)
+
+    def _host(
+        self, pod: Obj, container: Obj, sandbox: Sandbox, volumes: dict[str, Source], labels: dict[str, str]
+    ) -> Obj:
+        shared = f"container:{sandbox.id}"
+        context = container.get("securityContext") or {}
+        host: Obj = {
+            "NetworkMode": shared, "IpcMode": shared, "Mounts": mounts(volumes, container, {k: labels[k] for k in (CLUSTER_LABEL, UID_LABEL)}),
+            "Privileged": bool(context.get("privileged")), "ReadonlyRootfs": bool(context.get("readOnlyRootFilesystem")),
+            "LogConfig": {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "2"}},
+        }  # fmt: skip
+        if self.has_one_output and not container.get("stdin"):
+            # Two pipes have two readers, and a busy machine swaps lines that were written at once. Whoever attaches gets them apart.
+            host["Runtime"] = ONE_OUTPUT
+        if pod["spec"].get("shareProcessNamespace"):
+            host["PidMode"] = shared
+        if pod["spec"].get("hostPID"):
+            host["PidMode"] = "host"
+        capabilities = context.get("capabilities") or {}
+        host |= {"CapAdd": capabilities.get("add") or [], "CapDrop": capabilities.get("drop") or []}
+        if context.get("allowPrivilegeEscalation") is False:
+            host["SecurityOpt"] = ["no-new-privileges"]
+        groups = at(pod, "spec", "securityContext", "supplementalGroups", default=[])
+        fs_group = at(pod, "spec", "securityContext", "fsGroup")
+        host["GroupAdd"] = [str(group) for group in [*groups, *([fs_group] if fs_group is not None else [])]]
+        return host | limits(container)
+
+    async def _create(self, pod: Obj, container: str, attempt: int, config: Obj) -> str:
+        name = f"k8s_{container}_{name_of(pod)}_{namespace_of(pod)}_{uid_of(pod)}_{attempt}"
+        try:
+            return await self.engine.create(name, config)
+        except EngineError as error:
+            if error.status != 409:
+                raise
+            await self.engine.remove(name)  # of an attempt that was interrupted
+            return await self.engine.create(name, config)
+
+    async def pods(self) -> dict[str, list[Obj]]:
+        """Summaries of all containers of this cluster, by their Pod's uid."""
+        found: dict[str, list[Obj]] = {}
+        for container in await self.engine.containers(f"{CLUSTER_LABEL}={self.cluster}"):
+            found.setdefault(container["Labels"].get(UID_LABEL, ""), []).append(container)
+        return found
+
+    async def remove_pod(self, uid: str) -> None:
+        """Remove all that a Pod had on the engine: containers first, then volumes."""
+        for container in await self.engine.containers(f"{UID_LABEL}={uid}"):
+            await self.engine.remove(container["Id"])
+        for volume in await self.engine.volumes(f"{UID_LABEL}={uid}"):
+            await self.engine.remove_volume(volume["Name"])
+
+    async def remove_everything(self) -> None:
+        """Remove all that this cluster has on the engine."""
+        label = f"{CLUSTER_LABEL}={self.cluster}"
+        for container in await self.engine.containers(label):
+            await self.engine.remove(container["Id"])
+        for volume in await self.engine.volumes(label):
+            await self.engine.remove_volume(volume["Name"])
+        try:
+            await self.engine.json("DELETE", f"/networks/{NETWORK}")
+        except EngineError:
+            return  # another cluster's Pods are on it
+
+
+def container_hash(container: Obj) -> str:
+    """Tells whether a running container is still what the Pod wants: its name and image."""
+    return f"{container['name']}/{container.get('image', '')}"
+
+
+def limits(container: Obj) -> Obj:
+    """Requests and limits as the engine has them."""
+    found: Obj = {}
+    cpu, memory = at(container, "resources", "limits", "cpu"), at(container, "resources", "limits", "memory")
+    request = at(container, "resources", "requests", "cpu")
+    if cpu:
+        found["NanoCpus"] = int(quantity.parse(cpu) * 10**9)
+    if memory:
+        found["Memory"] = found["MemorySwap"] = int(quantity.parse(memory))
+    if request:
+        found["CpuShares"] = max(2, int(quantity.parse(request) * 1024))
+    return found
+
+
+def user_of(pod: Obj, container: Obj, image: Obj) -> str:
+    """``uid[:gid]``, or the image's own user. ConfigError for root where that is forbidden."""
+    pod_context, context = at(pod, "spec", "securityContext", default={}), container.get("securityContext") or {}
+
+    def value(key: str) -> Any:
+        return context.get(key) if context.get(key) is not None else pod_context.get(key)
+
+    user, group = value("runAsUser"), value("runAsGroup")
+    own = str(at(image, "Config", "User", default=""))
+    if value("runAsNonRoot") and (user == 0 or (user is None and own.split(":")[0] in ("", "0", "root"))):
+        why = (
+            "container's runAsUser breaks non-root policy"
+            if user == 0
+            else "container has runAsNonRoot and image will run as root"
+        )
+        raise ConfigError(
+            f'{why} (pod: "{name_of(pod)}_{namespace_of(pod)}({uid_of(pod)})", container: {container["name"]})'
+        )
+    if user is None:
+        return own
+    return f"{user}:{group}" if group is not None else str(user)

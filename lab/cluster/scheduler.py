@@ -1,0 +1,224 @@
+"""The scheduler: finds a node for each Pod that has none, or says why none will do."""
+
+import asyncio
+import logging
+from collections import Counter
+from decimal import Decimal
+from typing import cast
+
+from lab.cluster import quantity
+from lab.cluster.client import Client
+from lab.cluster.events import Recorder
+from lab.cluster.objects import Obj, at, condition, is_deleting, labels_of, name_of, namespace_of, now
+from lab.cluster.selectors import Requirement, matches
+from lab.cluster.store import Event
+from lab.cluster.subresources import bind
+
+LOG = logging.getLogger("scheduler")
+NAME = "default-scheduler"
+CORDONED = {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}
+HELPLESS = "Preemption is not helpful for scheduling."
+NO_VICTIMS = "No preemption victims found for incoming pod."
+RELEVANT = ("nodes", "persistentvolumeclaims", "persistentvolumes")
+
+
+def toleration_of(pod: Obj, taint: Obj) -> Obj | None:
+    """The first toleration by which a Pod bears a taint."""
+    for toleration in at(pod, "spec", "tolerations", default=[]):
+        if toleration.get("effect") not in (None, "", taint["effect"]):
+            continue
+        if toleration.get("operator", "Equal") == "Exists":
+            if toleration.get("key") in (None, "", taint["key"]):
+                return cast(Obj, toleration)
+        elif toleration.get("key") == taint["key"] and (toleration.get("value") or "") == (taint.get("value") or ""):
+            return cast(Obj, toleration)
+    return None
+
+
+def _term_matches(term: Obj, node: Obj) -> bool:
+    expressions = [
+        Requirement(e["key"], e["operator"], tuple(e.get("values") or ())) for e in term.get("matchExpressions") or []
+    ]
+    fields = [Requirement(e["key"], e["operator"], tuple(e.get("values") or ())) for e in term.get("matchFields") or []]
+    return matches(expressions, labels_of(node)) and matches(fields, {"metadata.name": name_of(node)})
+
+
+def node_suits(pod: Obj, node: Obj, effects: tuple[str, ...] = ("NoSchedule", "NoExecute")) -> str:
+    """Why a Pod may not be on a node, apart from room; empty when it may. Taints count that have one of the effects."""
+    if at(node, "spec", "unschedulable") and toleration_of(pod, CORDONED) is None:
+        return "node(s) were unschedulable"
+    if at(pod, "spec", "nodeName") not in (None, "", name_of(node)):
+        return "node(s) didn't match the requested node name"
+    for taint in at(node, "spec", "taints", default=[]):
+        if taint["effect"] in effects and taint["key"] != CORDONED["key"] and toleration_of(pod, taint) is None:
+            return "node(s) had untolerated taint(s)"
+    selector = at(pod, "spec", "nodeSelector", default={})
+    required = at(pod, "spec", "affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution")
+    unmet = not selector.items() <= labels_of(node).items()
+    if unmet or (required and not any(_term_matches(term, node) for term in required["nodeSelectorTerms"])):
+        return "node(s) didn't match Pod's node affinity/selector"
+    return ""
+
+
+def requests(pod: Obj) -> dict[str, Decimal]:
+    """What a Pod asks of a node: the sum of its containers, or its largest init container."""
+    total: dict[str, Decimal] = {"pods": Decimal(1)}
+    for container in pod["spec"]["containers"]:
+        for name, amount in at(container, "resources", "requests", default={}).items():
+            total[name] = total.get(name, Decimal(0)) + quantity.parse(amount)
+    for container in pod["spec"].get("initContainers") or []:
+        for name, amount in at(container, "resources", "requests", default={}).items():
+            total[name] = max(total.get(name, Decimal(0)), quantity.parse(amount))
+    return total
+
+
+def _listed(counted: "Counter[str]") -> str:
+    return ", ".join(f"{count} {what}" for what, count in sorted(counted.items()))
+
+
+class Scheduler:
+    def __init__(self, client: Client, host: str) -> None:
+        self.client = client
+        self.recorder = Recorder(client, NAME, host)
+        self._waiting: set[tuple[str, str]] = set()
+
+    async def run(self) -> None:
+        """Schedule what comes, and look again at what waits when something changes that may help. Until cancelled."""
+        with self.client.registry.store.watch() as watching:
+            for pod in self.client.list("pods"):
+                self._try(pod)
+            async for event in watching:
+                self._on(event)
+                await asyncio.sleep(0)
+
+    def _on(self, event: Event) -> None:
+        resource, namespace, name = event.key
+        if resource == "pods":
+            if event.kind == "DELETED" or at(event.obj, "status", "phase") in ("Succeeded", "Failed"):
+                self._waiting.discard((namespace, name))
+                self._retry()
+            elif event.kind == "ADDED":
+                self._try(event.obj)
+        elif resource in RELEVANT and not (resource == "nodes" and self._only_status(event)):
+            self._retry()
+
+    def _only_status(self, event: Event) -> bool:
+        before = event.before
+        return (
+            before is not None
+            and before.get("spec") == event.obj.get("spec")
+            and labels_of(before) == labels_of(event.obj)
+            and at(before, "status", "allocatable") == at(event.obj, "status", "allocatable")
+        )
+
+    def _retry(self) -> None:
+        for namespace, name in sorted(self._waiting):
+            pod = self.client.get("pods", namespace, name)
+            if pod is None:
+                self._waiting.discard((namespace, name))
+            else:
+                self._try(pod)
+
+    def _try(self, pod: Obj) -> None:
+        """Bind the Pod to a node, or note why not."""
+        if (
+            at(pod, "spec", "nodeName")
+            or is_deleting(pod)
+            or pod["spec"].get("schedulerName") != NAME
+            or pod["spec"].get("schedulingGates")
+        ):
+            return
+        try:
+            self._schedule(pod)
+        except Exception:
+            LOG.exception("pod %s", name_of(pod))
+
+    def _schedule(self, pod: Obj) -> None:
+        nodes = self.client.list("nodes")
+        why = self._volumes(pod)
+        if why:
+            self._fail(pod, f"0/{len(nodes)} nodes are available: {why}. not found")
+            return
+        reasons: Counter[str] = Counter()
+        preemption: Counter[str] = Counter()
+        for node in nodes:
+            why_not = node_suits(pod, node)
+            missing, could = ([why_not], False) if why_not else self._room(pod, node)
+            if not missing:
+                bind(self.client.registry, pod, name_of(node))
+                self._waiting.discard((namespace_of(pod), name_of(pod)))
+                message = f"Successfully assigned {namespace_of(pod)}/{name_of(pod)} to {name_of(node)}"
+                self.recorder.scheduled(pod, "Normal", "Scheduled", "Binding", message)
+                return
+            reasons.update(missing)
+            preemption[NO_VICTIMS if could else HELPLESS] += 1
+        if not nodes:
+            self._fail(pod, "no nodes available to schedule pods")
+            return
+        none = f"0/{len(nodes)} nodes are available: "
+        self._fail(
+            pod, f"{none}{_listed(reasons)}. no new claims to deallocate, preemption: {none}{_listed(preemption)}"
+        )
+
+    def _volumes(self, pod: Obj) -> str:
+        """Why the Pod's claims keep it from any node."""
+        for volume in at(pod, "spec", "volumes", default=[]):
+            name = at(volume, "persistentVolumeClaim", "claimName")
+            if not name:
+                continue
+            claim = self.client.get("persistentvolumeclaims", namespace_of(pod), name)
+            if claim is None:
+                return f'persistentvolumeclaim "{name}" not found'
+            if at(claim, "status", "phase") != "Bound":
+                return "pod has unbound immediate PersistentVolumeClaims"
+        return ""
+
+    def _room(self, pod: Obj, node: Obj) -> tuple[list[str], bool]:
+        """What the node has too little of, and whether it would have enough if other Pods were not there."""
+        there = [
+            p
+            for p in self.client.list("pods")
+            if at(p, "spec", "nodeName") == name_of(node) and at(p, "status", "phase") not in ("Succeeded", "Failed")
+        ]
+        used: dict[str, Decimal] = {}
+        for other in there:
+            for name, amount in requests(other).items():
+                used[name] = used.get(name, Decimal(0)) + amount
+        missing, could = [], True
+        for name, amount in requests(pod).items():
+            has = quantity.parse(at(node, "status", "allocatable", name, default=0))
+            if used.get(name, Decimal(0)) + amount > has:
+                missing.append("Too many pods" if name == "pods" else f"Insufficient {name}")
+                could = could and amount <= has
+        return missing + self._ports_taken(pod, there), could
+
+    def _ports_taken(self, pod: Obj, there: list[Obj]) -> list[str]:
+        def ports(one: Obj) -> set[tuple[int, str]]:
+            return {
+                (p["hostPort"], p.get("protocol", "TCP"))
+                for c in one["spec"]["containers"]
+                for p in c.get("ports") or []
+                if p.get("hostPort")
+            }
+
+        wanted = ports(pod)
+        taken = any(wanted & ports(other) for other in there) if wanted else False
+        return ["node(s) didn't have free ports for the requested pod ports"] if taken else []
+
+    def _fail(self, pod: Obj, message: str) -> None:
+        self._waiting.add((namespace_of(pod), name_of(pod)))
+        known = condition(pod, "PodScheduled")
+        self.recorder.scheduled(pod, "Warning", "FailedScheduling", "Scheduling", message)
+        if known and known.get("message") == message:
+            return
+
+        def edit(fresh: Obj) -> None:
+            since = known["lastTransitionTime"] if known else now()
+            unscheduled = {
+                "type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message, "lastProbeTime": None,
+                "lastTransitionTime": since, "observedGeneration": fresh["metadata"].get("generation", 1),
+            }  # fmt: skip
+            kept = [c for c in at(fresh, "status", "conditions", default=[]) if c["type"] != "PodScheduled"]
+            fresh.setdefault("status", {})["conditions"] = [*kept, unscheduled]
+
+        self.client.change("pods", pod, edit, status=True)

@@ -1,0 +1,102 @@
+"""Many objects and several watchers: the server stays quick."""
+
+import json
+import statistics
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import httpx
+import pytest
+
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
+
+PODS, WATCHERS, OBJECTS = 500, 5, 1000
+TABLE = {"Accept": "application/json;as=Table;v=v1;g=meta.k8s.io"}
+
+
+@contextmanager
+def watching(cluster, path: str) -> Iterator[list[str]]:
+    """A watch whose events' types are in the list."""
+    seen: list[str] = []
+    http = cluster.http()
+    http.timeout = httpx.Timeout(60)
+
+    def follow() -> None:
+        try:
+            with http.stream("GET", path, params={"watch": "true"}, headers=TABLE) as answer:
+                seen.extend(json.loads(line)["type"] for line in answer.iter_lines())
+        except (httpx.HTTPError, httpx.StreamError, OSError, RuntimeError):
+            return  # closed by the test
+
+    reader = threading.Thread(target=follow, daemon=True)
+    reader.start()
+    try:
+        yield seen
+    finally:
+        http.close()
+
+
+def took(what) -> float:
+    began = time.monotonic()
+    what()
+    return time.monotonic() - began
+
+
+def test_hundreds_of_pods_and_watchers_leave_it_responsive(cluster) -> None:
+    spec = {"schedulerName": "nobody", "containers": [{"name": "c", "image": "busybox"}]}
+    path = "/api/v1/namespaces/default/pods"
+    waits: list[float] = []
+    with cluster.http() as http, ExitStack() as watchers:
+        seen = [watchers.enter_context(watching(cluster, path)) for _ in range(WATCHERS)]
+        for number in range(PODS):
+            made = http.post(path, json={"metadata": {"name": f"many-{number}"}, "spec": spec})
+            assert made.status_code == 201, made.text
+            if number % 10 == 0:
+                waits.append(took(lambda: http.get(f"{path}/many-0")))
+        deadline = time.monotonic() + 10
+        while min(kinds.count("ADDED") for kinds in seen) < PODS and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert min(kinds.count("ADDED") for kinds in seen) >= PODS
+        http.delete(path, params={"gracePeriodSeconds": 0})
+    assert statistics.median(waits) < 0.1
+    assert max(waits) < 1
+
+
+def test_a_thousand_objects_are_listed_at_once(cluster) -> None:
+    path = "/api/v1/namespaces/default/configmaps"
+    with cluster.http() as http:
+        for number in range(OBJECTS):
+            http.post(path, json={"metadata": {"name": f"many-{number}"}, "data": {"a": "b"}})
+        listed = http.get(path, headers=TABLE)
+        assert len(listed.json()["rows"]) >= OBJECTS
+        assert min(took(lambda: http.get(path, headers=TABLE)) for _ in range(3)) < 1
+        http.delete(path)
+        assert http.get("/readyz").text == "ok"
+
+
+def test_hundreds_of_pods_that_fit_nowhere_leave_it_responsive(cluster) -> None:
+    labels = {"app": "large"}
+    container = {"name": "c", "image": "busybox", "resources": {"requests": {"cpu": "1000"}}}
+    pod = {"metadata": {"labels": labels}, "spec": {"containers": [container]}}
+    spec = {"replicas": PODS, "selector": {"matchLabels": labels}, "template": pod}
+    body = {"metadata": {"name": "large"}, "spec": spec}
+    deployments = "/apis/apps/v1/namespaces/default/deployments"
+    with cluster.http() as http:
+        assert http.post(deployments, json=body).status_code == 201
+        waits = []
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            waits.append(took(lambda: http.get("/readyz")))
+            if http.get(f"{deployments}/large").json().get("status", {}).get("replicas") == PODS:
+                break
+        else:
+            pytest.fail("the Pods were not made in time")
+        http.delete(f"{deployments}/large")
+        while http.get("/api/v1/namespaces/default/pods", params={"labelSelector": "app=large", "limit": 1}).json()[
+            "items"
+        ]:
+            waits.append(took(lambda: http.get("/readyz")))
+            assert time.monotonic() < deadline
+    assert max(waits) < 1
