@@ -34,7 +34,9 @@ def problems(notebook: Path) -> list[str]:
         for text in _cell_problems(cell)
     ]
     found += [f"{notebook.name} {text}" for text in _notebook_problems(cells)]
-    return found + [f"{notebook.name} {text}" for text in _course_problems(content.get("metadata", {}).get("course", {}))]
+    return found + [
+        f"{notebook.name} {text}" for text in _course_problems(content.get("metadata", {}).get("course", {}))
+    ]
 
 
 def wants_cluster(notebook: Path) -> bool:

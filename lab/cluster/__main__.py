@@ -15,7 +15,6 @@ from lab.cluster import pki
 from lab.cluster.cluster import Cluster, Options
 from lab.cluster.kubelet.engine import Engine, EngineError
 
-
 POLL_SECONDS = 0.02
 
 

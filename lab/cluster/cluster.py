@@ -210,7 +210,11 @@ class Cluster:
             )
             return parts
         proxy_client = Client(self.registry, "kube-proxy")
-        return [*parts, ("proxy", ServiceProxy(proxy_client, port, self.options.reserved).run), ("dns", lambda: dns.serve(proxy_client))]
+        return [
+            *parts,
+            ("proxy", ServiceProxy(proxy_client, port, self.options.reserved).run),
+            ("dns", lambda: dns.serve(proxy_client)),
+        ]
 
     async def _supervise(self, name: str, start: Any) -> None:
         """Run a part; one that fails is started again, and takes nothing else with it."""

@@ -118,7 +118,9 @@ class ServiceProxy:
         for listener in [one for one in self._open if one not in wanted]:
             self._open.pop(listener).close()
         self._failed &= wanted
-        for port in {one.port for one in wanted if one.address == ANYWHERE and one.protocol == "TCP"} & set(self._reserved):
+        for port in {one.port for one in wanted if one.address == ANYWHERE and one.protocol == "TCP"} & set(
+            self._reserved
+        ):
             await self._listen_outside(port, self._reserved.pop(port))
         for listener in wanted - set(self._open) - self._failed:
             try:
@@ -154,7 +156,9 @@ class ServiceProxy:
 
     async def _listen_outside(self, port: int, reserved: socket.socket) -> None:
         async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            served = next((one for one in self._open if (one.address, one.port, one.protocol) == (ANYWHERE, port, "TCP")), None)
+            served = next(
+                (one for one in self._open if (one.address, one.port, one.protocol) == (ANYWHERE, port, "TCP")), None
+            )
             if served is None:
                 writer.transport.abort()
                 return

@@ -150,9 +150,7 @@ def kubeconfig(credentials: Credentials, server: str, context: str = CONTEXT) ->
 
 def student_kubeconfig(credentials: Credentials, server: str, context: str = CONTEXT) -> str:
     """The same for the user ``student``, with a certificate made for it; what that user may do, RBAC says."""
-    authority = cast(
-        ec.EllipticCurvePrivateKey, serialization.load_pem_private_key(credentials.authority.key, None)
-    )
+    authority = cast(ec.EllipticCurvePrivateKey, serialization.load_pem_private_key(credentials.authority.key, None))
     own = _client(STUDENT, STUDENT_GROUP, authority)
     return _kubeconfig(credentials, server, context, STUDENT, _shown(own))
 

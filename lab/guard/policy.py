@@ -187,7 +187,9 @@ def _require_own_name(query: Query) -> None:
 
 def _require_own_labels(fields: Mapping[str, Any]) -> None:
     if any(str(name).startswith(CLUSTER_LABELS) for name in fields.get("Labels") or ()):
-        raise RefusedError(f"Labels that begin with {CLUSTER_LABELS} are the cluster's: make a Pod with kubectl instead.")
+        raise RefusedError(
+            f"Labels that begin with {CLUSTER_LABELS} are the cluster's: make a Pod with kubectl instead."
+        )
 
 
 def judged_body(route: Route, body: bytes, *, cluster: bool = False) -> bytes:
