@@ -80,6 +80,7 @@ def test_server_is_reached_at_another_port_under_its_own_name(server: str, moved
         ({"current-context": ""}, "No current context"),
         ({"contexts": []}, "needs a context kind-kind"),
         ({"users": []}, "needs a user me"),
+        ({"users": [{"name": "me", "user": {"tokenFile": "gone"}}]}, "gone, which cannot be read"),
         ({"users": [{"name": "me", "user": {"exec": {"command": "aws"}}}]}, "signs in through a program of this machine (aws)"),
         ({"clusters": [{"name": "kind", "cluster": {**CLUSTER, "proxy-url": "socks5://x"}}]}, "through a proxy"),
     ],
