@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from grader.cli import sandbox_place
+from grader.crossing import USER
 from grader.kernels import Kernel
 from grader.sandbox import Limits, Sandbox
 from lab.host import ensure_engine
@@ -82,9 +83,8 @@ def test_a_sandbox_without_has_no_trace_of_one() -> None:
 def test_the_end_of_the_cluster_is_the_end_of_the_sandbox() -> None:
     client = ensure_engine()
     with Sandbox(client, sandbox_place(client), Limits(), cluster=True) as made:
-        client.api.exec_start(
-            client.api.exec_create(made.container("engine"), ["pkill", "-KILL", "-f", "lab.cluster"])["Id"]
-        )
+        killing = ["pkill", "-KILL", "-f", "lab.cluster"]
+        client.api.exec_start(client.api.exec_create(made.container("engine"), killing, user=str(USER))["Id"])
         deadline = time.monotonic() + 10
         while made.runs():
             assert time.monotonic() < deadline
