@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import docker
@@ -34,6 +34,7 @@ from grader.release import SOURCE
 from grader.repair import MalformedError, ReleasedCell, read, restore
 from grader.results import Check, Reason, Result
 from grader.sandbox import Limits, Place, Sandbox, SandboxError, sweep
+from grader.source import wants_cluster
 from lab.errors import LabError
 
 ATTEMPTS = 3  # a sandbox that fails is made anew twice
@@ -259,13 +260,14 @@ def _manual_check(cell: ReleasedCell, grade: Recorded) -> Check:
 
 @dataclass(frozen=True)
 class Run:
-    """One run over a class: which students, and what was released to them."""
+    """One run over a class: which students, what was released to them, and whether its sandboxes have a cluster."""
 
     course: Course
     assignment: str
     students: tuple[str, ...]
     released: Mapping[str, Sequence[ReleasedCell]]
     questions: tuple[str, ...] = ()
+    cluster: bool = False
 
     def grade(
         self,
@@ -296,7 +298,8 @@ class Run:
             take(found)
         waiting = [student for student in self.students if student not in results]
         needed = len(waiting) * len(self.released)
-        with Sandboxes(lambda: Sandbox(client, place, limits), ahead=workers, needed=needed) as sandboxes:
+        make = partial(Sandbox, client, place, limits, cluster=self.cluster)
+        with Sandboxes(make, ahead=workers, needed=needed) as sandboxes:
             in_parallel(workers, lambda student: take(grader.grade(student, sandboxes)), waiting, sandboxes.close)
         return [results[student] for student in self.students]
 
@@ -329,7 +332,9 @@ def plan(root: Path, assignment: str, students: Iterable[str] = (), questions: I
         )
     released, wanted = released_cells(course, assignment), tuple(questions)
     ensure_questions(wanted, released)
-    return Run(course, assignment, tuple(sorted(set(students)) or known), released, wanted)
+    source = course.folder(SOURCE, assignment)
+    cluster = any(wants_cluster(source / f"{name}.ipynb") for name in released)  # the trusted source says so
+    return Run(course, assignment, tuple(sorted(set(students)) or known), released, wanted, cluster)
 
 
 def submitters(course: Course) -> list[str]:

@@ -33,7 +33,16 @@ def problems(notebook: Path) -> list[str]:
         for number, cell in enumerate(cells, 1)
         for text in _cell_problems(cell)
     ]
-    return found + [f"{notebook.name} {text}" for text in _notebook_problems(cells)]
+    found += [f"{notebook.name} {text}" for text in _notebook_problems(cells)]
+    return found + [
+        f"{notebook.name} {text}" for text in _course_problems(content.get("metadata", {}).get("course", {}))
+    ]
+
+
+def wants_cluster(notebook: Path) -> bool:
+    """Whether the author asks for a cluster: ``"course": {"cluster": true}`` in the metadata of the source notebook."""
+    content = json.loads(notebook.read_text(encoding="utf-8"))
+    return content["metadata"].get("course", {}).get("cluster") is True
 
 
 def source_text(cell: Cell) -> str:
@@ -90,6 +99,11 @@ def _structure_problem(content: dict[str, Any]) -> str | None:
     return f"{error.message} (at {'/'.join(map(str, error.path))})." if error else None
 
 
+def _course_problems(course: object) -> Iterator[str]:
+    if not isinstance(course, dict) or set(course) - {"cluster"} or not isinstance(course.get("cluster", False), bool):
+        yield 'has metadata "course" that mean nothing: {"cluster": true} asks for a cluster, and there is nothing else to ask for.'
+
+
 def _cell_problems(cell: Cell) -> Iterator[str]:
     if not cell.get("id"):
         yield "has no cell id (notebook format 4.5 gives each cell one: open and save it in JupyterLab)."
@@ -102,7 +116,7 @@ def _cell_problems(cell: Cell) -> Iterator[str]:
 
 def _metadata_problems(cell: Cell) -> Iterator[str]:
     import nbformat
-    from jsonschema import ValidationError  # type: ignore[import-untyped]
+    from jsonschema import ValidationError
     from nbgrader.nbgraderformat import MetadataValidator, SchemaTooNewError, SchemaTooOldError  # type: ignore[import-untyped]
 
     meta = cell["metadata"]["nbgrader"]
