@@ -93,6 +93,11 @@ class ClusterObject:
         """It, as one types it after a verb of kubectl."""
         return f"{self._noun} {shell_word(self.name)}"
 
+    @property
+    def _slashed(self) -> str:
+        """It, as one types it where a kind and a name are one word."""
+        return f"{self._noun}/{shell_word(self.name)}"
+
     @cached_property
     def _namespace(self) -> str:
         return cluster.namespace()

@@ -6,10 +6,10 @@ from grader.checks import cluster
 from grader.checks.cluster import Json, RefusedError
 from grader.checks.cluster_objects import ClusterObject, owned_by
 from grader.checks.deadline import Deadline, eventually
-from grader.checks.pod_state import images, runs_image, trouble
+from grader.checks.pod_state import how_to_set_image, images, other_image, runs_image, trouble
 from grader.checks.pods import Pod
 from grader.checks.services import Service
-from grader.checks.verdict import CheckFailed, listed, quoted
+from grader.checks.verdict import CheckFailed, quoted
 
 TEMPLATE_HASH = "pod-template-hash"  # the label that a ReplicaSet's copy of the template has more
 AFTERMATH_SECONDS = 6.0  # a Pod that is trusted too early is asked only when the last old one has gone
@@ -54,19 +54,19 @@ class Deployment(ClusterObject):
         """How many ReplicaSets it keeps: one for each version of its Pod template."""
         return len(self._sets(self._object()))
 
-    def must_be_rolled_out(self, *, within_seconds: float = 60) -> None:
+    def must_be_rolled_out(self, *, within_seconds: float = 30) -> None:
         """All Pods that it wants are there, ready, and of its present template, and no older ones are left."""
         self.must_exist()
         eventually(self._must_be_rolled_out_now, within_seconds)
 
-    def must_have_replicas(self, replicas: int, *, within_seconds: float = 60) -> None:
+    def must_have_replicas(self, replicas: int, *, within_seconds: float = 30) -> None:
         """It wants this many Pods, and all of them are ready."""
 
         def look() -> None:
             if self.replicas != replicas:
                 raise CheckFailed(
-                    f"`{self.name}` wants {self.replicas} Pods.",
-                    f"{replicas} Pods.",
+                    f"`{self.name}` wants {_counted(self.replicas)}.",
+                    f"{_counted(replicas)}.",
                     f"kubectl scale {self._slashed} --replicas={replicas}",
                 )
 
@@ -77,18 +77,20 @@ class Deployment(ClusterObject):
         """Its Pods were made from this image. Any name of the same image counts; another image under its name does not."""
         found = self._object()
         made = self._pods(self._sets(found))
-        if not made or not all(runs_image(one, ref) for one in made):
-            named = listed(images(found["spec"]["template"]))
-            first = found["spec"]["template"]["spec"]["containers"][0]["name"]
+        template = found["spec"]["template"]
+        first = template["spec"]["containers"][0]["name"]
+        if not made:
             raise CheckFailed(
-                f"The Pods of `{self.name}` run {named}, which is not the image {quoted(ref)}."
-                if made
-                else f"`{self.name}` has no Pods.",
+                f"`{self.name}` has no Pods.", f"Pods made from {quoted(ref)}.", f"kubectl describe {self._typed}"
+            )
+        if not all(runs_image(one, ref) for one in made):
+            raise CheckFailed(
+                other_image(f"The Pods of `{self.name}` run", images(template), ref),
                 f"Pods made from {quoted(ref)}.",
-                f"kubectl set image {self._slashed} {first}={ref}" if made else f"kubectl describe {self._typed}",
+                how_to_set_image(self._slashed, first, images(template), ref),
             )
 
-    def must_replace_deleted_pod(self, *, within_seconds: float = 60) -> None:
+    def must_replace_deleted_pod(self, *, within_seconds: float = 30) -> None:
         """A Pod of it that is deleted is replaced by another one, which becomes ready."""
         self.must_be_rolled_out(within_seconds=within_seconds)
         if not self.pods:
@@ -112,17 +114,17 @@ class Deployment(ClusterObject):
 
         eventually(look, within_seconds)
 
-    def must_restart(self, *, within_seconds: float = 60) -> None:
+    def must_restart(self, *, within_seconds: float = 30) -> None:
         """All its Pods are replaced by new ones of the same template, as `kubectl rollout restart` does, and these become ready."""
         self._do("rollout", "restart", self._slashed)
         self.must_be_rolled_out(within_seconds=within_seconds)
 
-    def must_undo(self, *, within_seconds: float = 60) -> None:
+    def must_undo(self, *, within_seconds: float = 30) -> None:
         """It goes back to the version before the present one, as `kubectl rollout undo` does, and the Pods of that become ready."""
         self._do("rollout", "undo", self._slashed)
         self.must_be_rolled_out(within_seconds=within_seconds)
 
-    def must_restart_without_a_gap(self, through: Service, path: str = "/", *, within_seconds: float = 60) -> None:
+    def must_restart_without_a_gap(self, through: Service, path: str = "/", *, within_seconds: float = 30) -> None:
         """While all its Pods are replaced one after the other, every request through the Service is answered."""
         self.must_be_rolled_out(within_seconds=within_seconds)
         through.must_answer(path)
@@ -151,10 +153,6 @@ class Deployment(ClusterObject):
             return None
         return Deadline(AFTERMATH_SECONDS)
 
-    @property
-    def _slashed(self) -> str:
-        return self._typed.replace(" ", "/", 1)
-
     def _sets(self, found: Json) -> list[Json]:
         """Its ReplicaSets."""
         all_of_them = cluster.objects(self._collection("replicasets"))
@@ -177,12 +175,14 @@ class Deployment(ClusterObject):
             return
         left = f", and {old} of an older version {'is' if old == 1 else 'are'} left" if old else ""
         paused = f" `{self.name}` is paused." if found["spec"].get("paused") else ""
-        why, hint = troubles[0] if troubles else ("", f"kubectl rollout status {self._slashed}")
+        why, hint = (
+            troubles[0] if troubles else ("", f"kubectl rollout {'resume' if paused else 'status'} {self._slashed}")
+        )
         raise CheckFailed(
-            f"Of the {wanted} Pods that `{self.name}` wants, {ready} {'is' if ready == 1 else 'are'} up to date and ready{left}."
+            f"`{self.name}` wants {_counted(wanted)}, and has {ready} that {'is' if ready == 1 else 'are'} up to date and ready{left}."
             f"{paused} {why}".rstrip(),
             "all of them up to date and ready, and no others.",
-            f"kubectl rollout resume {self._slashed}" if paused else hint,
+            hint,
         )
 
     def _do(self, *arguments: str) -> None:
@@ -196,6 +196,10 @@ class Deployment(ClusterObject):
                 "a Deployment that takes this.",
                 f"kubectl rollout history {self._slashed}",
             ) from None
+
+
+def _counted(pods: int) -> str:
+    return f"{pods} Pod" if pods == 1 else f"{pods} Pods"
 
 
 def _template(one: Json) -> Json:

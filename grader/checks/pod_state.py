@@ -7,7 +7,7 @@ from grader.checks.commandline import shell_word
 from grader.checks.container_facts import inspect_image
 from grader.checks.engine import engine, transport
 from grader.checks.references import same_image
-from grader.checks.verdict import quoted
+from grader.checks.verdict import listed, quoted
 
 UID_LABEL, CONTAINER_LABEL = "io.kubernetes.pod.uid", "io.kubernetes.container.name"
 SANDBOX = "POD"  # holds the Pod's network, and is none of its containers
@@ -59,6 +59,20 @@ def _runs(state: Json) -> bool:
 def images(pod: Json) -> list[str]:
     """The images of its containers, as they are named in it."""
     return [container["image"] for container in pod["spec"]["containers"]]
+
+
+def other_image(who: str, names: list[str], ref: str) -> str:
+    """A sentence that says which images these are, in place of the one that was asked for."""
+    if any(same_image(name, ref) for name in names):
+        return f"{who} another image that was given the name {quoted(ref)}."
+    return f"{who} {listed(names)}, which is not the image {quoted(ref)}."
+
+
+def how_to_set_image(typed: str, container: str, names: list[str], ref: str) -> str:
+    """What to do about it; `typed` is the object as kubectl takes it."""
+    if any(same_image(name, ref) for name in names):
+        return f"docker pull {ref}, then delete {quoted(typed.partition('/')[2])} and make it again."
+    return f"kubectl set image {typed} {container}={ref}"
 
 
 def runs_image(pod: Json, ref: str) -> bool:

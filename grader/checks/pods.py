@@ -9,8 +9,8 @@ from grader.checks.cluster import Json
 from grader.checks.cluster_objects import ClusterObject
 from grader.checks.deadline import Deadline, eventually, steadily
 from grader.checks.execution import ExecResult, must_have_done
-from grader.checks.pod_state import images, runs_image, trouble
-from grader.checks.verdict import CheckFailed, listed, quoted
+from grader.checks.pod_state import how_to_set_image, images, other_image, runs_image, trouble
+from grader.checks.verdict import CheckFailed, quoted
 
 NOT_THERE = (126, 127)  # the container runs, and has no such program
 
@@ -85,9 +85,9 @@ class Pod(ClusterObject):
         if not runs_image(found, ref):
             first = found["spec"]["containers"][0]["name"]
             raise CheckFailed(
-                f"`{self.name}` runs {listed(images(found))}, which is not the image {quoted(ref)}.",
+                other_image(f"`{self.name}` runs", images(found), ref),
                 f"a container made from {quoted(ref)}.",
-                f"kubectl set image {self._typed.replace(' ', '/')} {first}={ref}",
+                how_to_set_image(self._slashed, first, images(found), ref),
             )
 
     def must_run(

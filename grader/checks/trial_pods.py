@@ -15,7 +15,7 @@ from grader.checks.verdict import CheckFailed, EnvironmentProblem
 
 IMAGE = "busybox"
 NAMED_PORT = 8080
-START_SECONDS = 45.0
+START_SECONDS = 30.0
 
 
 @contextmanager
