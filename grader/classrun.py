@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import docker
@@ -33,6 +33,7 @@ from grader.release import SOURCE
 from grader.repair import MalformedError, ReleasedCell, read, restore
 from grader.results import Check, Reason, Result
 from grader.sandbox import Limits, Place, Sandbox, SandboxError, sweep
+from grader.source import wants_cluster
 from lab.errors import LabError
 
 ATTEMPTS = 3  # a sandbox that fails is made anew twice
@@ -247,12 +248,13 @@ def _manual_check(cell: ReleasedCell, grade: Recorded) -> Check:
 
 @dataclass(frozen=True)
 class Run:
-    """One run over a class: which students, and what was released to them."""
+    """One run over a class: which students, what was released to them, and whether its sandboxes have a cluster."""
 
     course: Course
     assignment: str
     students: tuple[str, ...]
     released: Mapping[str, Sequence[ReleasedCell]]
+    cluster: bool = False
 
     def grade(
         self,
@@ -283,7 +285,8 @@ class Run:
             take(found)
         waiting = [student for student in self.students if student not in results]
         needed = len(waiting) * len(self.released)
-        with Sandboxes(lambda: Sandbox(client, place, limits), ahead=workers, needed=needed) as sandboxes:
+        make = partial(Sandbox, client, place, limits, cluster=self.cluster)
+        with Sandboxes(make, ahead=workers, needed=needed) as sandboxes:
             in_parallel(workers, lambda student: take(grader.grade(student, sandboxes)), waiting, sandboxes.close)
         return [results[student] for student in self.students]
 
@@ -314,7 +317,10 @@ def plan(root: Path, assignment: str, students: Iterable[str] = ()) -> Run:
         raise LabError(
             f"There are no submissions in {root / 'submitted'}.", "bin/lab collect FILE..., then grade again"
         )
-    return Run(course, assignment, tuple(sorted(set(students)) or known), released_cells(course, assignment))
+    released = released_cells(course, assignment)
+    source = course.folder(SOURCE, assignment)
+    cluster = any(wants_cluster(source / f"{name}.ipynb") for name in released)  # the trusted source says so
+    return Run(course, assignment, tuple(sorted(set(students)) or known), released, cluster)
 
 
 def submitters(course: Course) -> list[str]:

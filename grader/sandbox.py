@@ -1,10 +1,11 @@
 """A sandbox on the machine's Docker: three containers of the lab image for one submission, and nothing of the host's in any of them.
 
-E  the engine: rootless, no network, two capabilities, its images from a read-only template
+E  the engine: rootless, no network, two capabilities, its images from a read-only template; a pocket cluster on it where one is asked for
 A  the student's kernel: their files, and the engine through one socket
 B  the checker's kernel: the tests, and the engine through another socket
 
-A and B share E's network namespace (a published port answers on localhost) but no process, no file and no user with each other. All that
+A and B share E's network namespace (a published port answers on localhost, and so does the cluster) but no process, no file and no user with
+each other: each has an engine's socket and credentials for the cluster of its own. All that
 crosses between the host and a sandbox goes through Docker's API: attached standard input and output, and archives of single files.
 """
 
@@ -38,6 +39,7 @@ PYTHON = "/opt/lab/venv/bin/python"
 COURSE = "/opt/course"
 START_SECONDS = 90.0
 DEATH_SECONDS = 5.0  # for Docker to notice that a container has ended, and why
+NODE = "lab"  # the cluster's node, as in a student's own lab
 ROLES = ("engine", "student", "checker")
 SOCKETS = {"checker": "/sockets/checker", "student": "/sockets/student"}
 NO_LOOKUP = (
@@ -105,11 +107,12 @@ def _born(process: int) -> str:
 
 
 class Sandbox:
-    """A context manager: made on entry, gone on exit, whatever happened in between."""
+    """A context manager: made on entry, gone on exit, whatever happened in between. ``cluster``: with a pocket cluster."""
 
-    def __init__(self, client: docker.DockerClient, place: Place, limits: Limits) -> None:
+    def __init__(self, client: docker.DockerClient, place: Place, limits: Limits, *, cluster: bool = False) -> None:
         self.id = secrets.token_hex(6)
         self.limits = limits
+        self.cluster = cluster
         self._api = client.api
         self._place = place
         self._containers: dict[str, str] = {}
@@ -214,14 +217,16 @@ class Sandbox:
         mounts = [self._mount("work", WORK), *(self._mount(name, path) for name, path in SOCKETS.items())]
         mounts += self._place.mounts()
         tmpfs = {"/data": f"rw,exec,suid,dev,size={self.limits.engine_disk}m,uid={USER},gid={USER},mode=700"}
+        name = f"course-sandbox-{self.id}-engine"
         return create_engine(
-            self._api, self._place.image, f"course-sandbox-{self.id}-engine", self._labels(), self.limits, mounts, tmpfs
+            self._api, self._place.image, name, self._labels(), self.limits, mounts, tmpfs, cluster=self.cluster
         )
 
     def _create_kernel(self, role: str) -> str:
         student = role == "student"
         folder = WORK if student else CHECK
         environment = {"HOME": "/home/student", "DOCKER_HOST": f"unix://{SOCKETS[role]}/docker.sock"}
+        environment |= {"KUBECONFIG": f"{SOCKETS[role]}/kubeconfig"} if self.cluster else {}
         if not student:
             environment |= {
                 "PYTHONSAFEPATH": "1",
@@ -261,8 +266,9 @@ class Sandbox:
 
 
 def create_engine(
-    api: Any, image: str, name: str, labels: dict[str, str], limits: Limits, mounts: list[Mount], tmpfs: dict[str, str]
-) -> str:
+    api: Any, image: str, name: str, labels: dict[str, str], limits: Limits, mounts: list[Mount], tmpfs: dict[str, str],
+    *, cluster: bool = False,
+) -> str:  # fmt: skip
     """Create (not start) a container with a rootless engine of one's own; its data are at ``/data``. Returns the container's id."""
     host = _host_config(
         api,
@@ -291,13 +297,14 @@ def create_engine(
         "XDG_RUNTIME_DIR": "/run/user/1000",
         "DOCKER_HOST": f"unix://{SOCKETS['checker']}/docker.sock",
     }
-    command = ["/usr/bin/python3", "-I", f"{COURSE}/lab/sandbox_engine.py"]
+    command = ["/usr/bin/python3", "-I", f"{COURSE}/lab/sandbox_engine.py", *(["--cluster"] if cluster else [])]
     created = api.create_container(
         image,
         command,
         name=name,
         user="0:0",
         working_dir="/",
+        hostname=NODE if cluster else None,
         environment=environment,
         labels=labels,
         stdin_open=True,

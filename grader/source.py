@@ -33,7 +33,16 @@ def problems(notebook: Path) -> list[str]:
         for number, cell in enumerate(cells, 1)
         for text in _cell_problems(cell)
     ]
-    return found + [f"{notebook.name} {text}" for text in _notebook_problems(cells)]
+    found += [f"{notebook.name} {text}" for text in _notebook_problems(cells)]
+    return found + [
+        f"{notebook.name} {text}" for text in _course_problems(content.get("metadata", {}).get("course", {}))
+    ]
+
+
+def wants_cluster(notebook: Path) -> bool:
+    """Whether the author asks for a cluster: ``"course": {"cluster": true}`` in the metadata of the source notebook."""
+    content = json.loads(notebook.read_text(encoding="utf-8"))
+    return content["metadata"].get("course", {}).get("cluster") is True
 
 
 def source_text(cell: Cell) -> str:
@@ -88,6 +97,11 @@ def _structure_problem(content: dict[str, Any]) -> str | None:
     complete = {**content, "cells": with_ids} if content.get("nbformat_minor", 0) >= 5 else content
     error = next(iter_validate(complete), None)  # type: ignore[no-untyped-call]
     return f"{error.message} (at {'/'.join(map(str, error.path))})." if error else None
+
+
+def _course_problems(course: object) -> Iterator[str]:
+    if not isinstance(course, dict) or set(course) - {"cluster"} or not isinstance(course.get("cluster", False), bool):
+        yield 'has metadata "course" that mean nothing: {"cluster": true} asks for a cluster, and there is nothing else to ask for.'
 
 
 def _cell_problems(cell: Cell) -> Iterator[str]:

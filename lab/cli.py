@@ -13,7 +13,7 @@ import click
 from rich.markup import escape
 
 from lab import doctor as doctors
-from lab import engine
+from lab import engine, kubernetes
 from lab import up as labs
 from lab.course import ROOT, WORKSPACE
 from lab.errors import LabError
@@ -81,14 +81,20 @@ instructor_option = click.option(
     show_default=True,
     help="An engine inside the lab, or the machine's own: for machines where none can run in a container.",
 )
+@click.option(
+    "--cluster",
+    type=click.Choice(["own", "current"]),
+    show_default="own",
+    help="A cluster inside the lab, or that of kubectl's current context on this machine, in a namespace of the lab's own.",
+)
 @click.option("--no-browser", is_flag=True, help="Print the address, open no browser.")
-def up(kind: Kind, port: int | None, folder: Path, where: str, no_browser: bool) -> None:
+def up(kind: Kind, port: int | None, folder: Path, where: str, cluster: str | None, no_browser: bool) -> None:
     """Set up everything and open the course.
 
     Installs and starts Docker where none answers (Debian, Ubuntu), builds the lab image, brings the course images, starts the lab and prints
     the address of JupyterLab. Run it as often as you like: what is there stays, files that you have changed are never overwritten.
     """
-    state = labs.up(labs.Lab(kind), folder=folder.resolve(), port=port, on_host=where == "host")
+    state = labs.up(labs.Lab(kind), folder=folder.resolve(), port=port, on_host=where == "host", cluster=cluster)
     if state.stand_ins:
         say(
             "Docker Hub does not answer: the course images are stand-ins made of Debian packages, under the usual names (bin/lab doctor tells more)."
@@ -126,8 +132,10 @@ def reset(ctx: click.Context, kind: Kind) -> None:
     folder = Path(before.labels["course.workspace"]) if before else WORKSPACE
     port = int(before.labels["course.port"]) if before else None
     where = before.labels["course.engine"] if before else "own"
+    cluster = kubernetes.chosen(None, before, on_host=where == "host")
     labs.reset(client, lab)
-    ctx.invoke(up, kind=kind, port=port, folder=folder, where=where, no_browser=True)
+    asked = cluster if cluster == kubernetes.CURRENT else None
+    ctx.invoke(up, kind=kind, port=port, folder=folder, where=where, cluster=asked, no_browser=True)
 
 
 @main.command()
@@ -139,7 +147,7 @@ def status(kind: Kind, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(labs.as_json(state), indent=2))
     elif state.running:
-        click.echo(f"running    {state.url}\nworkspace  {state.workspace}")
+        click.echo(f"running    {state.url}\nworkspace  {state.workspace}\ncluster    {kubernetes.told(state.cluster)}")
     else:
         click.echo("not running (bin/lab up starts it)")
     sys.exit(0 if state.running else 3)

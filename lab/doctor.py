@@ -12,7 +12,7 @@ from docker.models.containers import Container
 from rich.console import Console
 from rich.table import Table
 
-from lab import engine, template
+from lab import engine, kubernetes, template
 from lab import up as labs
 from lab.base import hub_answers
 from lab.course import ROOT
@@ -114,7 +114,18 @@ def _lab(client: docker.DockerClient) -> list[Finding]:
                 "lab", "note", f"its container is {container.status}", "bin/lab up starts it anew; your work is kept"
             )
         ]
-    return [Finding("lab", "ok", "running"), *_inside(container)]
+    cluster = kubernetes.status(client, labs.Lab().name, container)
+    return [Finding("lab", "ok", "running"), *_inside(container), _cluster(cluster)]
+
+
+def _cluster(cluster: kubernetes.Cluster) -> Finding:
+    told = kubernetes.told(cluster)
+    if cluster.kind == kubernetes.NONE:
+        return Finding("cluster", "note", told, "bin/lab up --engine own, or --cluster current where you have one")
+    if cluster.ready:
+        return Finding("cluster", "ok", told)
+    todo = "bin/lab reset" if cluster.kind == kubernetes.OWN else f"kubectl --context {cluster.context} get namespaces"
+    return Finding("cluster", "bad", told, todo)
 
 
 def _inside(container: Container) -> list[Finding]:

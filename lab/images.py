@@ -19,6 +19,7 @@ from lab.progress import Step, step
 
 REPOSITORY = "docker-course/lab"
 CHECKOUT = "course.checkout"  # label: which checkout built it
+PACKAGED = {".py", ".json"}  # what is taken of the packages lab and grader
 STEP = re.compile(r"Step (\d+)/(\d+) : (.*)")
 
 
@@ -57,8 +58,9 @@ def _context_files() -> Iterator[tuple[str, bytes, bool]]:
     yield "course/pyproject.toml", (ROOT / "pyproject.toml").read_bytes(), False
     yield "course/README.md", b"", False
     for package in ("lab", "grader"):
-        for path in (ROOT / package).rglob("*.py"):
-            yield f"course/{path.relative_to(ROOT).as_posix()}", path.read_bytes(), False
+        for path in (ROOT / package).rglob("*"):
+            if path.suffix in PACKAGED and path.is_file():
+                yield f"course/{path.relative_to(ROOT).as_posix()}", path.read_bytes(), False
 
 
 def host_certificates() -> bytes:
@@ -72,6 +74,13 @@ def host_certificates() -> bytes:
         if Path(candidate).is_file():
             return Path(candidate).read_bytes()
     return b""
+
+
+def any_lab_image(client: docker.DockerClient) -> str:
+    """A lab image of this checkout, of whatever version. Raises ImageNotFound when all are gone."""
+    for image in client.images.list(REPOSITORY, filters={"label": f"{CHECKOUT}={NAME}"}):
+        return str(image.id)
+    raise ImageNotFound("there is no lab image any more")
 
 
 def _build(client: docker.DockerClient, context: bytes, name: str, base: str, progress: Step) -> None:

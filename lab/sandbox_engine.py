@@ -3,6 +3,10 @@
 Run by path with the system's Python (``/usr/bin/python3 -I .../lab/sandbox_engine.py``), so it imports the standard library alone.
 When the engine answers, one line ``{"event": "ready"}`` appears on standard output; the engine's own log goes to standard error.
 
+With ``--cluster`` a pocket cluster runs beside the engine, its Pods held by the guard to what the student's own containers may do. Its ports are
+those of the network that the kernels share: bound before any kernel runs, so that nobody else can ever answer there. When the cluster ends, so
+does the engine: half a sandbox would judge wrongly.
+
 What the container needs: user 1000 with 65,536 sub-ids, CAP_SETUID and CAP_SETGID for newuidmap and newgidmap, /dev/net/tun, seccomp
 and system paths unconfined (a rootless engine mounts /proc for its own containers); no network, no other capability. It starts as root
 for one line, since some hosts keep /dev/net/tun to root, and is user 1000 from then on.
@@ -12,11 +16,13 @@ import http.client
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 DATA = Path("/data")  # the engine's own files: a tmpfs of fixed size
@@ -30,6 +36,10 @@ CONTAINERD = Path("/run/user/1000/containerd")
 CONTAINERD_SOCKET = CONTAINERD / "containerd.sock"
 CHECKER_SOCKET = Path("/sockets/checker/docker.sock")
 STUDENT_SOCKET = Path("/sockets/student/docker.sock")
+CLUSTER_SOCKET = CONTAINERD / "cluster.sock"  # the kubelet's way to the engine
+KUBECONFIG = "kubeconfig"  # beside each socket: the checker's credentials, the student's
+API_PORT, NODE_PORTS = 6443, range(30000, 32768)
+RESERVED = range(1000, 1000 + 1 + len(NODE_PORTS))  # the file descriptors of their sockets
 WORK = "/home/student/work"  # the student's folder, the same in the kernel's container
 RUNTIME = "/usr/local/lib/lab/runtime"
 VENV_PYTHON = "/opt/lab/venv/bin/python"
@@ -113,10 +123,46 @@ def _start_containerd() -> None:
     subprocess.Popen(["containerd", "--config", config, "--log-level", "warn"], stdout=2)
 
 
-def _start_guard() -> None:
-    """The student's way to the engine, which hands on what it allows (lab/guard)."""
+def _start_guard(*, cluster: bool) -> None:
+    """The student's way to the engine, which hands on what it allows (lab/guard); the kubelet's as well."""
     sockets = ["--listen", STUDENT_SOCKET, "--engine", CHECKER_SOCKET]
+    sockets += ["--cluster", CLUSTER_SOCKET] if cluster else []
     subprocess.Popen([VENV_PYTHON, "-I", "-m", "lab.guard.proxy", *map(str, sockets)], stdout=2)
+
+
+def _reserve_ports() -> None:
+    """Bind the cluster's ports in the network in which this runs, and hold them as RESERVED. A socket stays in its network wherever it is used.
+
+    Nothing listens there yet; and without SO_REUSEADDR nobody else can bind to them, at no address.
+    """
+    for number, port in zip(RESERVED, (API_PORT, *NODE_PORTS), strict=True):
+        with _bound(port) as bound:
+            os.dup2(bound.fileno(), number)
+
+
+def _bound(port: int) -> socket.socket:
+    """For IPv4 and IPv6, where there is IPv6."""
+    with suppress(OSError):
+        both = socket.socket(socket.AF_INET6)
+        both.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        both.bind(("::", port))
+        return both
+    only = socket.socket(socket.AF_INET)
+    only.bind(("", port))
+    return only
+
+
+def _start_cluster() -> "subprocess.Popen[bytes]":
+    """A pocket cluster, its readiness told by a line on its standard output."""
+    command = [
+        VENV_PYTHON, "-I", "-m", "lab.cluster", "--context", "lab", "--port", API_PORT, "--engine-seconds", READY_SECONDS,
+        "--kubeconfig", CHECKER_SOCKET.with_name(KUBECONFIG), "--student-kubeconfig", STUDENT_SOCKET.with_name(KUBECONFIG),
+        "--reserved", RESERVED[0], RESERVED[-1],
+    ]  # fmt: skip
+    environment = {**os.environ, "DOCKER_HOST": f"unix://{CLUSTER_SOCKET}"}
+    started = subprocess.Popen([*map(str, command)], env=environment, stdout=subprocess.PIPE, pass_fds=RESERVED)
+    os.closerange(RESERVED[0], RESERVED[-1] + 1)
+    return started
 
 
 def _keep_links_inside() -> None:
@@ -144,19 +190,26 @@ def _wait_for(there: Callable[[], bool], what: str) -> None:
         time.sleep(0.01)
 
 
-def _report_when_ready(*, registry: bool) -> None:
+def _report_when_ready(*, registry: bool, cluster: "subprocess.Popen[bytes] | None") -> None:
     """In a process of its own: ``dockerd`` takes the place of this one."""
     if os.fork():
         return
+    engine = os.getppid()
     if registry:
         _run_registry()
     _wait_for(lambda: answers(CHECKER_SOCKET), "The engine")
     _wait_for(STUDENT_SOCKET.exists, "The guard")
+    if cluster and cluster.stdout and b"ready" not in cluster.stdout.readline():
+        os.kill(engine, signal.SIGKILL)
+        sys.exit("The cluster did not come up")
     os.write(1, b'{"event": "ready"}\n')
+    if cluster and cluster.stdout:
+        cluster.stdout.read()  # to its end, which is the cluster's
+        os.kill(engine, signal.SIGKILL)
     os._exit(0)
 
 
-def _become_engine(extra: Sequence[str]) -> None:
+def _become_engine(*, cluster: bool, extra: Sequence[str]) -> None:
     for leftover in (
         "/run/docker",
         "/run/containerd",
@@ -165,9 +218,9 @@ def _become_engine(extra: Sequence[str]) -> None:
         Path(leftover).unlink(missing_ok=True)
     _keep_links_inside()
     _start_containerd()
-    _start_guard()
+    _start_guard(cluster=cluster)
     registry = REGISTRY.is_dir()
-    _report_when_ready(registry=registry)
+    _report_when_ready(registry=registry, cluster=_start_cluster() if cluster else None)
     link_template(TEMPLATE, DATA)
     if registry:
         _wait_for(REGISTRY_FACE.exists, "The registry")  # with its certificate, and an engine reads those once
@@ -187,11 +240,14 @@ def _become_user() -> None:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Start the engine; ``arguments`` are handed to ``dockerd``."""
+    """Start the engine; ``arguments`` but ``--cluster`` are handed to ``dockerd``."""
+    cluster = "--cluster" in arguments
     if arguments[:1] == ["--inside"]:
-        _become_engine(arguments[1:])
+        _become_engine(cluster=cluster, extra=[one for one in arguments[1:] if one != "--cluster"])
     if os.geteuid() == 0:
         _become_user()
+    if cluster:
+        _reserve_ports()
     os.execvp("rootlesskit", [*_ROOTLESSKIT, sys.executable, "-I", __file__, "--inside", *arguments])
 
 

@@ -8,6 +8,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ import docker
 from docker.errors import APIError
 from docker.models.containers import Container
 
-from lab import engine, host, images, template, workspace
+from lab import engine, host, images, kubernetes, template, workspace
 from lab.base import hub_answers
 from lab.course import LABEL, NAME, ROOT
 from lab.errors import LabError
@@ -60,16 +61,19 @@ class Status:
     image: str | None
     workspace: str | None
     stand_ins: bool | None
+    cluster: kubernetes.Cluster | None = None
 
 
-def up(lab: Lab, *, folder: Path, port: int | None, on_host: bool = False) -> Status:
+def up(lab: Lab, *, folder: Path, port: int | None, on_host: bool = False, cluster: str | None = None) -> Status:
     """Set up everything that is missing and start the lab; nothing that is already right is touched.
 
-    ``on_host``: work with the machine's own engine instead of one inside; what is made there gets the lab's label.
+    ``on_host``: work with the machine's own engine instead of one inside; what is made there gets the lab's label. ``cluster``: own, or
+    current (that of kubectl's current context on this machine); else the one that the lab has.
     """
     require_space()
     client = ensure_engine()
     running = engine.find(client, lab.name)
+    choice = kubernetes.chosen(cluster, running, on_host=on_host)
     if port and not (running and running.labels.get("course.port") == str(port)):
         free_port(port)  # before anything is built, and before a lab that runs is replaced
     hub = _known_hub(running) if running else None
@@ -77,9 +81,12 @@ def up(lab: Lab, *, folder: Path, port: int | None, on_host: bool = False) -> St
     image = images.ensure_lab_image(client, hub=hub)
     layers = None if on_host else template.ensure(client, image, hub=hub)
     report(workspace.update(folder, owner(folder if folder.exists() else ROOT)))
-    running = _still_right(running, image, folder, port, on_host)
+    running = _still_right(running, image, folder, port, on_host, choice)
     if running is None:
-        engine_container = _start(client, lab, image=image, layers=layers, folder=folder, port=port, hub=hub)
+        setting = kubernetes.settle(client, lab.name, image, choice, on_host=on_host)
+        engine_container = _start(
+            client, lab, image=image, layers=layers, folder=folder, port=port, hub=hub, cluster=setting
+        )
         _wait_until_open(engine_container)
     return status(client, lab)
 
@@ -100,7 +107,7 @@ def _known_hub(container: Container) -> bool | None:
 
 
 def _still_right(
-    container: Container | None, image: str, folder: Path, port: int | None, on_host: bool
+    container: Container | None, image: str, folder: Path, port: int | None, on_host: bool, cluster: str
 ) -> Container | None:
     """The running lab when it is the one that is wanted; else it is removed (its engine's data stay) and None."""
     if container is None:
@@ -110,12 +117,14 @@ def _still_right(
         "folder": str(folder),
         "port": str(port or container.labels.get("course.port")),
         "engine": "host" if on_host else "own",
+        "cluster": cluster,
     }
     found = {
         "image": container.attrs["Config"]["Image"],
         "folder": container.labels.get("course.workspace"),
         "port": container.labels.get("course.port"),
         "engine": container.labels.get("course.engine"),
+        "cluster": container.labels.get(kubernetes.CHOICE),
     }
     if container.status == "running" and wanted == found and _answers(container):
         return container
@@ -127,7 +136,15 @@ def _still_right(
 
 
 def _start(
-    client: docker.DockerClient, lab: Lab, *, image: str, layers: str | None, folder: Path, port: int | None, hub: bool
+    client: docker.DockerClient,
+    lab: Lab,
+    *,
+    image: str,
+    layers: str | None,
+    folder: Path,
+    port: int | None,
+    hub: bool,
+    cluster: kubernetes.Setting,
 ) -> Container:
     """Start the lab's container: with an engine of its own, or without ``layers`` beside the machine's engine."""
     port = free_port(port or lab.port)
@@ -138,11 +155,14 @@ def _start(
         "LAB_INSTRUCTOR": "yes" if lab.kind == "instructor" else "",
         "LAB_FOLDER": INSIDE_COURSE if lab.kind == "instructor" else INSIDE_WORKSPACE,
         "JUPYTER_TOKEN": secrets.token_urlsafe(24),
+        **cluster.environment,
     }
     labels = {"course.workspace": str(folder), "course.port": str(port), "course.engine": "own" if layers else "host"}
+    labels[kubernetes.CHOICE] = cluster.choice
     if layers is None:
-        return _start_on_host(client, lab, image, folder, port, environment, labels)
+        return _start_on_host(client, lab, image, folder, port, environment, labels, cluster.volumes)
     volumes = {
+        **cluster.volumes,
         lab.volume: {"bind": engine.OUR_VOLUME, "mode": "rw"},
         layers: {"bind": "/template", "mode": "ro"},
         str(folder): {"bind": INSIDE_WORKSPACE, "mode": "rw"},
@@ -175,6 +195,7 @@ def _start_on_host(
     port: int,
     environment: dict[str, str],
     labels: dict[str, str],
+    volumes: Mapping[str, Mapping[str, str]],
 ) -> Container:
     """An ordinary container in the machine's network, with the workspace at its own path, so that ``-v "$PWD":/x`` and localhost work."""
     if lab.kind == "instructor":
@@ -192,6 +213,7 @@ def _start_on_host(
         init=True,
         network_mode="host",
         volumes={
+            **volumes,
             str(folder): {"bind": str(folder), "mode": "rw"},
             host.machine_socket(): {"bind": "/run/lab/machine.sock", "mode": "rw"},
         },
@@ -283,6 +305,7 @@ def status(client: docker.DockerClient, lab: Lab) -> Status:
         image=container.attrs["Config"]["Image"],
         workspace=container.labels.get("course.workspace"),
         stand_ins=container.labels.get("course.images") == "stand-ins",
+        cluster=kubernetes.status(client, lab.name, container) if open_now else None,
     )
 
 
@@ -302,6 +325,7 @@ def down(client: docker.DockerClient, lab: Lab, *, everything: bool) -> None:
 
 def reset(client: docker.DockerClient, lab: Lab) -> None:
     """Throw away the lab's container, its engine's data, and what the lab made on the machine's own engine; keep the work."""
+    kubernetes.leave(client, lab.name)
     ours: dict[str, Any] = {"label": f"{LABEL}={lab.name}"}
     for container in client.containers.list(all=True, filters=ours):
         _remove(container)

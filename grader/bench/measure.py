@@ -10,7 +10,7 @@ from typing import Any
 
 import docker
 
-from grader.bench import classes, sandboxes
+from grader.bench import classes, cluster, sandboxes
 from grader.bench.otter import OtterGrader
 from grader.bench.rivals import StockNbgrader
 from grader.sandbox import Place
@@ -22,7 +22,10 @@ OURS, NBGRADER, OTTER = "bin/lab grade", "nbgrader autograde", "otter run"
 
 @dataclass(frozen=True)
 class Plan:
-    """How much is measured. ``workers`` and ``sizes``: the last number of workers is the one that is compared and that grades the larger classes."""
+    """How much is measured. ``workers`` and ``sizes``: the last number of workers is the one that is compared and that grades the larger classes.
+
+    ``clusters``: how often each thing about the cluster is measured.
+    """
 
     sandboxes: int
     at_once: int
@@ -30,16 +33,29 @@ class Plan:
     class_of: int
     workers: tuple[int, ...]
     sizes: tuple[int, ...]
+    clusters: int
+    request_seconds: float
 
 
-FULL = Plan(sandboxes=20, at_once=4, rounds=3, class_of=30, workers=(1, 2, 4), sizes=(30, 100, 300))
-QUICK = Plan(sandboxes=2, at_once=1, rounds=1, class_of=2, workers=(2,), sizes=(2,))
+FULL = Plan(
+    sandboxes=20,
+    at_once=4,
+    rounds=3,
+    class_of=30,
+    workers=(1, 2, 4),
+    sizes=(30, 100, 300),
+    clusters=5,
+    request_seconds=10,
+)
+QUICK = Plan(sandboxes=2, at_once=1, rounds=1, class_of=2, workers=(2,), sizes=(2,), clusters=1, request_seconds=1)
 
 
 def measure(client: docker.DockerClient, place: Place, plan: Plan) -> dict[str, Any]:
     """The document of `bin/lab bench --json`: seconds, MiB, submissions per minute (docs/performance.md describes it)."""
     load = os.getloadavg()[0]
     sandbox = _sandboxes(client, place, plan)
+    with step("The pocket cluster"):
+        found = cluster.measured(client, place, plan.clusters, plan.request_seconds)
     rounds = _rounds(client, place, plan)
     by_workers, by_size = _growth(plan)
     rate = {name: plan.class_of * 60 / sum(one["seconds"][name] for one in rounds) for name in rounds[0]["seconds"]}
@@ -54,6 +70,9 @@ def measure(client: docker.DockerClient, place: Place, plan: Plan) -> dict[str, 
         "sandbox_wait_p95_seconds": quantiles(sandbox["wait_seconds"], n=20)[-1],
         "sandbox_memory_mib": mean(one["memory_mib"] for one in sandbox["sizes"]),
         "sandbox_disk_mib": mean(one["disk_mib"] for one in sandbox["sizes"]),
+        "sandbox_with_cluster_ready_p50_seconds": median(sandbox["cluster_cold_seconds"]),
+        "sandbox_with_cluster_memory_mib": mean(one["memory_mib"] for one in sandbox["cluster_sizes"]),
+        **cluster.figures(found),
         "assignment": ASSIGNMENT,
         "class_of": plan.class_of,
         "workers": plan.workers[-1],
@@ -64,6 +83,7 @@ def measure(client: docker.DockerClient, place: Place, plan: Plan) -> dict[str, 
         "by_class_size": by_size,
         "rounds": rounds,
         "sandbox": sandbox,
+        "cluster": found,
     }  # fmt: skip
 
 
@@ -74,7 +94,12 @@ def _sandboxes(client: docker.DockerClient, place: Place, plan: Plan) -> dict[st
         wait = sandboxes.seconds_waited(client, place, plan.sandboxes, progress.advance)
     with step("Sandboxes, side by side"):
         sizes = sandboxes.size(client, place, plan.at_once)
-    return {"cold_seconds": cold, "wait_seconds": wait, "sizes": sizes}
+    with step("Sandboxes with a cluster") as progress:
+        with_cluster = sandboxes.seconds_until_ready(client, place, plan.sandboxes, progress.advance, cluster=True)
+        larger = sandboxes.size(client, place, plan.at_once, cluster=True)
+    return {
+        "cold_seconds": cold, "wait_seconds": wait, "sizes": sizes, "cluster_cold_seconds": with_cluster, "cluster_sizes": larger,
+    }  # fmt: skip
 
 
 def _rounds(client: docker.DockerClient, place: Place, plan: Plan) -> list[dict[str, Any]]:

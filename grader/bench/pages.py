@@ -26,6 +26,12 @@ def rows(figures: Figures) -> list[tuple[str, str]]:
         ("sandbox ready, made ahead: p50, p95", f"{figures['sandbox_wait_p50_seconds']:.2f} s, {figures['sandbox_wait_p95_seconds']:.2f} s"),
         ("memory of a sandbox", f"{figures['sandbox_memory_mib']:.0f} MiB"),
         ("written to disk by a sandbox", f"{figures['sandbox_disk_mib']:.1f} MiB"),
+        ("sandbox with a cluster: ready cold, memory", f"{figures['sandbox_with_cluster_ready_p50_seconds']:.2f} s, {figures['sandbox_with_cluster_memory_mib']:.0f} MiB"),
+        ("cluster: process start to ready", f"{figures['cluster_ready_seconds']:.2f} s"),
+        ("cluster: memory idle, with 20 Pods", f"{figures['cluster_memory_mib']:.0f} MiB, {figures['cluster_memory_20_pods_mib']:.0f} MiB"),
+        ("cluster: `kubectl apply` of 1 replica, of 10, until ready", f"{figures['apply_1_seconds']:.2f} s, {figures['apply_10_seconds']:.2f} s"),
+        ("cluster: list of 1,000 objects", f"{figures['list_1000_seconds'] * 1000:.0f} ms"),
+        ("cluster: `get pods` (20), requests per second", f"{figures['get_pods_per_second']:.0f}"),
         *rates,
         ("beside nbgrader autograde", f"{figures['speedup_vs_nbgrader']:.2f} times"),
         ("beside Otter-Grader", f"{figures['speedup_vs_otter']:.2f} times"),
@@ -59,7 +65,12 @@ def _plot_sandboxes(figures: Figures, path: Path) -> None:
 
     figure = Figure(figsize=(7, 3), layout="constrained")
     axes = figure.subplots()
-    for name, label in (("cold_seconds", "made when asked for"), ("wait_seconds", "made ahead")):
+    lines = {
+        "cold_seconds": "made when asked for",
+        "wait_seconds": "made ahead",
+        "cluster_cold_seconds": "with a cluster",
+    }
+    for name, label in lines.items():
         seconds = sorted(figures["sandbox"][name])
         share = [100 * number / len(seconds) for number in range(1, len(seconds) + 1)]
         axes.step([0, *seconds], [0, *share], where="post", label=label)

@@ -16,13 +16,15 @@ PAUSE_SECONDS = 1.0  # about the shortest that grading a submission takes: as lo
 Tell = Callable[[int, int], None]
 
 
-def seconds_until_ready(client: docker.DockerClient, place: Place, count: int, tell: Tell) -> list[float]:
-    """Seconds from nothing to a sandbox whose engine, with the course images, and whose kernels answer; one after the other."""
+def seconds_until_ready(
+    client: docker.DockerClient, place: Place, count: int, tell: Tell, *, cluster: bool = False
+) -> list[float]:
+    """Seconds from nothing to a sandbox whose engine, with the course images, whose kernels and whose cluster answer; one after the other."""
     taken = []
     for number in range(count):
         tell(number, count)
         start = time.perf_counter()
-        with Sandbox(client, place, Limits()):
+        with Sandbox(client, place, Limits(), cluster=cluster):
             taken.append(time.perf_counter() - start)
     return taken
 
@@ -40,10 +42,10 @@ def seconds_waited(client: docker.DockerClient, place: Place, count: int, tell: 
     return waited
 
 
-def size(client: docker.DockerClient, place: Place, count: int) -> list[dict[str, float]]:
+def size(client: docker.DockerClient, place: Place, count: int, *, cluster: bool = False) -> list[dict[str, float]]:
     """Of each of ``count`` sandboxes that run side by side: MiB of memory of each container, as `docker stats` counts it, and MiB written to disk."""
     with ExitStack() as stack:
-        sandboxes = [stack.enter_context(Sandbox(client, place, Limits())) for _ in range(count)]
+        sandboxes = [stack.enter_context(Sandbox(client, place, Limits(), cluster=cluster)) for _ in range(count)]
         time.sleep(PAUSE_SECONDS)
         return [_size(client.api, sandbox) for sandbox in sandboxes]
 

@@ -2,23 +2,52 @@
 
 import asyncio
 import logging
+import resource
 import signal
+import socket
 import sys
+import time
 from pathlib import Path
 
 import click
 
+from lab.cluster import pki
 from lab.cluster.cluster import Cluster, Options
 from lab.cluster.kubelet.engine import Engine, EngineError
 
+POLL_SECONDS = 0.02
 
-async def serve(options: Options) -> None:
+
+def reserved_sockets(first: int, last: int) -> dict[int, socket.socket]:
+    """The bound sockets that this process was given as the file descriptors from ``first`` to ``last``, by their port."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    given = (socket.socket(fileno=number) for number in range(first, last + 1))
+    return {one.getsockname()[1]: one for one in given}
+
+
+async def wait_for_engine(seconds: float) -> None:
+    """Until an engine answers that is just being started. EngineError when it does not in time."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            async with Engine():
+                return
+        except EngineError:
+            if time.monotonic() > deadline:
+                raise
+        await asyncio.sleep(POLL_SECONDS)
+
+
+async def serve(options: Options, engine_seconds: float) -> None:
     """Run a cluster until this process is told to stop."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await wait_for_engine(engine_seconds)
     async with Engine() as engine, Cluster(options, engine).serving() as port:
         click.echo(f"The cluster is ready at https://127.0.0.1:{port}; KUBECONFIG={options.kubeconfig}")
+        sys.stdout.flush()
         await stop.wait()
 
 
@@ -43,13 +72,35 @@ async def serve(options: Options) -> None:
     show_default=True,
     help="Image of the container that holds a Pod's network; it needs sh.",
 )
+@click.option("--context", default=pki.CONTEXT, show_default=True, help="The context's name in the kubeconfig.")
+@click.option(
+    "--student-kubeconfig",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Where to write one more, for somebody whose work is judged here: may make things, may not write their status.",
+)
+@click.option(
+    "--reserved",
+    type=(int, int),
+    metavar="FIRST LAST",
+    help="File descriptors of bound sockets on which the API and node ports are served as well.",
+)
+@click.option(
+    "--engine-seconds", type=click.FloatRange(0), default=0, help="How long to wait for the engine's first answer."
+)
 @click.option("--verbose", is_flag=True, help="Log what the parts do.")
-def main(kubeconfig: Path, port: int, data: Path | None, pause_image: str, verbose: bool) -> None:
+def main(
+    kubeconfig: Path, port: int, data: Path | None, pause_image: str, context: str, student_kubeconfig: Path | None,
+    reserved: tuple[int, int] | None, engine_seconds: float, verbose: bool,
+) -> None:  # fmt: skip
     """Run a small Kubernetes on the Docker engine that DOCKER_HOST names."""
+    options = Options(
+        kubeconfig.absolute(), port, data.absolute() if data else None, pause_image, context,
+        student_kubeconfig.absolute() if student_kubeconfig else None, reserved_sockets(*reserved) if reserved else {},
+    )  # fmt: skip
     form = "%(asctime)s %(levelname)s %(name)s: %(message)s"
     logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format=form, stream=sys.stderr)
     try:
-        asyncio.run(serve(Options(kubeconfig.absolute(), port, data.absolute() if data else None, pause_image)))
+        asyncio.run(serve(options, engine_seconds))
     except EngineError as error:
         raise click.ClickException(f"{error}\nTry: docker version") from error
     except OSError as error:

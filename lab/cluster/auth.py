@@ -237,6 +237,29 @@ BOOTSTRAP = (
 )  # fmt: skip
 
 
+def _all(group: str, *resources: str) -> Obj:
+    return {"apiGroups": [group], "resources": list(resources), "verbs": [*READ, *WRITE]}
+
+
+# A student whose work is judged by the cluster's state: everything that people make, in every namespace, and nothing that only the cluster
+# itself writes (a status, nodes, endpoints, events, bindings), nor what would change whom it believes (roles, impersonation, other APIs).
+STUDENT = (
+    _role(
+        pki.STUDENT_GROUP,
+        {"apiGroups": ["*"], "resources": ["*"], "verbs": READ},
+        _all("", "configmaps", "limitranges", "namespaces", "persistentvolumeclaims", "persistentvolumes", "pods", "podtemplates",
+             "replicationcontrollers", "replicationcontrollers/scale", "resourcequotas", "secrets", "serviceaccounts", "services"),
+        _all("apps", "daemonsets", "deployments", "deployments/scale", "replicasets", "replicasets/scale", "statefulsets", "statefulsets/scale"),
+        _all("autoscaling", "horizontalpodautoscalers"), _all("batch", "cronjobs", "jobs"),
+        _all("networking.k8s.io", "ingresses", "networkpolicies"), _all("policy", "poddisruptionbudgets"),
+        _all("", "pods/exec", "pods/attach", "pods/portforward", "pods/proxy", "services/proxy"),
+        _creates("", "pods/eviction", "serviceaccounts/token"),
+        {"apiGroups": [""], "resources": ["nodes"], "verbs": ["patch", "update"]},  # labels, taints, cordon
+    ),
+    _binding(pki.STUDENT_GROUP, pki.STUDENT_GROUP, pki.STUDENT_GROUP),
+)  # fmt: skip
+
+
 def bootstrap_name(obj: Obj) -> tuple[str, str]:
     """Under which resource and name a bootstrap object is kept."""
     return f"{obj['kind'].lower()}s.{RBAC}", name_of(obj)

@@ -5,8 +5,8 @@ import contextlib
 import logging
 import socket
 import tempfile
-from collections.abc import AsyncIterator, Coroutine
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Coroutine, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -41,12 +41,19 @@ RESTART_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Options:
-    """How to start: where the kubeconfig goes, the port (0: any), and where state is kept (None: nowhere)."""
+    """How to start: where the kubeconfig goes, the port (0: any), and where state is kept (None: nowhere).
+
+    ``student_kubeconfig``: where credentials go of somebody whose work this cluster is to judge. ``reserved``: sockets that are bound
+    already, by their port, on which the API and node ports are served as well.
+    """
 
     kubeconfig: Path
     port: int = 6443
     data: Path | None = None
     pause_image: str = "busybox"
+    context: str = pki.CONTEXT
+    student_kubeconfig: Path | None = None
+    reserved: Mapping[int, socket.socket] = field(default_factory=dict)
 
 
 def own_address() -> str:
@@ -87,7 +94,7 @@ class Cluster:
         """What every cluster has from its beginning; what is there already is left alone."""
         for name in NAMESPACES:
             self._ensure("namespaces", {"metadata": {"name": name}})
-        for obj in auth.BOOTSTRAP:
+        for obj in (*auth.BOOTSTRAP, *(auth.STUDENT if self.options.student_kubeconfig else ())):
             self._ensure(auth.bootstrap_name(obj)[0], obj)
         for name, value in PRIORITIES.items():
             self._ensure("priorityclasses.scheduling.k8s.io", {"metadata": {"name": name}, "value": value})
@@ -154,10 +161,11 @@ class Cluster:
         site = web.TCPSite(runner, LOOPBACK, self.options.port, ssl_context=context, reuse_address=True)
         await site.start()
         port = int(runner.addresses[0][1])
+        if outside := self.options.reserved.get(port):
+            await web.SockSite(runner, outside, ssl_context=context).start()
         self._publish_server(port)
-        pki.write_private(self.options.kubeconfig, pki.kubeconfig(self.credentials, f"https://{LOOPBACK}:{port}"))
+        self._write_kubeconfigs(f"https://{LOOPBACK}:{port}")
         local = await make_local()
-        await self.runtime.ensure_network()
         tasks = [asyncio.ensure_future(self._supervise(name, start)) for name, start in self._parts(port, local)]
         await self._settle()
         self.server.ready = True
@@ -171,6 +179,14 @@ class Cluster:
                 await self.runtime.remove_everything()
             self.store.close()
             await runner.cleanup()
+
+    def _write_kubeconfigs(self, server: str) -> None:
+        options = self.options
+        pki.write_private(options.kubeconfig, pki.kubeconfig(self.credentials, server, options.context))
+        if options.student_kubeconfig:
+            pki.write_private(
+                options.student_kubeconfig, pki.student_kubeconfig(self.credentials, server, options.context)
+            )
 
     async def _settle(self) -> None:
         """Until what a first Pod needs is there: the node and its namespace's account."""
@@ -194,7 +210,11 @@ class Cluster:
             )
             return parts
         proxy_client = Client(self.registry, "kube-proxy")
-        return [*parts, ("proxy", ServiceProxy(proxy_client, port).run), ("dns", lambda: dns.serve(proxy_client))]
+        return [
+            *parts,
+            ("proxy", ServiceProxy(proxy_client, port, self.options.reserved).run),
+            ("dns", lambda: dns.serve(proxy_client)),
+        ]
 
     async def _supervise(self, name: str, start: Any) -> None:
         """Run a part; one that fails is started again, and takes nothing else with it."""

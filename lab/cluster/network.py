@@ -9,6 +9,8 @@ import contextlib
 import logging
 import random
 import shutil
+import socket
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -56,12 +58,18 @@ class _Open:
 
 
 class ServiceProxy:
-    """Keeps a listener for each port of each Service that has ready endpoints; without any, connections are refused."""
+    """Keeps a listener for each port of each Service that has ready endpoints; without any, connections are refused.
 
-    def __init__(self, client: Client, api_port: int) -> None:
+    A node port with a reserved socket (one of another network namespace, for example) is served there, too. Such a socket listens from its
+    first use to the end, so that nobody else ever can in its place: without ready endpoints, its connections are reset.
+    """
+
+    def __init__(self, client: Client, api_port: int, reserved: Mapping[int, socket.socket]) -> None:
         self.client, self.api_port = client, api_port
+        self._reserved = dict(reserved)
         self._open: dict[Listener, _Open] = {}
         self._failed: set[Listener] = set()
+        self._outside: list[asyncio.AbstractServer] = []  # kept: what is not referred to may be collected
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -110,6 +118,10 @@ class ServiceProxy:
         for listener in [one for one in self._open if one not in wanted]:
             self._open.pop(listener).close()
         self._failed &= wanted
+        for port in {one.port for one in wanted if one.address == ANYWHERE and one.protocol == "TCP"} & set(
+            self._reserved
+        ):
+            await self._listen_outside(port, self._reserved.pop(port))
         for listener in wanted - set(self._open) - self._failed:
             try:
                 self._open[listener] = await self._listen(listener)
@@ -141,6 +153,18 @@ class ServiceProxy:
                 connections.discard(task)
 
         return _Open(await asyncio.start_server(accept, listener.address, listener.port), connections)
+
+    async def _listen_outside(self, port: int, reserved: socket.socket) -> None:
+        async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            served = next(
+                (one for one in self._open if (one.address, one.port, one.protocol) == (ANYWHERE, port, "TCP")), None
+            )
+            if served is None:
+                writer.transport.abort()
+                return
+            await self._serve(served, reader, writer)
+
+        self._outside.append(await asyncio.start_server(accept, sock=reserved))
 
     def choose(self, key: tuple[str, str, str]) -> tuple[str, int] | None:
         if key[:2] == ("default", "kubernetes"):

@@ -22,6 +22,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from lab.cluster.addresses import API_ADDRESS
 
 ADMIN, ADMIN_GROUP, CONTEXT, CLUSTER = "kubernetes-admin", "system:masters", "kubernetes-admin@kubernetes", "kubernetes"
+STUDENT, STUDENT_GROUP = "student", "course:students"
+AUTHORITY = "kubernetes"
 ISSUER = "https://kubernetes.default.svc.cluster.local"
 DAYS = 3650
 NAMES = (
@@ -96,7 +98,7 @@ def _name(common: str, organization: str = "") -> x509.Name:
 def create() -> Credentials:
     """An authority, and from it the server's and the administrator's certificates."""
     root = _key()
-    authority_name = _name("kubernetes")
+    authority_name = _name(AUTHORITY)
     usage = x509.KeyUsage(True, False, True, False, False, True, False, False, False)
     is_authority = x509.BasicConstraints(ca=True, path_length=None)
     authority = _issue(authority_name, authority_name, root, root, [(is_authority, True), (usage, True)])
@@ -104,9 +106,14 @@ def create() -> Credentials:
     names = x509.SubjectAlternativeName([*(x509.DNSName(name) for name in NAMES), *addresses])
     serving = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
     server = _issue(_name("kube-apiserver"), authority_name, _key(), root, [(names, False), (serving, False)])
-    asking = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])
-    admin = _issue(_name(ADMIN, ADMIN_GROUP), authority_name, _key(), root, [(asking, False)])
+    admin = _client(ADMIN, ADMIN_GROUP, root)
     return Credentials(authority, server, admin, _pem(_key()), secrets.token_urlsafe(32))
+
+
+def _client(name: str, group: str, authority: ec.EllipticCurvePrivateKey) -> Pair:
+    """A certificate with which a client is that user, of that group."""
+    asking = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])
+    return _issue(_name(name, group), _name(AUTHORITY), _key(), authority, [(asking, False)])
 
 
 def load(folder: Path | None) -> Credentials:
@@ -136,22 +143,33 @@ def write_private(path: Path, text: str) -> None:
     partial.replace(path)
 
 
-def kubeconfig(credentials: Credentials, server: str) -> str:
+def kubeconfig(credentials: Credentials, server: str, context: str = CONTEXT) -> str:
     """The file that ``kubectl`` reads: the authority to trust, and the administrator's certificate and token."""
+    return _kubeconfig(credentials, server, context, ADMIN, {**_shown(credentials.admin), "token": credentials.token})
 
-    def data(pem: bytes) -> str:
-        return base64.b64encode(pem).decode()
 
-    user = {
-        "client-certificate-data": data(credentials.admin.certificate), "client-key-data": data(credentials.admin.key),
-        "token": credentials.token,
-    }  # fmt: skip
-    cluster = {"certificate-authority-data": data(credentials.authority.certificate), "server": server}
+def student_kubeconfig(credentials: Credentials, server: str, context: str = CONTEXT) -> str:
+    """The same for the user ``student``, with a certificate made for it; what that user may do, RBAC says."""
+    authority = cast(ec.EllipticCurvePrivateKey, serialization.load_pem_private_key(credentials.authority.key, None))
+    own = _client(STUDENT, STUDENT_GROUP, authority)
+    return _kubeconfig(credentials, server, context, STUDENT, _shown(own))
+
+
+def _shown(pair: Pair) -> dict[str, str]:
+    return {"client-certificate-data": _data(pair.certificate), "client-key-data": _data(pair.key)}
+
+
+def _data(pem: bytes) -> str:
+    return base64.b64encode(pem).decode()
+
+
+def _kubeconfig(credentials: Credentials, server: str, context: str, user: str, proof: dict[str, str]) -> str:
+    cluster = {"certificate-authority-data": _data(credentials.authority.certificate), "server": server}
     return yaml.safe_dump({
-        "apiVersion": "v1", "kind": "Config", "preferences": {}, "current-context": CONTEXT,
+        "apiVersion": "v1", "kind": "Config", "preferences": {}, "current-context": context,
         "clusters": [{"name": CLUSTER, "cluster": cluster}],
-        "contexts": [{"name": CONTEXT, "context": {"cluster": CLUSTER, "user": ADMIN}}],
-        "users": [{"name": ADMIN, "user": user}],
+        "contexts": [{"name": context, "context": {"cluster": CLUSTER, "user": user}}],
+        "users": [{"name": user, "user": proof}],
     })  # fmt: skip
 
 

@@ -35,6 +35,7 @@ ENDPOINT = names(
     "IPAMConfig Links Aliases MacAddress NetworkID EndpointID Gateway IPAddress IPPrefixLen IPv6Gateway GlobalIPv6Address GlobalIPv6PrefixLen DNSNames"
 )
 MOUNT = names("Type Source Target ReadOnly Consistency BindOptions VolumeOptions TmpfsOptions")
+IN_MEMORY = {"Name": "local", "Options": {"type": "tmpfs", "device": "tmpfs"}}  # a Pod's emptyDir of medium Memory
 BIND_MODES = names("ro rw z Z nocopy cached consistent delegated private rprivate")
 
 
@@ -87,7 +88,10 @@ def _require_mount(mount: Mapping[str, Any]) -> None:
     elif "/" in str(mount.get("Source") or ""):
         raise malformed("a volume has a name, not a path")
     allow_only(_object(mount, "BindOptions"), names("NonRecursive CreateMountpoint"), "BindOptions")
-    allow_only(_object(mount, "VolumeOptions"), names("NoCopy Labels Subpath"), "VolumeOptions")
+    options = _object(mount, "VolumeOptions")
+    if options.get("DriverConfig") == IN_MEMORY:
+        del options["DriverConfig"]
+    allow_only(options, names("NoCopy Labels Subpath"), "VolumeOptions")
     allow_only(_object(mount, "TmpfsOptions"), names("SizeBytes Mode"), "TmpfsOptions")
 
 

@@ -36,6 +36,9 @@ BRIDGE_OPTIONS = frozenset(
 )
 
 
+CLUSTER_LABELS, CLUSTER_NAMES = "io.kubernetes.", "k8s_"  # the kubelet's, by which it knows what it made
+
+
 @dataclass(frozen=True)
 class Route:
     """One kind of request. ``hijacks``: the connection becomes a stream of bytes both ways."""
@@ -156,11 +159,13 @@ def find(method: str, path: str) -> Route:
     raise RefusedError(f"{method} {path[:100]} is not available in grading.")
 
 
-def judge(method: str, target: str) -> tuple[Route, str]:
-    """The route, and the target as it goes to the engine. RefusedError otherwise."""
+def judge(method: str, target: str, *, cluster: bool = False) -> tuple[Route, str]:
+    """The route, and the target as it goes to the engine. RefusedError otherwise. ``cluster``: the kubelet asks, for a Pod."""
     path, query = parse_target(target)
     route = find(method, path)
     _require_plain(query)
+    if not cluster:
+        _require_own_name(query)
     if route.judge_query:
         for name in {name for name, _ in query}:
             values = [value for other, value in query if other == name]
@@ -175,10 +180,24 @@ def _require_plain(query: Query) -> None:
         raise malformed("a query names each parameter in one way")
 
 
-def judged_body(route: Route, body: bytes) -> bytes:
-    """The JSON as it goes to the engine. RefusedError where it asks for too much."""
+def _require_own_name(query: Query) -> None:
+    if any(name == "name" and value.lstrip("/").startswith(CLUSTER_NAMES) for name, value in query):
+        raise RefusedError(f"Names that begin with {CLUSTER_NAMES} are the cluster's: make a Pod with kubectl instead.")
+
+
+def _require_own_labels(fields: Mapping[str, Any]) -> None:
+    if any(str(name).startswith(CLUSTER_LABELS) for name in fields.get("Labels") or ()):
+        raise RefusedError(
+            f"Labels that begin with {CLUSTER_LABELS} are the cluster's: make a Pod with kubectl instead."
+        )
+
+
+def judged_body(route: Route, body: bytes, *, cluster: bool = False) -> bytes:
+    """The JSON as it goes to the engine. RefusedError where it asks for too much. ``cluster`` as for ``judge``."""
     if route.judge_body is None:
         return b""
     fields = parse_json(body)
     route.judge_body(fields)
+    if not cluster:
+        _require_own_labels(fields)
     return json.dumps(fields).encode()

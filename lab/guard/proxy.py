@@ -1,7 +1,8 @@
 """The guard of a grading sandbox: a proxy between the student's Docker socket and the engine.
 
-    python -I -m lab.guard.proxy --listen SOCKET --engine SOCKET
+    python -I -m lab.guard.proxy --listen SOCKET --engine SOCKET [--cluster SOCKET]
 
+The kubelet of a sandbox's cluster asks through it as well, at a socket of its own: what a Pod may ask for is what a container may.
 Each connection carries one request. Its head is parsed by h11 and written anew, JSON is judged as a whole before the engine hears of it, contexts
 and archives stream through. The answer goes back untouched. A thread for each direction: dozens of connections at most, and little to import.
 """
@@ -72,8 +73,8 @@ class Client:
             self.socket.sendall(self.parser.send(event) or b"")
 
 
-def serve(listen: Path, engine: Path) -> None:
-    """Accept connections for ever."""
+def serve(listen: Path, engine: Path, *, cluster: bool = False) -> None:
+    """Accept connections for ever. ``cluster``: whoever connects is the kubelet, which names and labels what it makes as its own."""
     listen.unlink(missing_ok=True)
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(str(listen))
@@ -82,15 +83,15 @@ def serve(listen: Path, engine: Path) -> None:
     while True:
         free.acquire()
         connected, _ = listener.accept()
-        threading.Thread(target=_handle, args=(connected, engine, free), daemon=True).start()
+        threading.Thread(target=_handle, args=(connected, engine, free, cluster), daemon=True).start()
 
 
-def _handle(connected: socket.socket, engine: Path, free: threading.BoundedSemaphore) -> None:
+def _handle(connected: socket.socket, engine: Path, free: threading.BoundedSemaphore, cluster: bool) -> None:
     client = Client(connected)
     try:
         with connected, contextlib.suppress(OSError, EOFError):
             try:
-                _carry(client, engine)
+                _carry(client, engine, cluster=cluster)
             except RefusedError as error:
                 client.refuse(error)
             except h11.RemoteProtocolError as error:
@@ -101,10 +102,12 @@ def _handle(connected: socket.socket, engine: Path, free: threading.BoundedSemap
         free.release()
 
 
-def _carry(client: Client, engine: Path) -> None:
+def _carry(client: Client, engine: Path, *, cluster: bool) -> None:
     request = client.request()
-    route, target = judge(request.method.decode(), request.target.decode("latin-1"))
-    content = None if route.body == "stream" else judged_body(route, b"".join(_limited(client.body())))
+    route, target = judge(request.method.decode(), request.target.decode("latin-1"), cluster=cluster)
+    content = None
+    if route.body != "stream":
+        content = judged_body(route, b"".join(_limited(client.body())), cluster=cluster)
     with socket.socket(socket.AF_UNIX) as there:
         there.connect(str(engine))
         answering = threading.Thread(target=_answer, args=(there, client.socket), daemon=True)
@@ -181,8 +184,12 @@ def main() -> None:
     )
     parser.add_argument("--listen", type=Path, required=True)
     parser.add_argument("--engine", type=Path, required=True)
+    parser.add_argument("--cluster", type=Path)
     chosen = parser.parse_args()
     os.umask(0o111)  # whoever reaches the folder of the socket may speak to the guard
+    if chosen.cluster:
+        waiting = {"cluster": True}
+        threading.Thread(target=serve, args=(chosen.cluster, chosen.engine), kwargs=waiting, daemon=True).start()
     serve(chosen.listen, chosen.engine)
 
 

@@ -10,12 +10,18 @@ from typing import Any
 
 import pytest
 
-from grader.bench import classes, otter, pages
+from grader.bench import classes, cluster, otter, pages
 from lab.course import NAME, ROOT
 from lab.host import ensure_engine
 
 ASSIGNMENT = "01-containers"
 GRADERS = {"bin/lab grade", "nbgrader autograde", "otter run"}
+
+
+CLUSTER = {
+    "ready_seconds": [0.6, 0.5, 0.9], "memory_mib": 65.4, "memory_20_pods_mib": 74.0, "apply_1_seconds": [0.5, 0.4, 0.45],
+    "apply_10_seconds": [2.0], "list_1000_seconds": [0.05], "get_pods_per_second": 420.4,
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -27,7 +33,9 @@ def figures() -> dict[str, Any]:
         "workers": 2, "submissions_per_minute": {"bin/lab grade": 12.0, "nbgrader autograde": 5.0, "otter run": 6.0},
         "speedup_vs_nbgrader": 2.4, "speedup_vs_otter": 2.0, "by_workers": grown, "by_class_size": [grown[-1], {**grown[-1], "students": 300}],
         "machine": {"processors": 2, "engine": "20.10.24", "kernel": "6.1", "python": "3.11", "load_before": 0.1, "load_after": 2.0},
-        "rounds": [], "sandbox": {"cold_seconds": [0.7, 0.8], "wait_seconds": [0.01, 0.7], "sizes": []},
+        "rounds": [],
+        "sandbox": {"cold_seconds": [0.7, 0.8], "wait_seconds": [0.01, 0.7], "sizes": [], "cluster_cold_seconds": [1.4, 1.5], "cluster_sizes": []},
+        "sandbox_with_cluster_ready_p50_seconds": 1.45, "sandbox_with_cluster_memory_mib": 180.4, **cluster.figures(CLUSTER),
     }  # fmt: skip
 
 
@@ -38,6 +46,8 @@ def test_page_gets_the_table_and_keeps_its_text(figures: dict[str, Any], tmp_pat
         pages.write(figures, tmp_path)
     text = page.read_text()
     assert text.count("| beside nbgrader autograde | 2.40 times |") == 1
+    assert "| cluster: process start to ready | 0.60 s |" in text
+    assert "| cluster: `kubectl apply` of 1 replica, of 10, until ready | 0.45 s, 2.00 s |" in text
     assert "| seconds per submission, 300 students, 2 workers | 9.0 |" in text
     assert text.startswith("# How fast")
     assert "## The document of `--json`" in text
@@ -77,7 +87,12 @@ def test_quick_run_measures_everything_and_leaves_nothing() -> None:
     rates = figures["submissions_per_minute"]
     assert figures["speedup_vs_nbgrader"] == pytest.approx(rates["bin/lab grade"] / rates["nbgrader autograde"])
     assert 0 < figures["sandbox_ready_p50_seconds"] <= figures["sandbox_ready_p95_seconds"]
-    assert 20 < figures["sandbox_memory_mib"] < 500
+    assert 20 < figures["sandbox_memory_mib"] < figures["sandbox_with_cluster_memory_mib"] < 500
+    assert 0 < figures["cluster_ready_seconds"] < 30
+    assert 20 < figures["cluster_memory_mib"] <= figures["cluster_memory_20_pods_mib"] + 20
+    assert 0 < figures["apply_1_seconds"] < figures["apply_10_seconds"]
+    assert figures["list_1000_seconds"] > 0
+    assert figures["get_pods_per_second"] > 1
     client = ensure_engine()
     assert [one.name for one in client.containers.list(all=True) if one.name.startswith(f"{NAME}-bench")] == []
     assert [one.name for one in client.volumes.list() if one.name.startswith(f"{NAME}-bench")] == []

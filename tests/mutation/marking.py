@@ -22,7 +22,7 @@ from grader.release import RELEASE, SOURCE
 from grader.repair import ReleasedCell, read, restore
 from grader.results import Check
 from grader.sandbox import Place, Sandbox, SandboxError
-from grader.source import source_text
+from grader.source import source_text, wants_cluster
 from lab.course import ROOT
 
 from ..exercises import LIMITS, Exercise, Wrong, cell_id, first_lost, pattern, sanitized, submissions, together
@@ -86,6 +86,7 @@ class Marking:
         self._place = place
         ensure_assignment(Course(folder), exercise.name)
         (self._cells,) = released_cells(Course(folder), exercise.name).values()
+        self._cluster = wants_cluster(ROOT / SOURCE / exercise.name / f"{exercise.name}.ipynb")
         found = take(folder_members(ROOT / SOURCE / exercise.name)).files
         self._files = {path: content for path, content in found.items() if not path.endswith(".ipynb")}
 
@@ -98,7 +99,7 @@ class Marking:
         restored, _ = restore(read(json.dumps(notebook).encode()), cells)
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                with Sandbox(self._client, self._place, LIMITS) as sandbox:
+                with Sandbox(self._client, self._place, LIMITS, cluster=self._cluster) as sandbox:
                     sandbox.bring(self._files)
                     return Execution(sandbox, cells).run(restored).checks
             except SandboxError as error:

@@ -88,7 +88,11 @@ class Engine:
         self._session = aiohttp.ClientSession(
             connector=connector, timeout=aiohttp.ClientTimeout(total=None, sock_connect=10)
         )
-        version = await self.json("GET", "/version")
+        try:
+            version = await self.json("GET", "/version")
+        except BaseException:
+            await self._session.close()
+            raise
         newest = tuple(int(part) for part in str(version["ApiVersion"]).split("."))
         self._prefix = "/v{}.{}".format(*min(newest, NEWEST_API))
         return self

@@ -1,5 +1,8 @@
 """Containers of a Pod on the engine: the sandbox that holds its network and volumes, and the containers in it."""
 
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +21,7 @@ CONTAINER_LABEL, ATTEMPT_LABEL, HASH_LABEL = (
     "io.kubernetes.container.restartCount",
     "io.kubernetes.container.hash",
 )
+NETWORK_IDLE_SECONDS = 2.0  # how long the network of Pods outlives the last of them
 SANDBOX = "POD"  # the name under which the sandbox goes among a Pod's containers
 DOMAIN = "cluster.local"
 HOSTS = (
@@ -42,6 +46,10 @@ class Runtime:
 
     def __init__(self, engine: Engine, cluster: str, dns: str, pause_image: str) -> None:
         self.engine, self.cluster, self.dns, self.pause_image = engine, cluster, dns, pause_image
+        self._network = asyncio.Lock()
+        self._has_network = False
+        self._starting = 0  # sandboxes that count on the network and are no containers yet
+        self._tidying: asyncio.Task[None] | None = None
 
     def labels(self, pod: Obj, container: str, attempt: int = 0) -> dict[str, str]:
         return {
@@ -49,8 +57,20 @@ class Runtime:
             "io.kubernetes.pod.namespace": namespace_of(pod), CONTAINER_LABEL: container, ATTEMPT_LABEL: str(attempt),
         }  # fmt: skip
 
-    async def ensure_network(self) -> None:
-        """The bridge that Pods are on; made once, and shared by clusters on this engine."""
+    @contextlib.asynccontextmanager
+    async def _with_network(self) -> AsyncIterator[None]:
+        """The bridge that Pods are on is there, and stays while something is made on it. Clusters on one engine share it."""
+        self._starting += 1
+        try:
+            async with self._network:
+                if not self._has_network:
+                    await self._make_network()
+                    self._has_network = True
+            yield
+        finally:
+            self._starting -= 1
+
+    async def _make_network(self) -> None:
         try:
             await self.engine.json("GET", f"/networks/{NETWORK}")
         except EngineError as error:
@@ -64,9 +84,19 @@ class Runtime:
             }
             await self.engine.json("POST", "/networks/create", config)
 
+    async def _tidy_network(self) -> None:
+        """Without Pods, nothing of a cluster is on the engine: whoever does not use Kubernetes does not meet it there."""
+        await asyncio.sleep(NETWORK_IDLE_SECONDS)
+        with contextlib.suppress(EngineError):  # another cluster's Pods are on it, or the engine is gone
+            async with self._network:
+                if self._starting or await self.engine.containers(f"{CLUSTER_LABEL}={self.cluster}"):
+                    return
+                self._has_network = False
+                await self.engine.json("DELETE", f"/networks/{NETWORK}")
+
     async def repair(self) -> None:
         """Bring back what a sandbox needs and somebody may have removed: the network and the sandbox's image."""
-        await self.ensure_network()
+        self._has_network = False
         if await self.engine.image(self.pause_image) is None:
             wanted = reference(self.pause_image)
             await self.engine.pull(wanted.repository, wanted.tag)
@@ -101,7 +131,8 @@ class Runtime:
             config["Cmd"] = ["trap 'exit 0' TERM INT; while :; do sleep 86400 & wait $!; done"]
         else:
             config |= {"Hostname": hostname, "Env": self._files(pod, hostname)}
-        identity = await self._create(pod, SANDBOX, attempt, config)
+        async with contextlib.nullcontext() if host_network else self._with_network():
+            identity = await self._create(pod, SANDBOX, attempt, config)
         await self.engine.start(identity)
         content = archive(volumes)
         if content:
@@ -222,6 +253,9 @@ class Runtime:
             await self.engine.remove(container["Id"])
         for volume in await self.engine.volumes(f"{UID_LABEL}={uid}"):
             await self.engine.remove_volume(volume["Name"])
+        if self._tidying is not None:
+            self._tidying.cancel()
+        self._tidying = asyncio.ensure_future(self._tidy_network())
 
     async def remove_everything(self) -> None:
         """Remove all that this cluster has on the engine."""
@@ -230,10 +264,10 @@ class Runtime:
             await self.engine.remove(container["Id"])
         for volume in await self.engine.volumes(label):
             await self.engine.remove_volume(volume["Name"])
-        try:
+        if self._tidying is not None:
+            self._tidying.cancel()
+        with contextlib.suppress(EngineError):  # another cluster's Pods are on it
             await self.engine.json("DELETE", f"/networks/{NETWORK}")
-        except EngineError:
-            return  # another cluster's Pods are on it
 
 
 def container_hash(container: Obj) -> str:

@@ -1,0 +1,65 @@
+"""A lab of its own for a measurement: made for it, and removed afterwards."""
+
+import time
+from typing import Self
+
+import docker
+from docker.models.containers import Container
+
+from grader.sandbox import Place
+from lab import engine
+from lab.course import LABEL, NAME
+from lab.errors import LabError
+
+START_SECONDS = 180
+
+
+class BenchLab:
+    """A context manager: an engine with the course images, JupyterLab, and nothing else that runs."""
+
+    def __init__(self, client: docker.DockerClient, place: Place) -> None:
+        self._client = client
+        self._place = place
+        self._name = f"{NAME}-bench"
+        self.container: Container
+
+    def __enter__(self) -> Self:
+        self._remove()
+        volumes = {
+            f"{self._name}-engine": {"bind": engine.OUR_VOLUME, "mode": "rw"},
+            str(self._place.registry): {"bind": "/template", "mode": "ro"},
+        }
+        environment = {"LAB_UID": "1000", "LAB_GID": "1000", "LAB_FOLDER": "/srv", "JUPYTER_TOKEN": self._name}
+        self._client.volumes.create(f"{self._name}-engine", labels={LABEL: self._name})
+        self.container = engine.start(
+            self._client, self._place.image, self._name, ["/usr/local/lib/lab/start", "lab"],
+            volumes=volumes, environment=environment, hub=False,
+        )  # fmt: skip
+        self._wait()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._remove()
+
+    def run(self, *command: str, folder: str = "/") -> str:
+        """What a command in it prints; LabError when it fails."""
+        done = engine.run(self.container, list(command), workdir=folder)
+        if done.exit_code:
+            raise LabError(
+                f"`{' '.join(command)}` failed:\n{done.text[-2000:]}", "bin/lab doctor; then bin/lab bench again"
+            )
+        return done.text
+
+    def _wait(self) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while not self.container.logs(tail=1).decode().strip().endswith(" ready"):
+            self.container.reload()
+            if self.container.status != "running" or time.monotonic() > deadline:
+                raise LabError(f"A lab did not start:\n{self.container.logs(tail=6).decode()}", "bin/lab doctor")
+            time.sleep(0.2)
+
+    def _remove(self) -> None:
+        if found := engine.find(self._client, self._name):
+            found.remove(force=True, v=True)
+        for volume in self._client.volumes.list(filters={"label": f"{LABEL}={self._name}"}):
+            volume.remove(force=True)
