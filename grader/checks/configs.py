@@ -14,7 +14,7 @@ from grader.checks.verdict import CheckFailed, listed
 
 
 def configmap(name: str) -> ConfigMap:
-    """A ConfigMap by its name; asks the cluster nothing yet.
+    """A ConfigMap by its name; asks the cluster nothing yet. Checks of its existence and labels are those of `pod`.
 
     >>> configmap("web")
     configmap('web')
@@ -23,7 +23,7 @@ def configmap(name: str) -> ConfigMap:
 
 
 def secret(name: str) -> Secret:
-    """A Secret by its name; asks the cluster nothing yet.
+    """A Secret by its name; asks the cluster nothing yet. All its checks are those of `configmap`.
 
     >>> secret("web")
     secret('web')

@@ -17,7 +17,7 @@ REQUESTS_BETWEEN_LOOKS = 4
 
 
 def deployment(name: str) -> Deployment:
-    """A Deployment by its name; asks the cluster nothing yet.
+    """A Deployment by its name; asks the cluster nothing yet. Checks of its existence and labels are those of `pod`.
 
     >>> deployment("web")
     deployment('web')

@@ -41,7 +41,7 @@ def _trouble_of(status: Json, pod: str, describe: str, logs: str) -> tuple[str, 
     waiting = state.get("waiting") or {}
     reason = str(waiting.get("reason") or "")
     if reason in UNPULLED:
-        return f"The image {quoted(status['image'])} of the {container} cannot be had ({reason}).", describe
+        return f"The image {quoted(status['image'])} of the {container} cannot be had.", describe
     ended = state.get("terminated") or ((status.get("lastState") or {}).get("terminated") if not _runs(state) else None)
     if ended and not (ended["exitCode"] == 0 and status.get("ready")):
         return f"The {container} ended with exit code {ended['exitCode']}.", logs

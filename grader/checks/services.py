@@ -27,7 +27,7 @@ class Reply:
 
 
 def service(name: str) -> Service:
-    """A Service by its name; asks the cluster nothing yet.
+    """A Service by its name; asks the cluster nothing yet. Checks of its existence and labels are those of `pod`.
 
     >>> service("web")
     service('web')
