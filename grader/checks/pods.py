@@ -110,7 +110,7 @@ class Pod(ClusterObject):
     def exec(self, *argv: str, within_seconds: float = 10) -> ExecResult:
         """Runs a program in its first container, as `kubectl exec` does: no shell, no standard input. Returns what it did, both streams as one."""
         done = cluster.kubectl(
-            "exec", "--namespace", self._namespace, self.name, "--", *argv, within_seconds=within_seconds, merged=True
+            "exec", "--quiet", "--namespace", self._namespace, self.name, "--", *argv, within_seconds=within_seconds, merged=True
         )
         if done.exit_code is None:
             line = shlex.join(argv)
