@@ -116,7 +116,7 @@ def _cell_problems(cell: Cell) -> Iterator[str]:
 
 def _metadata_problems(cell: Cell) -> Iterator[str]:
     import nbformat
-    from jsonschema import ValidationError  # type: ignore[import-untyped]
+    from jsonschema import ValidationError
     from nbgrader.nbgraderformat import MetadataValidator, SchemaTooNewError, SchemaTooOldError  # type: ignore[import-untyped]
 
     meta = cell["metadata"]["nbgrader"]

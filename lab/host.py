@@ -62,7 +62,8 @@ def _go_on_as_root() -> None:
     if not _permission_denied() or os.environ.get("DOCKER_HOST") or not shutil.which("sudo"):
         return
     say("Docker's socket is not open to you (you are not in the group docker): going on as root, through sudo ...")
-    os.execvp("sudo", ["sudo", "--", sys.executable, "-m", "lab", *sys.argv[1:]])
+    kept = ["--preserve-env=KUBECONFIG"] if "KUBECONFIG" in os.environ else []
+    os.execvp("sudo", ["sudo", *kept, "--", sys.executable, "-m", "lab", *sys.argv[1:]])
 
 
 def machine_socket() -> str:

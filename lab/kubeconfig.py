@@ -2,6 +2,7 @@
 
 import base64
 import os
+import pwd
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,7 +11,6 @@ from urllib.parse import urlsplit
 
 from lab.errors import LabError
 
-DEFAULT = Path.home() / ".kube" / "config"
 CONTEXT = "lab"  # the context's name in every kubeconfig of the course
 LOOPBACK = "127.0.0.1"
 EMBEDDED = {  # a field that names a file: the field that holds its content
@@ -54,14 +54,21 @@ class Kubeconfig:
         }  # fmt: skip
 
 
+def default() -> Path:
+    """Where kubectl looks without KUBECONFIG; for root through sudo, in the home of who called it."""
+    caller = os.environ.get("SUDO_UID")
+    home = Path(pwd.getpwuid(int(caller)).pw_dir) if caller else Path.home()
+    return home / ".kube" / "config"
+
+
 def current(environment: Mapping[str, str] = os.environ) -> Kubeconfig:
     """The current context of the files that KUBECONFIG names, else of ``~/.kube/config``. LabError where there is none to take."""
     named = [Path(part) for part in environment.get("KUBECONFIG", "").split(os.pathsep) if part]
-    files = [path for path in named or [DEFAULT] if path.is_file()]
+    files = [path for path in named or [default()] if path.is_file()]
     entries = [(path, _read(path)) for path in files]
     context = next((str(one["current-context"]) for _, one in entries if one.get("current-context")), "")
     if not context:
-        where = ", ".join(map(str, named or [DEFAULT]))
+        where = ", ".join(map(str, named or [default()]))
         raise LabError(f"No current context of kubectl was found in {where}.", "kubectl config use-context NAME; or bin/lab up, with the lab's own cluster")  # fmt: skip
     _, chosen = _entry(entries, "context", context)
     cluster = _embedded(*_entry(entries, "cluster", str(chosen.get("cluster"))))
@@ -92,10 +99,20 @@ def _entry(entries: list[tuple[Path, Entry]], kind: str, name: str) -> tuple[Pat
 def _embedded(folder: Path, entry: Entry) -> Entry:
     for field, data in EMBEDDED.items():
         if field in entry:
-            entry[data] = base64.b64encode((folder / entry.pop(field)).read_bytes()).decode()
+            entry[data] = base64.b64encode(_content(folder / entry.pop(field))).decode()
     if "tokenFile" in entry:
-        entry["token"] = (folder / entry.pop("tokenFile")).read_text().strip()
+        entry["token"] = _content(folder / entry.pop("tokenFile")).decode().strip()
     return entry
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise LabError(
+            f"The kubeconfig names {path}, which cannot be read ({error.strerror}).",
+            "kubectl get namespaces, to see what kubectl says",
+        ) from error
 
 
 def _require_portable(context: str, cluster: Entry, user: Entry) -> None:

@@ -40,7 +40,7 @@ class Setting:
 
     choice: str
     environment: Mapping[str, str]
-    volumes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    volumes: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

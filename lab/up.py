@@ -195,7 +195,7 @@ def _start_on_host(
     port: int,
     environment: dict[str, str],
     labels: dict[str, str],
-    volumes: Mapping[str, Mapping[str, str]],
+    volumes: dict[str, dict[str, str]],
 ) -> Container:
     """An ordinary container in the machine's network, with the workspace at its own path, so that ``-v "$PWD":/x`` and localhost work."""
     if lab.kind == "instructor":

@@ -16,6 +16,7 @@ from lab.course import ROOT
 from lab.host import ensure_engine
 
 NEED_MACHINE = ("machine", "grading", "browser", "lesson")
+CLUSTER = ROOT / "tests" / "lab" / "cluster"
 INSIDE = Path("/opt/lab/venv").is_dir()  # these tests are running in a lab, where `docker` is the lab's engine
 
 
@@ -31,13 +32,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Tests of an engine run inside the lab (tests/test_inside.py sends them there), all others outside.
 
+    With COURSE_KUBECONFIG, those of a cluster run here, against that one.
     A mutation run takes long and tells about the tests, not about the product: it runs when it is asked for by name.
     """
-    here = [item for item in items if bool(item.get_closest_marker("engine")) == INSIDE]
+    here = [item for item in items if _here(item)]
     if not any("mutation" in argument for argument in config.args):
         here = [item for item in here if not item.get_closest_marker("mutation")]
     config.hook.pytest_deselected(items=[item for item in items if item not in here])
     items[:] = here
+
+
+def _here(item: pytest.Item) -> bool:
+    if (
+        "COURSE_KUBECONFIG" in os.environ and CLUSTER in item.path.parents
+    ):  # any cluster will do, but none is to be broken
+        return not item.get_closest_marker("pocket")
+    return bool(item.get_closest_marker("engine")) == INSIDE
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

@@ -1,6 +1,7 @@
 """``python -m lab.cluster --kubeconfig FILE``: a cluster in the foreground, until SIGTERM or SIGINT."""
 
 import asyncio
+import contextlib
 import logging
 import resource
 import signal
@@ -26,13 +27,13 @@ def reserved_sockets(first: int, last: int) -> dict[int, socket.socket]:
     return {one.getsockname()[1]: one for one in given}
 
 
-async def wait_for_engine(seconds: float) -> None:
-    """Until an engine answers that is just being started. EngineError when it does not in time."""
+async def enter(stack: contextlib.AsyncExitStack, engine: Engine, seconds: float) -> None:
+    """Connect with an engine that may be starting as well. EngineError when it does not answer in time."""
     deadline = time.monotonic() + seconds
     while True:
         try:
-            async with Engine():
-                return
+            await stack.enter_async_context(engine)
+            return
         except EngineError:
             if time.monotonic() > deadline:
                 raise
@@ -44,8 +45,11 @@ async def serve(options: Options, engine_seconds: float) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await wait_for_engine(engine_seconds)
-    async with Engine() as engine, Cluster(options, engine).serving() as port:
+    engine = Engine()
+    cluster = Cluster(options, engine)
+    async with contextlib.AsyncExitStack() as stack:
+        await enter(stack, engine, engine_seconds)
+        port = await stack.enter_async_context(cluster.serving())
         click.echo(f"The cluster is ready at https://127.0.0.1:{port}; KUBECONFIG={options.kubeconfig}")
         sys.stdout.flush()
         await stop.wait()

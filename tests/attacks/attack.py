@@ -20,13 +20,45 @@ ANSWERS = {
     "file": 'open("Dockerfile", "w").write("FROM busybox\\n")',
 }
 EVERYTHING = tuple(ANSWERS)
-EARNED = {
-    "total-test": ("total", 3.0),
-    "web-test": ("web", 3.0),
-    "web-page-test": ("web", 2.0),
-    "file-test": ("file", 2.0),
-}
+PODS = "pods"
+SERVE = """import subprocess
+serve = "mkdir /www; echo Welcome > /www/index.html; exec httpd -f -h /www"
+for words in (
+    ["create", "deployment", "web", "--image=busybox", "--replicas=2", "--port=80", "--", "sh", "-c", serve],
+    ["create", "service", "nodeport", "web", "--tcp=80", "--node-port=30080"],
+    ["rollout", "status", "deployment/web", "--timeout=50s"],
+):
+    subprocess.run(["kubectl", *words], check=True)"""
 ATTEMPTED, SUCCEEDED = "attempted", "SUCCEEDED"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """An assignment that is attacked: honest answers by question; for each test its question and its points. ``by_hand``: points that a person gives."""
+
+    answers: Mapping[str, str]
+    earned: Mapping[str, tuple[str, float]]
+    by_hand: float = 0.0
+
+    @property
+    def max_points(self) -> float:
+        return sum(points for _, points in self.earned.values()) + self.by_hand
+
+
+TRIALS = {
+    TRIAL: Trial(
+        ANSWERS,
+        {"total-test": ("total", 3.0), "web-test": ("web", 3.0), "web-page-test": ("web", 2.0), "file-test": ("file", 2.0)},
+        by_hand=2.0,
+    ),
+    PODS: Trial(
+        {"web": SERVE},
+        {
+            "ready-test": ("web", 2.0), "endpoints-test": ("web", 2.0), "port-test": ("web", 2.0), "replaced-test": ("web", 2.0),
+            "node-test": ("", 1.0),
+        },
+    ),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -50,6 +82,7 @@ class Attack:
     says: Mapping[str, str] = field(default_factory=dict)
     stock: bool = False
     named: str = ""
+    trial: str = TRIAL
 
     @property
     def student(self) -> str:
@@ -60,8 +93,8 @@ class Attack:
     def earned(self) -> dict[str, float]:
         """The points of an honest hand-in with the same answers, by test."""
         return {
-            test: points if question in self.answers or test in self.earns else 0.0
-            for test, (question, points) in EARNED.items()
+            test: points if not question or question in self.answers or test in self.earns else 0.0
+            for test, (question, points) in TRIALS[self.trial].earned.items()
         }
 
     @property
@@ -72,7 +105,7 @@ class Attack:
     def hand_in(self, released: Notebook) -> Notebook:
         """The release, answered and forged; ``released`` is changed."""
         for question in self.answers:
-            cell(released, question)["source"] = ANSWERS[question]
+            cell(released, question)["source"] = TRIALS[self.trial].answers[question]
         if self.code:
             answer = cell(released, self.at)["source"] if self.at in self.answers else ""
             end = f"\nprint({ATTEMPTED!r})\n" if self.attempts else "\n"

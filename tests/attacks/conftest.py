@@ -24,12 +24,13 @@ from grader.sandbox import OWNER_LABEL, Limits, owner, sweep
 from lab.host import ensure_engine
 
 from . import table
-from .attack import EVERYTHING, TRIAL, Attack
+from .attack import EVERYTHING, PODS, TRIALS, Attack
 from .suite import ATTACKS, GROUPS
 
 FIXTURE = Path(__file__).parent / "fixtures" / "solutions"
 LIMITS = Limits(cell_seconds=15, submission_seconds=60, check_seconds=20, engine_disk=384, work_disk=16)
 HONEST = [Attack(f"{place} honest", "", answers=EVERYTHING) for place in ("aa", "kk", "zz")]
+HONEST_WITH_PODS = [Attack(f"{place} honest with pods", "", answers=("web",), trial=PODS) for place in ("aa", "zz")]
 WRONG = Attack("kk wrong", "", 'open("Dockerfile", "w").write("FROM alpine")\ntotal = 1')
 SECRET = "canary-of-another-student"
 gained: dict[str, float] = {}  # for the table, by name of attack
@@ -61,10 +62,12 @@ class Class:
     after: dict[str, str]
     left: list[str]
     visits: int
+    trials: dict[str, str]  # of each student
 
     def autograded(self, student: str) -> Any:
         """The notebook as it was graded."""
-        path = self.course.folder("autograded", TRIAL, student) / f"{TRIAL}.ipynb"
+        trial = self.trials[student]
+        path = self.course.folder("autograded", trial, student) / f"{trial}.ipynb"
         return nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
 
     def shown(self, student: str) -> str:
@@ -78,7 +81,7 @@ class Class:
 
     def page(self, student: str) -> str:
         """The feedback page."""
-        return next((self.course.folder("feedback", TRIAL, student)).glob("*.html")).read_text()
+        return next((self.course.folder("feedback", self.trials[student], student)).glob("*.html")).read_text()
 
 
 @pytest.fixture(scope="session")
@@ -91,27 +94,33 @@ def graded(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequ
     listener = Listener()
     chosen = " ".join(item.name for item in request.session.items)
     attacks = [attack for attack in ATTACKS if f"[{attack.name}]" in chosen]
-    _hand_in(root, [*HONEST, WRONG, *attacks], listener.port)
+    handed_in = [*HONEST, WRONG, *HONEST_WITH_PODS, *attacks]
+    _hand_in(root, handed_in, listener.port)
     before = _files(around)
-    run = plan(root, TRIAL)
-    results = run.grade(client, sandbox_place(client), LIMITS, 2, lambda result: None)
-    yield Class(
-        Course(root), {one.student: one for one in results}, before, _files(around), _left(client), listener.visits
-    )
+    place = sandbox_place(client)
+    results: dict[str, Result] = {}
+    for trial in TRIALS:
+        students = [one.student for one in handed_in if one.trial == trial]
+        graded = plan(root, trial, students).grade(client, place, LIMITS, 2, lambda result: None)
+        results |= {one.student: one for one in graded}
+    trials = {one.student: one.trial for one in handed_in}
+    yield Class(Course(root), results, before, _files(around), _left(client), listener.visits, trials)
     sweep(client)
 
 
 def _hand_in(root: Path, attacks: list[Attack], port: int) -> None:
     shutil.copytree(FIXTURE, root / "solutions")
-    generate(root, TRIAL, root / "assignments")
-    released = (root / "assignments" / TRIAL / f"{TRIAL}.ipynb").read_text()
+    released = {}
+    for trial in TRIALS:
+        generate(root, trial, root / "assignments")
+        released[trial] = (root / "assignments" / trial / f"{trial}.ipynb").read_text()
     for attack in attacks:
-        folder = root / "submitted" / attack.student / TRIAL
+        folder = root / "submitted" / attack.student / attack.trial
         folder.mkdir(parents=True)
-        notebook = attack.hand_in(json.loads(released))
+        notebook = attack.hand_in(json.loads(released[attack.trial]))
         if attack in HONEST:
             notebook["metadata"]["canary"] = SECRET
-        (folder / f"{TRIAL}.ipynb").write_text(json.dumps(notebook).replace("HOST_PORT", str(port)))
+        (folder / f"{attack.trial}.ipynb").write_text(json.dumps(notebook).replace("HOST_PORT", str(port)))
         if attack.place:
             attack.place(folder)
 

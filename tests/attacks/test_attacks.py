@@ -3,8 +3,8 @@
 import pytest
 from nbgrader.api import Gradebook
 
-from .attack import ATTEMPTED, EARNED, SUCCEEDED, TRIAL, Attack
-from .conftest import HONEST, SECRET, Class, gained
+from .attack import ATTEMPTED, SUCCEEDED, TRIALS, Attack
+from .conftest import HONEST, HONEST_WITH_PODS, SECRET, Class, gained
 from .suite import ATTACKS
 
 pytestmark = [pytest.mark.machine, pytest.mark.grading, pytest.mark.timeout(900)]
@@ -15,14 +15,15 @@ each_attack = pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: atta
 @each_attack
 def test_attack_earns_what_is_honest(attack: Attack, graded: Class) -> None:
     result = graded.results[attack.student]
-    earned = {test: check.points for test, check in zip(EARNED, result.checks, strict=False)}
+    trial = TRIALS[attack.trial]
+    earned = {test: check.points for test, check in zip(trial.earned, result.checks, strict=False)}
     gained[attack.name] = result.points - sum(attack.earned.values())
     assert earned == attack.earned, [check.message for check in result.checks]
     assert result.reason in attack.reason, result.notes
-    assert result.max_points == 12
+    assert result.max_points == trial.max_points
     assert any(attack.note in note for note in ["", *result.notes]), result.notes
     for test, message in attack.says.items():
-        assert message in result.checks[list(EARNED).index(test)].message
+        assert message in result.checks[list(trial.earned).index(test)].message
 
 
 @pytest.mark.parametrize("attack", RUN, ids=lambda attack: attack.name)
@@ -39,6 +40,12 @@ def test_honest_students_among_them_lose_nothing(honest: Attack, graded: Class) 
     assert (result.points, result.reason, result.notes) == (10, None, [])
 
 
+@pytest.mark.parametrize("honest", HONEST_WITH_PODS, ids=lambda honest: honest.name)
+def test_honest_students_with_a_cluster_lose_nothing(honest: Attack, graded: Class) -> None:
+    result = graded.results[honest.student]
+    assert (result.points, result.reason, result.notes) == (TRIALS[honest.trial].max_points, None, [])
+
+
 def test_nothing_outside_has_changed(graded: Class) -> None:
     assert graded.after == graded.before
     assert graded.left == []
@@ -47,9 +54,10 @@ def test_nothing_outside_has_changed(graded: Class) -> None:
 
 def test_gradebook_holds_each_students_own_points_and_nothing_else(graded: Class) -> None:
     with Gradebook(graded.course.db_url) as gradebook:
-        held = {one.student.id: one.score for one in gradebook.assignment_submissions(TRIAL)}
-        assert [assignment.name for assignment in gradebook.assignments] == [TRIAL]
-        assert gradebook.find_assignment(TRIAL).max_score == 12
+        held = {one.student.id: one.score for trial in TRIALS for one in gradebook.assignment_submissions(trial)}
+        assert {found.name: found.max_score for found in gradebook.assignments} == {
+            name: trial.max_points for name, trial in TRIALS.items()
+        }
     assert held == {student: result.points for student, result in graded.results.items() if result.graded}
 
 

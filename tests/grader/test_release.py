@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from grader.release import commands, differences, release
+from grader.source import wants_cluster
 from lab.errors import LabError
 
 FIXTURE = Path(__file__).parent / "fixtures" / "release"
@@ -202,3 +203,24 @@ def test_a_failure_while_swapping_restores_what_was_there(course: Path, monkeypa
     with pytest.raises(OSError, match="disk full"):
         release(course)
     assert snapshot(course / "assignments") == before
+
+
+@pytest.mark.parametrize("course_metadata", [{"cluster": "yes"}, {"clusters": True}, "cluster"])
+def test_a_wish_that_means_nothing_is_named(course: Path, course_metadata: Any) -> None:
+    wish(course, course_metadata)
+    with pytest.raises(LabError, match='has metadata "course" that mean nothing'):
+        release(course)
+
+
+def test_a_cluster_is_there_where_the_source_asks_for_one(course: Path) -> None:
+    source = course / "solutions" / "01-boxes" / "01-boxes.ipynb"
+    assert not wants_cluster(source)
+    wish(course, {"cluster": True})
+    release(course)
+    assert wants_cluster(source)
+
+
+def wish(course: Path, course_metadata: Any) -> None:
+    source = course / "solutions" / "01-boxes" / "01-boxes.ipynb"
+    notebook = json.loads(source.read_text())
+    source.write_text(json.dumps({**notebook, "metadata": {**notebook["metadata"], "course": course_metadata}}))

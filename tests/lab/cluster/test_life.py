@@ -27,7 +27,7 @@ def containers(label: str) -> list[str]:
     return done.stdout.split()
 
 
-def test_killed_container_is_started_again(cleaned) -> None:
+def test_killed_container_is_started_again(pocket, cleaned) -> None:
     cleaned.kubectl("run loop --image=busybox -- sleep 3600")
     cleaned.kubectl("wait --for=condition=Ready pod/loop --timeout=60s")
     identity = cleaned.kubectl("get pod loop -o jsonpath={.status.containerStatuses[0].containerID}").removeprefix(
@@ -38,7 +38,7 @@ def test_killed_container_is_started_again(cleaned) -> None:
     cleaned.kubectl("wait --for=condition=Ready pod/loop --timeout=60s")
 
 
-def test_deleted_pod_leaves_nothing_on_the_engine(cleaned) -> None:
+def test_deleted_pod_leaves_nothing_on_the_engine(pocket, cleaned) -> None:
     manifest = {
         "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "tidy"},
         "spec": {
@@ -65,7 +65,10 @@ def test_service_is_reached_by_name_from_another_pod(cleaned) -> None:
     cleaned.kubectl("rollout status deployment/web --timeout=90s")
     cleaned.kubectl("wait --for=condition=Ready pod/client --timeout=60s")
     assert "<html" in cleaned.kubectl("exec client -- wget -qO- http://web:8080/").lower()
-    assert "<html" in cleaned.kubectl("exec client -- wget -qO- http://web.default.svc.cluster.local:8080/").lower()
+    assert (
+        "<html"
+        in cleaned.kubectl(f"exec client -- wget -qO- http://web.{cleaned.namespace}.svc.cluster.local:8080/").lower()
+    )
 
 
 def test_pod_of_a_service_account_asks_the_api(cleaned) -> None:
@@ -75,9 +78,9 @@ def test_pod_of_a_service_account_asks_the_api(cleaned) -> None:
     token = cleaned.kubectl(f"exec asker -- cat {folder}/token")
     with cleaned.http() as http:
         http.headers["Authorization"] = f"Bearer {token}"
-        assert http.get("/api/v1/namespaces/default/secrets").status_code == 403
+        assert http.get(f"/api/v1/namespaces/{cleaned.namespace}/secrets").status_code == 403
         who = http.post("/apis/authentication.k8s.io/v1/selfsubjectreviews", json={}).json()
-    assert who["status"]["userInfo"]["username"] == "system:serviceaccount:default:default"
+    assert who["status"]["userInfo"]["username"] == f"system:serviceaccount:{cleaned.namespace}:default"
 
 
 def test_state_and_pods_survive_a_restart(tmp_path: Path) -> None:

@@ -12,11 +12,11 @@ CREATE = "/v1.45/containers/create?name=web"
 WORK = "/home/student/work"
 
 
-def ask(method: str, target: str, body: Any = None) -> dict[str, Any]:
+def ask(method: str, target: str, body: Any = None, *, cluster: bool = False) -> dict[str, Any]:
     """The JSON that the engine would get."""
-    route, _ = judge(method, target)
+    route, _ = judge(method, target, cluster=cluster)
     content = body if isinstance(body, bytes) else json.dumps(body or {}).encode()
-    return dict(json.loads(judged_body(route, content) or b"{}"))
+    return dict(json.loads(judged_body(route, content, cluster=cluster) or b"{}"))
 
 
 def host(**config: Any) -> dict[str, Any]:
@@ -34,6 +34,19 @@ ALLOWED: dict[str, dict[str, Any]] = {
     "an anonymous volume": {"Image": "nginx", "Volumes": {"/app/node_modules": {}}},
     "a tmpfs": host(
         Mounts=[{"Type": "tmpfs", "Target": "/t", "TmpfsOptions": {"SizeBytes": 1000}}], Tmpfs={"/u": "size=1m"}
+    ),
+    "an emptyDir in memory": host(
+        Mounts=[
+            {
+                "Type": "volume",
+                "Source": "k8s_x",
+                "Target": "/m",
+                "VolumeOptions": {
+                    "NoCopy": True,
+                    "DriverConfig": {"Name": "local", "Options": {"type": "tmpfs", "device": "tmpfs"}},
+                },
+            }
+        ]
     ),
     "limits": host(
         Memory=1 << 25, NanoCpus=500_000_000, PidsLimit=10, Ulimits=[{"Name": "nofile", "Soft": 10, "Hard": 20}]
@@ -61,6 +74,14 @@ ALLOWED: dict[str, dict[str, Any]] = {
         SecurityOpt=None,
     ),
 }
+
+KUBELETS: list[tuple[str, dict[str, Any]]] = [
+    (f"/containers/create?name=k8s_POD_web_default_{'0' * 36}_0", {"Image": "busybox", "Labels": {"io.kubernetes.pod.uid": "x"}}),
+    ("/containers/x/rename?name=/k8s_POD_web", {}),
+    ("/containers/create?name=web", {"Image": "busybox", "Labels": {"io.kubernetes.container.name": "POD"}}),
+    ("/volumes/create", {"Name": "v", "Labels": {"io.kubernetes.pod.uid": "x"}}),
+    ("/networks/create", {"Name": "n", "Labels": {"io.kubernetes.cluster": "x"}}),
+]  # fmt: skip
 
 REFUSED: dict[str, Any] = {
     "--privileged": host(Privileged=True),
@@ -141,6 +162,19 @@ READ_IN_TWO_WAYS: dict[str, bytes] = {
 @pytest.mark.parametrize("body", ALLOWED.values(), ids=ALLOWED)
 def test_container_is_allowed(body: dict[str, Any]) -> None:
     assert ask("POST", CREATE, body) == body
+
+
+@pytest.mark.parametrize(("target", "body"), KUBELETS)
+def test_only_the_kubelet_makes_the_clusters_containers(target: str, body: dict[str, Any]) -> None:
+    with pytest.raises(RefusedError, match="make a Pod with kubectl instead"):
+        ask("POST", target, body)
+    assert ask("POST", target, body, cluster=True) == body
+
+
+@pytest.mark.parametrize("body", REFUSED.values(), ids=REFUSED)
+def test_a_pod_may_not_ask_for_more_than_a_container(body: Any) -> None:
+    with pytest.raises(RefusedError):
+        ask("POST", CREATE, body, cluster=True)
 
 
 @pytest.mark.parametrize("body", REFUSED.values(), ids=REFUSED)
