@@ -1,4 +1,4 @@
-"""What judges work. Test cells write `from grader import container, image, dockerfile, file, given, credit`."""
+"""What judges work. Test cells write `from grader import container, pod, given, credit`."""
 
 from __future__ import annotations
 
@@ -6,9 +6,37 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from grader.checks import CheckFailed, EnvironmentProblem, container, credit, dockerfile, file, given, image
+    from grader.checks import (
+        CheckFailed,
+        EnvironmentProblem,
+        configmap,
+        container,
+        credit,
+        deployment,
+        dockerfile,
+        file,
+        given,
+        image,
+        pod,
+        secret,
+        service,
+    )
 
-__all__ = ["CheckFailed", "EnvironmentProblem", "container", "credit", "dockerfile", "file", "given", "image"]
+__all__ = [
+    "CheckFailed",
+    "EnvironmentProblem",
+    "configmap",
+    "container",
+    "credit",
+    "deployment",
+    "dockerfile",
+    "file",
+    "given",
+    "image",
+    "pod",
+    "secret",
+    "service",
+]
 
 
 def __getattr__(name: str) -> Any:

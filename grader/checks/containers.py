@@ -8,7 +8,7 @@ from grader.checks import archive
 from grader.checks.commandline import shell_word
 from grader.checks.container_ports import ContainerPorts
 from grader.checks.deadline import Deadline, eventually
-from grader.checks.execution import ExecResult, execute
+from grader.checks.execution import ExecResult, execute, must_have_done
 from grader.checks.verdict import CheckFailed, quoted, said
 
 
@@ -54,24 +54,10 @@ class Container(ContainerPorts):
 
         def look() -> None:
             result = self.exec(*shlex.split(command), within_seconds=max(1.0, deadline.seconds_left))
-            self._must_have_done(command, result, printing, exit_code)
+            typed = f"docker exec {self._word} {command}"
+            must_have_done(self.name, command, typed, result, printing, exit_code)
 
         eventually(look, within_seconds)
-
-    def _must_have_done(self, command: str, result: ExecResult, printing: str | None, exit_code: int) -> None:
-        typed = f"docker exec {self._word} {command}"
-        if result.exit_code != exit_code:
-            raise CheckFailed(
-                f"In `{self.name}`, {quoted(command)} ended with exit code {result.exit_code}{said(result.output)}.",
-                f"exit code {exit_code}.",
-                typed,
-            )
-        if printing is not None and printing not in result.output:
-            raise CheckFailed(
-                f"In `{self.name}`, {quoted(command)} printed {quoted(result.output.strip()) if result.output else 'nothing'}.",
-                f"{quoted(printing)} in what it prints.",
-                typed,
-            )
 
     def must_have_file(self, path: str, *, containing: str | None = None) -> None:
         """It has a regular file at this path, containing this text. Works on stopped containers too."""

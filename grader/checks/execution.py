@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 from docker.errors import APIError
 
 from grader.checks.engine import asking, engine, explanation
-from grader.checks.verdict import CheckFailed, quoted
+from grader.checks.verdict import CheckFailed, quoted, said
 
 MAX_OUTPUT_BYTES = 256 * 1024
 STDERR = 2
@@ -96,3 +96,21 @@ def _cut(connection: Any, cut: threading.Event) -> None:
     cut.set()
     with contextlib.suppress(OSError):
         connection.shutdown(socket.SHUT_RDWR)
+
+
+def must_have_done(
+    name: str, command: str, typed: str, result: ExecResult, printing: str | None, exit_code: int
+) -> None:
+    """Raises `CheckFailed` unless the command in `name` ended with this exit code and printed this text; `typed` is how to try it."""
+    if result.exit_code != exit_code:
+        raise CheckFailed(
+            f"In `{name}`, {quoted(command)} ended with exit code {result.exit_code}{said(result.output)}.",
+            f"exit code {exit_code}.",
+            typed,
+        )
+    if printing is not None and printing not in result.output:
+        raise CheckFailed(
+            f"In `{name}`, {quoted(command)} printed {quoted(result.output.strip()) if result.output else 'nothing'}.",
+            f"{quoted(printing)} in what it prints.",
+            typed,
+        )

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from . import clusters
+
 LABEL = "course.tests=checks"
 
 Docker = Callable[..., str]
@@ -72,3 +74,10 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def kubectl() -> Iterator[Callable[..., str]]:
+    """Runs one kubectl command in a namespace of the module's own, where the checks look as well; its output, stripped."""
+    with clusters.own_namespace():
+        yield clusters.kubectl

@@ -1,6 +1,6 @@
-"""docs/checks.md: its failure texts are what the checks really say, on containers made by the commands it shows.
+"""docs/checks.md: its failure texts are what the checks really say, on containers and objects made by the commands it shows.
 
-`python tests/grader/checks/test_reference.py` (in the lab) writes the page's reference anew.
+`python -m tests.grader.checks.test_reference` (in the lab) writes the page's reference anew.
 """
 
 from __future__ import annotations
@@ -18,7 +18,22 @@ from typing import Any
 import pytest
 
 import grader.checks
-from grader.checks import CheckFailed, Container, Dockerfile, File, Given, Image
+from grader.checks import (
+    CheckFailed,
+    ConfigMap,
+    Container,
+    Deployment,
+    Dockerfile,
+    File,
+    Given,
+    Image,
+    Pod,
+    Secret,
+    Service,
+)
+from grader.checks.cluster_objects import ClusterObject
+
+from .clusters import own_namespace
 
 pytestmark = pytest.mark.engine
 
@@ -33,6 +48,18 @@ docker network create shop-net
 printf 'FROM busybox\\nCOPY . .\\nRUN touch /done\\nCMD cat /done\\n' > Dockerfile
 docker build -q -t me/shop:1.0 .
 printf 'port = 80\\n' > notes.txt
+kubectl run shop --image=nginx:alpine --labels=app=shop
+kubectl run mailer --image=busybox --restart=Never -- sh -c 'exit 3'
+kubectl create deployment news --image=nginx:alpine --replicas=2
+kubectl create deployment draft --image=busybox:no-such-tag
+kubectl expose pod shop --port=80
+kubectl expose deployment draft --port=80
+kubectl create service clusterip lost --tcp=80
+kubectl create configmap settings --from-literal=COLOUR=blue
+kubectl create secret generic keys --from-literal=token=unknown
+kubectl wait --for=condition=Available deployment/news --timeout=60s
+kubectl wait --for=condition=Ready pod/shop --timeout=60s
+kubectl rollout pause deployment/news
 """
 CLEAN = """\
 docker rm -fv shop mailer 2>/dev/null
@@ -131,7 +158,52 @@ EXAMPLES: dict[str, tuple[str, type, dict[str, str]]] = {
             "must_contain": '"ended", hint="docker logs mailer", asked="what the main process did."',
         },
     ),
+    "pod": (
+        'pod("shop")',
+        Pod,
+        {
+            "must_exist": "",
+            "must_not_exist": "within_seconds=0",
+            "must_have_label": '"tier=front"',
+            "must_not_have_label": '"app"',
+            "must_be_ready": "within_seconds=3",
+            "must_run_image": '"redis:alpine"',
+            "must_run": "\"sh -c 'echo no such table; exit 4'\", within_seconds=0",
+            "must_be_restarted_after": '"true", within_seconds=2',
+        },
+    ),
+    "deployment": (
+        'deployment("news")',
+        Deployment,
+        {
+            "must_be_rolled_out": "within_seconds=3",
+            "must_have_replicas": "3",
+            "must_run_image": '"redis:alpine"',
+            "must_replace_deleted_pod": "within_seconds=0",
+            "must_restart": "",
+            "must_undo": "",
+            "must_restart_without_a_gap": 'service("lost"), within_seconds=0',
+        },
+    ),
+    "service": (
+        'service("shop")',
+        Service,
+        {
+            "must_be_of_type": '"NodePort"',
+            "must_listen_on": "8080",
+            "must_reach": '"mailer", within_seconds=0',
+            "must_answer": "within_seconds=0",
+            "must_answer_on_node_port": "",
+            "must_select": '"app=press", within_seconds=0',
+        },
+    ),
+    "configmap": ('configmap("settings")', ConfigMap, {"must_have": '"SIZE"'}),
+    "secret": ('secret("keys")', Secret, {}),
 }
+# what a noun takes over from another one is told there
+TOLD_ELSEWHERE = {"dockerfile": File, "secret": ConfigMap} | dict.fromkeys(
+    ("deployment", "service", "configmap"), ClusterObject
+)
 # where the stage's own container, image or file would pass
 OTHER_NOUN = {
     "container.must_exist": 'container("shopp")',
@@ -146,14 +218,20 @@ OTHER_NOUN = {
     "dockerfile.must_parse": 'dockerfile("notes.txt")',
     "file.must_exist": 'file("answers.txt")',
     "given.must_contain": 'given("why")',
+    "pod.must_exist": 'pod("shopp")',
+    "pod.must_be_ready": 'pod("mailer")',
+    "deployment.must_be_rolled_out": 'deployment("draft")',
+    "deployment.must_replace_deleted_pod": 'deployment("draft")',
+    "deployment.must_undo": 'deployment("draft")',
+    "service.must_answer": 'service("lost")',
 }
 
 
 @contextlib.contextmanager
 def stage() -> Iterator[None]:
-    """The containers, image and files that the page's examples look at, made by the commands it shows."""
+    """What the page's examples look at, made by the commands it shows."""
     before = os.getcwd()
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, own_namespace():
         os.chdir(folder)
         try:
             subprocess.run(["bash", "-c", STAGE], capture_output=True)
@@ -218,8 +296,9 @@ def _failure(source: str) -> str:
 
 
 def _without_ids(text: str) -> str:
-    """What differs from engine to engine left out: what else is there, and sizes."""
+    """What differs from engine to engine left out: what else is there, sizes, and names that the cluster draws."""
     text = re.sub(r"has \d+\.\d MiB", "has 1.9 MiB", text)
+    text = re.sub(r"\b(draft|news)-[a-z0-9]+-[a-z0-9]{5}\b", r"\1-…", text)
     return re.sub(r"(The (?:containers|images) here): .*\.", r"\1: ….", text)
 
 
@@ -257,8 +336,8 @@ def _public(kind: type) -> list[str]:
 @pytest.mark.parametrize("noun", EXAMPLES)
 def test_every_check_has_an_example(noun: str) -> None:
     _, kind, checks = EXAMPLES[noun]
-    inherited = set(vars(File)) if kind is Dockerfile else set()
-    assert set(checks) == {name for name in _public(kind) if name.startswith("must_")} - inherited
+    elsewhere = set(_public(TOLD_ELSEWHERE[noun])) if noun in TOLD_ELSEWHERE else set()
+    assert set(checks) == {name for name in _public(kind) if name.startswith("must_")} - elsewhere
 
 
 def test_page_says_what_the_checks_say() -> None:

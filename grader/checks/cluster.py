@@ -1,0 +1,122 @@
+"""The Kubernetes cluster as checks ask it, and whose fault it is when an answer fails.
+
+Everything goes through `kubectl`: it knows every way in that a kubeconfig can describe (tokens, certificates, the cloud providers' plugins), which
+a small HTTP client would have to learn one by one, and with `--raw` it hands on the API's JSON as it is. What it prints for people is quoted, never read.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import tempfile
+import threading
+from dataclasses import dataclass
+from typing import IO, Any, cast
+
+from grader.checks.verdict import EnvironmentProblem, quoted
+
+Json = dict[str, Any]
+
+REQUEST_SECONDS = 30.0
+MAX_OUTPUT_BYTES = 8 * 1024 * 1024  # a page that never ends must not fill the checker's memory
+MAX_WORDS = 300
+
+
+class RefusedError(Exception):
+    """The cluster answers, and says no; `str()` is what it said."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """How kubectl ended: its exit code (None: stopped at the deadline), and what it printed, at most 8 MiB of it."""
+
+    exit_code: int | None
+    stdout: str
+    stderr: str
+
+
+def kubectl(*arguments: str, stdin: str = "", within_seconds: float = REQUEST_SECONDS, merged: bool = False) -> Done:
+    """Runs kubectl with the caller's own kubeconfig; `merged` puts standard error into standard output, as a terminal does."""
+    with tempfile.TemporaryFile() as source, tempfile.TemporaryFile() as errors:
+        source.write(stdin.encode())
+        source.seek(0)
+        try:
+            process = subprocess.Popen(
+                ["kubectl", *arguments],
+                stdin=source,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT if merged else errors,
+            )
+        except FileNotFoundError:
+            raise EnvironmentProblem("There is no `kubectl` here.", "work in the lab: bin/lab up") from None
+        stdout, exit_code = _heard(process, within_seconds)
+        errors.seek(0)
+        stderr = errors.read(MAX_OUTPUT_BYTES)
+    return Done(exit_code, stdout.decode("utf-8", "replace"), stderr.decode("utf-8", "replace"))
+
+
+def _heard(process: subprocess.Popen[bytes], within_seconds: float) -> tuple[bytes, int | None]:
+    """What it prints until it ends, has printed too much, or its time is over (exit code None)."""
+    late = threading.Event()
+    timer = threading.Timer(within_seconds, _stop, (process, late))
+    timer.daemon = True
+    timer.start()
+    try:
+        with cast("IO[bytes]", process.stdout) as out:
+            printed = out.read(MAX_OUTPUT_BYTES)
+        process.wait()  # one that still prints meets a closed pipe
+    finally:
+        timer.cancel()
+        process.kill()
+    return printed, None if late.is_set() else process.returncode
+
+
+def _stop(process: subprocess.Popen[bytes], late: threading.Event) -> None:
+    late.set()
+    process.kill()
+
+
+def answer(*arguments: str, stdin: str = "") -> str:
+    """What kubectl prints when it succeeds. Raises `RefusedError`, or `EnvironmentProblem` if the cluster cannot be reached."""
+    done = kubectl(*arguments, stdin=stdin)
+    if done.exit_code == 0:
+        return done.stdout
+    if not is_there():
+        raise EnvironmentProblem(
+            f"The Kubernetes cluster does not answer: {words(done)}.",
+            "run `kubectl cluster-info`; if the cluster is down, `bin/lab up` starts it again.",
+        )
+    raise RefusedError(words(done) if done.exit_code is not None else f"no answer within {REQUEST_SECONDS:g} s")
+
+
+def is_there() -> bool:
+    """Whether an API server answers that it is ready. Everybody may ask that."""
+    return kubectl("get", "--raw", "/readyz").exit_code == 0
+
+
+def words(done: Done) -> str:
+    """The last line that kubectl or the program it ran said, quoted."""
+    lines = [line for line in (done.stderr or done.stdout).splitlines() if line.strip()]
+    return quoted(lines[-1].strip() if lines else "nothing", MAX_WORDS)
+
+
+def objects(path: str) -> list[Json]:
+    """The objects of a collection, such as `/api/v1/namespaces/default/pods`.
+
+    Single objects are found in their collection too: that they are not there is then an answer like others, and no error text.
+    """
+    try:
+        listed = json.loads(answer("get", "--raw", path))
+        return [dict(item) for item in listed["items"]]
+    except (RefusedError, ValueError, KeyError) as error:
+        raise EnvironmentProblem(
+            f"The Kubernetes cluster does not list {quoted(path)}: {error}", "kubectl auth can-i --list"
+        ) from None
+
+
+def namespace() -> str:
+    """The namespace that kubectl works in when nobody names one: the kubeconfig's own, which need not be `default`."""
+    done = kubectl("config", "view", "--minify", "--output=json")
+    if done.exit_code != 0:
+        raise EnvironmentProblem(f"No cluster is chosen: {words(done)}.", "kubectl config get-contexts")
+    return str(json.loads(done.stdout)["contexts"][0]["context"].get("namespace") or "default")

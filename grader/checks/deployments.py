@@ -1,0 +1,210 @@
+"""`deployment("web")`: what must hold of a Deployment, of its ReplicaSets and of its Pods."""
+
+from __future__ import annotations
+
+from grader.checks import cluster
+from grader.checks.cluster import Json, RefusedError
+from grader.checks.cluster_objects import ClusterObject, owned_by
+from grader.checks.deadline import Deadline, eventually
+from grader.checks.pod_state import how_to_set_image, images, other_image, runs_image, trouble
+from grader.checks.pods import Pod
+from grader.checks.services import Service
+from grader.checks.verdict import CheckFailed, quoted
+
+TEMPLATE_HASH = "pod-template-hash"  # the label that a ReplicaSet's copy of the template has more
+AFTERMATH_SECONDS = 6.0  # a Pod that is trusted too early is asked only when the last old one has gone
+REQUESTS_BETWEEN_LOOKS = 4
+
+
+def deployment(name: str) -> Deployment:
+    """A Deployment by its name; asks the cluster nothing yet. Checks of its existence and labels are those of `pod`.
+
+    >>> deployment("web")
+    deployment('web')
+    """
+    return Deployment(name)
+
+
+class Deployment(ClusterObject):
+    """A Deployment: facts as properties, `must_*` raise `CheckFailed` when they do not hold.
+
+    Its Pods are those that its ReplicaSets own. A Pod that only carries the same labels is none of them.
+    """
+
+    kind, plural, api = "Deployment", "deployments", "/apis/apps/v1"
+    made_by = "kubectl create deployment {} --image=IMAGE"
+
+    @property
+    def replicas(self) -> int:
+        """How many Pods it wants."""
+        return int(self._object()["spec"]["replicas"])
+
+    @property
+    def images(self) -> list[str]:
+        """The images of its Pod template's containers."""
+        return images(self._object()["spec"]["template"])
+
+    @property
+    def pods(self) -> list[Pod]:
+        """Its Pods, of all versions, without those that are being deleted."""
+        return [Pod(one["metadata"]["name"]) for one in self._pods(self._sets(self._object()))]
+
+    @property
+    def versions(self) -> int:
+        """How many ReplicaSets it keeps: one for each version of its Pod template."""
+        return len(self._sets(self._object()))
+
+    def must_be_rolled_out(self, *, within_seconds: float = 30) -> None:
+        """All Pods that it wants are there, ready, and of its present template, and no older ones are left."""
+        self.must_exist()
+        eventually(self._must_be_rolled_out_now, within_seconds)
+
+    def must_have_replicas(self, replicas: int, *, within_seconds: float = 30) -> None:
+        """It wants this many Pods, and all of them are ready."""
+
+        def look() -> None:
+            if self.replicas != replicas:
+                raise CheckFailed(
+                    f"`{self.name}` wants {_counted(self.replicas)}.",
+                    f"{_counted(replicas)}.",
+                    f"kubectl scale {self._slashed} --replicas={replicas}",
+                )
+
+        look()
+        self.must_be_rolled_out(within_seconds=within_seconds)
+
+    def must_run_image(self, ref: str) -> None:
+        """Its Pods were made from this image. Any name of the same image counts; another image under its name does not."""
+        found = self._object()
+        made = self._pods(self._sets(found))
+        template = found["spec"]["template"]
+        first = template["spec"]["containers"][0]["name"]
+        if not made:
+            raise CheckFailed(
+                f"`{self.name}` has no Pods.", f"Pods made from {quoted(ref)}.", f"kubectl describe {self._typed}"
+            )
+        if not all(runs_image(one, ref) for one in made):
+            raise CheckFailed(
+                other_image(f"The Pods of `{self.name}` run", images(template), ref),
+                f"Pods made from {quoted(ref)}.",
+                how_to_set_image(self._slashed, first, images(template), ref),
+            )
+
+    def must_replace_deleted_pod(self, *, within_seconds: float = 30) -> None:
+        """A Pod of it that is deleted is replaced by another one, which becomes ready."""
+        self.must_be_rolled_out(within_seconds=within_seconds)
+        if not self.pods:
+            raise CheckFailed(
+                f"`{self.name}` wants no Pods.",
+                "at least one.",
+                f"kubectl scale {self._slashed} --replicas=1",
+            )
+        victim = self.pods[0]
+        uid = victim.uid
+        self._do("delete", "pod", victim.name, "--now", "--wait=false")
+
+        def look() -> None:
+            if uid in {one["metadata"]["uid"] for one in self._pods(self._sets(self._object()))}:
+                raise CheckFailed(
+                    f"The Pod `{victim.name}` of `{self.name}` is still there after it was deleted.",
+                    "another Pod in its place.",
+                    f"kubectl describe pod {victim.name}",
+                )
+            self._must_be_rolled_out_now()
+
+        eventually(look, within_seconds)
+
+    def must_restart(self, *, within_seconds: float = 30) -> None:
+        """All its Pods are replaced by new ones of the same template, as `kubectl rollout restart` does, and these become ready."""
+        self._do("rollout", "restart", self._slashed)
+        self.must_be_rolled_out(within_seconds=within_seconds)
+
+    def must_undo(self, *, within_seconds: float = 30) -> None:
+        """It goes back to the version before the present one, as `kubectl rollout undo` does, and the Pods of that become ready."""
+        self._do("rollout", "undo", self._slashed)
+        self.must_be_rolled_out(within_seconds=within_seconds)
+
+    def must_restart_without_a_gap(self, through: Service, path: str = "/", *, within_seconds: float = 30) -> None:
+        """While all its Pods are replaced one after the other, every request through the Service is answered."""
+        self.must_be_rolled_out(within_seconds=within_seconds)
+        through.must_answer(path)
+        self._do("rollout", "restart", self._slashed)
+        deadline, asked, lost = Deadline(within_seconds), 0, 0
+        after: Deadline | None = None
+        while after is None or not after.passed:
+            replies = [through.ask(path) for _ in range(REQUESTS_BETWEEN_LOOKS)]
+            asked, lost = asked + len(replies), lost + sum(not reply.answered for reply in replies)
+            if after is None:
+                after = self._aftermath(deadline)
+        if lost:
+            raise CheckFailed(
+                f"While the Pods of `{self.name}` were replaced, {lost} of {asked} requests to `{through.name}` got no answer.",
+                "an answer to every request: a new Pod gets requests when it can answer them, and an old one goes after that.",
+                f"kubectl get pods --watch, and in another terminal kubectl rollout restart {self._slashed}",
+            )
+
+    def _aftermath(self, deadline: Deadline) -> Deadline | None:
+        """How long to go on asking, once the rollout is complete; `CheckFailed` when it is not in time."""
+        try:
+            self._must_be_rolled_out_now()
+        except CheckFailed:
+            if deadline.passed:
+                raise
+            return None
+        return Deadline(AFTERMATH_SECONDS)
+
+    def _sets(self, found: Json) -> list[Json]:
+        """Its ReplicaSets."""
+        all_of_them = cluster.objects(self._collection("replicasets"))
+        return [one for one in all_of_them if owned_by(one, {found["metadata"]["uid"]})]
+
+    def _pods(self, sets: list[Json]) -> list[Json]:
+        """The Pods of these ReplicaSets that stay."""
+        uids = {one["metadata"]["uid"] for one in sets}
+        all_of_them = cluster.objects(self._collection("pods", "/api/v1"))
+        return [one for one in all_of_them if owned_by(one, uids) and not one["metadata"].get("deletionTimestamp")]
+
+    def _must_be_rolled_out_now(self) -> None:
+        found = self._object()
+        sets, wanted = self._sets(found), int(found["spec"]["replicas"])
+        current = [one for one in sets if _template(one) == _template(found)]
+        new, all_of_them = self._pods(current), self._pods(sets)
+        troubles = [said for one in new if (said := trouble(one))]
+        ready, old = len(new) - len(troubles), len(all_of_them) - len(new)
+        if (ready, len(new), old) == (wanted, wanted, 0) and current:
+            return
+        left = f", and {old} of an older version {'is' if old == 1 else 'are'} left" if old else ""
+        paused = f" `{self.name}` is paused." if found["spec"].get("paused") else ""
+        why, hint = (
+            troubles[0] if troubles else ("", f"kubectl rollout {'resume' if paused else 'status'} {self._slashed}")
+        )
+        raise CheckFailed(
+            f"`{self.name}` wants {_counted(wanted)}, and has {ready} that {'is' if ready == 1 else 'are'} up to date and ready{left}."
+            f"{paused} {why}".rstrip(),
+            "all of them up to date and ready, and no others.",
+            hint,
+        )
+
+    def _do(self, *arguments: str) -> None:
+        """A command of kubectl, which the cluster may refuse because of what the Deployment is."""
+        self.must_exist()
+        try:
+            cluster.answer(*arguments, f"--namespace={self._namespace}")
+        except RefusedError as said:
+            raise CheckFailed(
+                f"`kubectl {' '.join(arguments)}` was refused: {said}.",
+                "a Deployment that takes this.",
+                f"kubectl rollout history {self._slashed}",
+            ) from None
+
+
+def _counted(pods: int) -> str:
+    return f"{pods} Pod" if pods == 1 else f"{pods} Pods"
+
+
+def _template(one: Json) -> Json:
+    """Its Pod template, without the label that tells the versions apart."""
+    template = one["spec"]["template"]
+    metadata = dict(template.get("metadata") or {})
+    labels = {key: value for key, value in (metadata.get("labels") or {}).items() if key != TEMPLATE_HASH}
+    return {**template, "metadata": {**metadata, "labels": labels}}

@@ -1,0 +1,235 @@
+"""`service("web")`: what must hold of a Service, tried by requests through it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from grader.checks import answers, cluster, trial_pods
+from grader.checks.cluster import Json, RefusedError
+from grader.checks.cluster_objects import ClusterObject, pairs, selects
+from grader.checks.deadline import Deadline, eventually
+from grader.checks.pod_state import trouble
+from grader.checks.verdict import CheckFailed, EnvironmentProblem, quoted, said
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What came back for a request through a Service: a page (`text`), or what the cluster said in its place (`words`)."""
+
+    text: str | None
+    words: str = ""
+
+    @property
+    def answered(self) -> bool:
+        """Whether a page came."""
+        return self.text is not None
+
+
+def service(name: str) -> Service:
+    """A Service by its name; asks the cluster nothing yet. Checks of its existence and labels are those of `pod`.
+
+    >>> service("web")
+    service('web')
+    """
+    return Service(name)
+
+
+class Service(ClusterObject):
+    """A Service: facts as properties, `must_*` raise `CheckFailed` when they do not hold."""
+
+    kind, plural = "Service", "services"
+    made_by = "kubectl expose pod POD --name={} --port=PORT"
+
+    @property
+    def type(self) -> str:
+        """`ClusterIP`, `NodePort`, `LoadBalancer` or `ExternalName`."""
+        return str(self._object()["spec"].get("type") or "ClusterIP")
+
+    @property
+    def selector(self) -> dict[str, str]:
+        """The labels of the Pods that it brings requests to; empty without a selector."""
+        return dict(self._object()["spec"].get("selector") or {})
+
+    @property
+    def ports(self) -> list[int]:
+        """The ports on which it listens in the cluster."""
+        return [int(port["port"]) for port in self._ports()]
+
+    @property
+    def node_ports(self) -> list[int]:
+        """The ports on which the nodes listen for it; empty unless it is a NodePort or a LoadBalancer."""
+        return [int(port["nodePort"]) for port in self._ports() if port.get("nodePort")]
+
+    @property
+    def pods(self) -> list[str]:
+        """The names of the Pods that its selector matches, ready or not."""
+        return [one["metadata"]["name"] for one in self._pods()]
+
+    def must_be_of_type(self, type: str) -> None:  # noqa: A002  (kubectl's word)
+        """Its type is this, spelled as after `--type`."""
+        if self.type != type:
+            raise CheckFailed(
+                f"The Service `{self.name}` is of type {quoted(self.type)}.",
+                f"type `{type}`.",
+                f"""kubectl patch {self._typed} --patch '{{"spec": {{"type": "{type}"}}}}'""",
+            )
+
+    def must_listen_on(self, port: int) -> None:
+        """It has this port in the cluster: the one that `--port` names."""
+        if port not in self.ports:
+            raise CheckFailed(
+                f"The Service `{self.name}` listens on {' and '.join(f'port {one}' for one in self.ports) or 'no port'}.",
+                f"port {port}.",
+                f"kubectl describe {self._typed}",
+            )
+
+    def must_reach(self, pod: str, *, within_seconds: float = 15) -> None:
+        """A Pod, by its name, is behind it: the selector matches its labels, and it is ready."""
+
+        def look() -> None:
+            if pod in self.pods:
+                blocked = trouble(next(one for one in self._pods() if one["metadata"]["name"] == pod))
+                if blocked:
+                    raise CheckFailed(blocked[0], f"the Pod `{pod}` ready, and behind `{self.name}`.", blocked[1])
+                return
+            raise CheckFailed(
+                f"The Pod `{pod}` is not behind the Service `{self.name}`, {self._selecting()}.",
+                f"`{pod}` behind `{self.name}`.",
+                f"kubectl get pods --show-labels, and compare with kubectl describe {self._typed}",
+            )
+
+        self.must_exist()
+        eventually(look, within_seconds)
+
+    def must_answer(
+        self,
+        path: str = "/",
+        *,
+        port: int | None = None,
+        containing: str | None = None,
+        times: int = 1,
+        within_seconds: float = 15,
+    ) -> None:
+        """Requests to it in the cluster are answered (`times`: so many in a row), with a page that contains this text. Asks until the deadline.
+
+        The API server asks for us: that works for each type of Service, on each cluster.
+        """
+        asked = port or self._first_port()
+        self.must_listen_on(asked)
+
+        def look() -> None:
+            for _ in range(times):
+                self._must_say(self.ask(path, port=asked), path, containing)
+
+        eventually(look, within_seconds)
+
+    def must_answer_on_node_port(
+        self, path: str = "/", *, containing: str | None = None, within_seconds: float = 15
+    ) -> None:
+        """Requests from outside the cluster, to its port of the node, are answered with a page that contains this text."""
+        if not self.node_ports:
+            self.must_be_of_type("NodePort")
+        deadline = Deadline(within_seconds)
+
+        def look() -> None:
+            self._must_say(self._ask_nodes(path, deadline), path, containing)
+
+        eventually(look, within_seconds)
+
+    def must_select(self, labels: str, *, within_seconds: float = 30) -> None:
+        """A new Pod with these labels (`app=web,tier=front`) gets requests from it. The check makes such a Pod, and removes it."""
+        wanted = dict(pair.split("=", 1) for pair in labels.split(","))
+        port = self._ports()[0] if self._ports() else {"port": 80}
+        with trial_pods.serving(self._namespace, wanted, port.get("targetPort", port["port"])) as token:
+
+            def look() -> None:
+                if token not in (self.ask(f"/{token}").text or ""):
+                    raise CheckFailed(
+                        f"A new Pod with the labels {quoted(labels)} gets no requests from the Service `{self.name}`, {self._selecting()}.",
+                        f"every Pod with the labels {quoted(labels)} behind `{self.name}`.",
+                        f"kubectl describe {self._typed}",
+                    )
+
+            eventually(look, within_seconds)
+
+    def ask(self, path: str = "/", *, port: int | None = None) -> Reply:
+        """One request through it: a `Reply`, whose `text` is the page, or None without one."""
+        name = f"{self.name}:{port or self._first_port()}"
+        try:
+            return Reply(cluster.answer("get", "--raw", f"{self._collection()}/{name}/proxy{quote(path, safe='/?=&')}"))
+        except RefusedError as refusal:
+            return Reply(None, str(refusal))
+
+    def _ask_nodes(self, path: str, deadline: Deadline) -> Reply:
+        """A request to its node port: on this machine, which is the node of the lab's cluster, else on the first node that answers."""
+        words = ""
+        for host in ["localhost", *self._nodes()]:
+            try:
+                answer = answers.get(f"http://{host}:{self.node_ports[0]}{path}", max(1.0, deadline.seconds_left))
+            except answers.NoAnswerError as error:
+                words = words or f"http://localhost:{self.node_ports[0]}{path} {error}"
+            else:
+                if answer.status == 200:
+                    return Reply(answer.text)
+                words = f"status {answer.status}"
+        return Reply(None, words)
+
+    def _nodes(self) -> list[str]:
+        """Addresses of the nodes; none where we may not ask for them."""
+        try:
+            nodes = cluster.objects("/api/v1/nodes")
+        except EnvironmentProblem:
+            return []
+        return [
+            one["address"]
+            for node in nodes
+            for one in node["status"].get("addresses") or []
+            if one["type"] in ("ExternalIP", "InternalIP")
+        ]
+
+    def _must_say(self, reply: Reply, path: str, containing: str | None) -> None:
+        if reply.text is None:
+            found, hint = self._silence(path, reply.words)
+            raise CheckFailed(found, f"an answer from the Service `{self.name}`.", hint)
+        if containing is not None and containing not in reply.text:
+            raise CheckFailed(
+                f"The Service `{self.name}` answered {quoted(path)} without {quoted(containing)}{said(reply.text, 'it says')}.",
+                f"{quoted(containing)} in the answer.",
+                f"kubectl describe {self._typed}",
+            )
+
+    def _silence(self, path: str, words: str) -> tuple[str, str]:
+        """Why no page came, from what there is to see, and the command that shows it."""
+        behind = self._pods()
+        if not behind:
+            return (
+                f"No Pod is behind the Service `{self.name}`, {self._selecting()}.",
+                f"kubectl get pods --show-labels, and compare with kubectl describe {self._typed}",
+            )
+        troubles = [trouble(one) for one in behind]
+        if all(troubles) and troubles[0]:
+            return troubles[0]
+        return (
+            f"The Service `{self.name}` gave no answer to {quoted(path)}: {words}.",
+            f"kubectl describe {self._typed}, and compare its TargetPort with the port on which the program in the Pod listens.",
+        )
+
+    def _selecting(self) -> str:
+        selector = self.selector
+        return f"which selects {quoted(pairs(selector))}" if selector else "which has no selector"
+
+    def _ports(self) -> list[Json]:
+        return list(self._object()["spec"].get("ports") or [])
+
+    def _first_port(self) -> int:
+        return next(iter(self.ports), 80)
+
+    def _pods(self) -> list[Json]:
+        """The Pods that its selector matches and that stay."""
+        selector = self.selector
+        return [
+            one
+            for one in cluster.objects(self._collection("pods"))
+            if selects(selector, one["metadata"].get("labels") or {}) and not one["metadata"].get("deletionTimestamp")
+        ]
