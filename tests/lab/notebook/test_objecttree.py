@@ -1,7 +1,6 @@
 """Trees of objects: given by hand, and those of a real cluster."""
 
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ from lab.notebook.cluster import inventory
 from lab.notebook.errors import LessonError
 from lab.notebook.objecttree import _mermaid, _text, object_tree
 
-from ..cluster.conftest import Cluster, start
+from ..cluster.conftest import Cluster
 
 Obj = dict[str, Any]
 
@@ -204,13 +203,6 @@ def test_no_kubectl_is_said_plainly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(LessonError, match="There is no kubectl here"):
         object_tree()
-
-
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    running = start(tmp_path_factory.mktemp("cluster"), "--port", "0")
-    yield running
-    running.stop()
 
 
 @pytest.mark.engine
