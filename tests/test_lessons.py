@@ -12,6 +12,7 @@ from lab.host import ensure_engine
 from .conftest import ROOT, TestLab
 
 LESSONS = sorted(path.name for path in (ROOT / "course").glob("*.ipynb"))
+IN_THE_CLUSTER = "deployments,replicasets,pods,services,configmaps,secrets,jobs,persistentvolumeclaims"
 NBVAL = [
     "python",
     "-m",
@@ -28,13 +29,14 @@ NBVAL = [
 
 
 def objects(lab: TestLab) -> dict[str, list[str]]:
-    """What the engine holds: containers, networks, volumes and tagged images, by name."""
+    """What there is, by name: containers, networks, volumes and tagged images; and of a lesson's in the cluster."""
     listings = {
         "containers": ["docker", "ps", "-a", "--format", "{{.Names}}"],
         "networks": ["docker", "network", "ls", "--format", "{{.Name}}"],
         "volumes": ["docker", "volume", "ls", "--format", "{{.Name}}"],
         "images": ["docker", "images", "--format", "{{.Repository}}:{{.Tag}}"],
     }
+    listings["in the cluster"] = ["kubectl", "get", IN_THE_CLUSTER, "-l", "lesson", "-o", "name"]
     return {kind: sorted(lab.run(*command).stdout.split()) for kind, command in listings.items()}
 
 

@@ -2,7 +2,9 @@
 
 from typing import TYPE_CHECKING
 
+from lab.notebook.availability import answer_plot, record_answers
 from lab.notebook.magic import shell
+from lab.notebook.objecttree import object_tree
 from lab.notebook.plots import layer_plot, writable_layer_plot
 from lab.notebook.prediction import outcome, predict
 from lab.notebook.recording import record_events
@@ -15,11 +17,14 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
 __all__ = [
+    "answer_plot",
     "engine_map",
     "layer_plot",
+    "object_tree",
     "outcome",
     "predict",
     "quiz",
+    "record_answers",
     "record_events",
     "sequence_diagram",
     "state_diagram",

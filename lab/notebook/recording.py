@@ -110,7 +110,9 @@ def _concerning(events: list[Event], names: Collection[str], label: str | None) 
         return events
     wanted = {short_image(name) for name in names}
     chosen = [
-        event for event in events if event.type == "container" and (event.name in wanted or _has(event.labels, label))
+        event
+        for event in events
+        if event.type == "container" and (event.name in wanted or has_label(event.labels, label))
     ]
     ids, images = {event.container_id for event in chosen}, {event.image for event in chosen}
     return [
@@ -121,7 +123,8 @@ def _concerning(events: list[Event], names: Collection[str], label: str | None) 
     ]
 
 
-def _has(labels: dict[str, str], label: str | None) -> bool:
+def has_label(labels: dict[str, str], label: str | None) -> bool:
+    """Whether `label` (`"lesson=02"`, or `"lesson"` with any value) is among these; None is never."""
     if label is None:
         return False
     key, given, value = label.partition("=")

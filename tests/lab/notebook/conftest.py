@@ -12,6 +12,8 @@ from IPython.utils.capture import capture_output
 
 from lab.notebook import load_ipython_extension, unload_ipython_extension
 
+from ..cluster.conftest import Cluster, start
+
 
 @dataclass(frozen=True)
 class Ran:
@@ -67,3 +69,11 @@ def mark(engine: docker.DockerClient) -> Iterator[str]:
         ids = subprocess.run(["docker", *listing, "--filter", label], capture_output=True, text=True, check=True)
         if ids.stdout.split():
             subprocess.run(["docker", *removal, *ids.stdout.split()], capture_output=True, check=True)
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A pocket cluster of these tests alone."""
+    running = start(tmp_path_factory.mktemp("cluster"), "--port", "0")
+    yield running
+    running.stop()

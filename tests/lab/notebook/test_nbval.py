@@ -10,6 +10,8 @@ import pytest
 from nbclient import NotebookClient
 from nbformat import v4
 
+from ..cluster.conftest import Cluster
+
 ROOT = Path(__file__).parents[3]
 BUILD = """%%shell
 dir=$(mktemp -d)
@@ -36,6 +38,17 @@ TYPICAL = [
     "quiz([{'question': 'Q', 'type': 'numeric', 'answers': [{'type': 'value', 'value': 1, 'correct': True}]}])",
     "%%shell\nseq 100",
     "%%shell --expect-exit 125\ndocker run --name MARK busybox",
+]
+
+TYPICAL_OF_KUBECTL = [
+    "%%shell\nkubectl create deployment MARK --image=nginx\nkubectl expose deployment MARK --port=80 --type=NodePort\n"
+    "kubectl wait --for=condition=Available deployment/MARK --timeout=60s",
+    "%%shell\nkubectl get deployments,replicasets,pods,services -l app=MARK -o wide",
+    "%%shell\nkubectl describe pod -l app=MARK | sed -n '/^Events:/,$p'\nkubectl describe deployment MARK",
+    "%%shell\nkubectl cluster-info | head -n 1\nkubectl get nodes -o jsonpath='{.items[0].status.capacity.memory}'",
+    "object_tree()",
+    "%%shell --expect-exit 1\nkubectl --server=https://127.0.0.1:1 get pods",
+    "%%shell\nkubectl delete deployment,service MARK --cascade=foreground -o name",
 ]
 
 
@@ -87,4 +100,15 @@ def test_other_output_fails_the_build(tmp_path: Path) -> None:
 @pytest.mark.timeout(300)
 def test_two_runs_of_typical_output_compare_as_equal(tmp_path: Path, mark: str) -> None:
     done = nbval(lesson(tmp_path, [cell.replace("MARK", mark) for cell in TYPICAL], run=True))
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.engine
+@pytest.mark.timeout(300)
+def test_two_runs_of_kubectl_compare_as_equal(
+    tmp_path: Path, mark: str, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(cluster.kubeconfig))
+    cells = [cell.replace("MARK", mark) for cell in TYPICAL_OF_KUBECTL]
+    done = nbval(lesson(tmp_path, cells, run=True))
     assert done.returncode == 0, done.stdout

@@ -1,0 +1,168 @@
+"""How long something does not answer: ask it many times a second while commands run."""
+
+import time
+import urllib.request
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import pairwise
+from threading import Event, Thread
+from typing import TYPE_CHECKING
+
+from lab.notebook.errors import LessonError
+from lab.notebook.plots import Plot
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+GIVE_UP_SECONDS = 5.0
+"""So long after the last answer, none is expected any more."""
+
+_PAUSE_SECONDS = 0.02
+_ANSWER_SECONDS = 1.0
+_LIMIT_SECONDS = 60.0
+_SETTLED_SECONDS = 1.0
+"""So long every request must have been answered, until what the commands did is taken for over."""
+
+# Of Okabe and Ito's palette, which every kind of eye tells apart.
+_ANSWERED, _UNANSWERED = "#0072b2", "#e69f00"
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request, in seconds since the recording began; `answered` with a status below 400."""
+
+    began: float
+    ended: float
+    answered: bool
+
+
+@dataclass
+class Answers:
+    """What came of asking `url` again and again. `print` says it in a sentence."""
+
+    name: str
+    url: str
+    requests: list[Request] = field(default_factory=list, repr=False)
+
+    @property
+    def outage(self) -> float | None:
+        """The longest time without an answer, in seconds; 0.0 if every request got one, None if no answer came any more."""
+        if self.requests and not self.requests[-1].answered:
+            return None
+        if all(each.answered for each in self.requests):
+            return 0.0
+        good = [each.ended for each in self.requests if each.answered]
+        return max((later - earlier for earlier, later in pairwise(good)), default=0.0)
+
+    def __str__(self) -> str:
+        if self.outage is None:
+            return f"{self.name}: no answer any more"
+        if self.outage == 0:
+            return f"{self.name}: every request was answered"
+        return f"{self.name}: {self.outage:.2f} s without an answer"
+
+
+@contextmanager
+def record_answers(name: str, url: str, *, give_up_seconds: float = GIVE_UP_SECONDS) -> Iterator[Answers]:
+    """Ask `url` fifty times a second while the commands of the `with` block run, and until it is clear what came of them.
+
+    That is: until every request of a second was answered, or none of the last `give_up_seconds`. `name` is what the plot calls it.
+    Raises LessonError if `url` does not answer at the beginning.
+
+    >>> with record_answers("docker run", "http://localhost:8017") as alone:
+    ...     %shell docker kill alone
+    >>> print(alone)
+    docker run: no answer any more
+    """
+    recording, stop = Answers(name, url), Event()
+    if not _answers(url):
+        raise LessonError(f"{url} does not answer, so there is nothing to measure.\nTry: curl {url}")
+    recording.requests.append(Request(0.0, 0.0, True))
+    asking = Thread(target=_ask, args=(recording, stop), daemon=True)
+    asking.start()
+    try:
+        yield recording
+        _wait_until_clear(recording, give_up_seconds)
+    finally:
+        stop.set()
+        asking.join()
+
+
+def _ask(recording: Answers, stop: Event) -> None:
+    start = time.monotonic()
+    while not stop.is_set():
+        began = time.monotonic()
+        answered = _answers(recording.url)
+        recording.requests.append(Request(began - start, time.monotonic() - start, answered))
+        stop.wait(_PAUSE_SECONDS)
+
+
+def _answers(url: str) -> bool:
+    # A connection of its own for each request, so that a Service chooses anew; and round any proxy that is set.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(url, timeout=_ANSWER_SECONDS) as reply:
+            reply.read()
+    except (OSError, ValueError):  # refused, reset, too late, 4xx and 5xx; half an answer
+        return False
+    return True
+
+
+def _wait_until_clear(recording: Answers, give_up_seconds: float) -> None:
+    began = time.monotonic()
+    while (passed := time.monotonic() - began) < _LIMIT_SECONDS:
+        late = _of_late(recording, _SETTLED_SECONDS)
+        if passed > _SETTLED_SECONDS and all(each.answered for each in late):
+            return
+        if not any(each.answered for each in _of_late(recording, give_up_seconds)):
+            return
+        time.sleep(_PAUSE_SECONDS)
+
+
+def _of_late(recording: Answers, seconds: float) -> list[Request]:
+    requests = list(recording.requests)  # the other thread goes on adding to it
+    return [each for each in requests if each.ended > requests[-1].ended - seconds]
+
+
+def answer_plot(*recordings: Answers) -> Plot:
+    """Plot recordings below each other: when requests were answered, and when not.
+
+    >>> answer_plot(alone, restarted, replaced)
+    """
+    # Importing matplotlib takes as long as everything else here: only when something is plotted.
+    from matplotlib.figure import Figure
+
+    if not recordings:
+        raise LessonError("No recording was named.\nTry: answer_plot(alone)")
+    figure = Figure(figsize=(8, 0.5 * len(recordings) + 1.1), layout="constrained")
+    axis = figure.subplots()
+    for row, recording in enumerate(recordings):
+        _draw(axis, row, recording)
+    axis.set_yticks(range(len(recordings)), [each.name for each in recordings])
+    axis.set_ylim(len(recordings) - 0.4, -0.6)
+    axis.set_xlabel("seconds since the recording began")
+    axis.set_title("Answered (blue) and not (orange)", loc="left", fontsize=11)
+    axis.spines[["top", "right", "left"]].set_visible(False)
+    axis.tick_params(axis="y", length=0)
+    axis.margins(x=0)
+    axis.set_xlim(0, 1.35 * max(each.requests[-1].ended for each in recordings))
+    return Plot(figure, "\n".join(map(str, recordings)))
+
+
+def _draw(axis: "Axes", row: int, recording: Answers) -> None:
+    for began, seconds, answered in _spans(recording.requests):
+        axis.broken_barh([(began, seconds)], (row - 0.3, 0.6), color=_ANSWERED if answered else _UNANSWERED)
+    axis.text(recording.requests[-1].ended, row, "  " + str(recording).split(": ", 1)[1], va="center", fontsize=9)
+
+
+def _spans(requests: Iterable[Request]) -> Iterator[tuple[float, float, bool]]:
+    """Begin, length and kind of each stretch of time in which requests came out the same."""
+    began, answered, ended = 0.0, True, 0.0
+    for request in requests:
+        if request.answered != answered:
+            if ended > began:
+                yield began, ended - began, answered
+            began, answered = ended, request.answered
+        ended = request.ended
+    yield began, ended - began, answered

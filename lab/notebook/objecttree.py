@@ -1,0 +1,117 @@
+"""The cluster's objects as a tree: who made whom, down to the containers, and where each Service leads."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from lab.notebook.cluster import Endpoint, Health, Inventory, Node, Service, take_inventory
+from lab.notebook.mermaid import Diagram, escape
+
+# Blue, orange and grey: told apart by every kind of eye, readable on white and on dark.
+_STYLES = (
+    "    classDef good fill:#cfe8fa,stroke:#0072b2,stroke-width:2px,color:#000",
+    "    classDef bad fill:#fdebc8,stroke:#d55e00,stroke-width:2px,stroke-dasharray:6 3,color:#000",
+    "    classDef none fill:#eeeeee,stroke:#767676,color:#000",
+    "    classDef service fill:#ffffff,stroke:#d55e00,stroke-width:2px,color:#000",
+)
+_SHAPES = {"Pod": ("([", "])"), "container": ("[[", "]]"), "init container": ("[[", "]]")}
+
+Branch = tuple[str, Sequence["Branch"]]
+
+
+def object_tree(label: str | None = None) -> Diagram:
+    """Draw the objects of the current namespace, as they are now: Deployment, ReplicaSet, Pod, container; Service and its endpoints.
+
+    `label` (`"lesson=17"`) leaves the objects that carry it and everything that they own. Works with any cluster that `kubectl` reaches.
+
+    >>> object_tree(label="lesson=17")
+    Deployment site  1/1 ready
+    └─ ReplicaSet site-5d8f7c9b4  1/1 ready
+       └─ Pod site-5d8f7c9b4-x2x7z  Running, ready
+          └─ container nginx  image nginx, running
+    Service site  NodePort, 80 -> 80, 30170 on every node
+    ├─ selects app=site
+    └─ endpoint 10.88.0.5:80 -> Pod site-5d8f7c9b4-x2x7z
+    """
+    found = take_inventory(label)
+    return Diagram(_mermaid(found), _text(found))
+
+
+def _text(found: Inventory) -> str:
+    branches = [*map(_branch, found.objects), *map(_service_branch, found.services)]
+    lines = [line for name, leaves in branches for line in (name, *_lines(leaves))]
+    return "\n".join(lines) or "(nothing here yet)"
+
+
+def _branch(node: Node) -> Branch:
+    return f"{node.kind} {node.name}  {node.facts}", [_branch(child) for child in node.children]
+
+
+def _service_branch(service: Service) -> Branch:
+    ends = [f"endpoint {_address(each)}{f' -> Pod {each.pod}' if each.pod else ''}" for each in service.endpoints]
+    leaves = [f"selects {service.selector or 'nothing'}", *(ends or ["no endpoints"])]
+    return f"Service {service.name}  {', '.join([service.type, *service.ports])}", [(leaf, ()) for leaf in leaves]
+
+
+def _address(endpoint: Endpoint) -> str:
+    return endpoint.address if endpoint.ready else f"{endpoint.address} (not ready)"
+
+
+def _lines(branches: Sequence[Branch]) -> Iterator[str]:
+    for index, (name, leaves) in enumerate(branches):
+        last = index == len(branches) - 1
+        yield ("└─ " if last else "├─ ") + name
+        yield from (("   " if last else "│  ") + line for line in _lines(leaves))
+
+
+class _Chart:
+    """Mermaid's lines, with identifiers of its own, as names may hold anything."""
+
+    def __init__(self) -> None:
+        self.lines = ["flowchart LR", *_STYLES]
+        self._ids: dict[tuple[str, str], str] = {}
+
+    def box(self, key: tuple[str, str], text: Iterable[str], style: Health | str) -> str:
+        """A node; the same key is the same node."""
+        if key not in self._ids:
+            self._ids[key] = f"n{len(self._ids)}"
+            left, right = _SHAPES.get(key[0], ("[", "]"))
+            first, *rest = map(escape, filter(None, text))
+            self.lines.append(
+                f'    {self._ids[key]}{left}"{"<br/>".join([f"<b>{first}</b>", *rest])}"{right}:::{style}'
+            )
+        return self._ids[key]
+
+    def arrow(self, source: str, arrow: str, target: str) -> None:
+        self.lines.append(f"    {source} {arrow} {target}")
+
+
+def _mermaid(found: Inventory) -> str:
+    chart = _Chart()
+    for root in found.objects:
+        _draw(chart, root, "")
+    for service in found.services:
+        _draw_service(chart, service)
+    if not (found.objects or found.services):
+        chart.box(("nothing", ""), ["nothing here yet"], "none")
+    return "\n".join(chart.lines)
+
+
+def _draw(chart: _Chart, node: Node, parent: str) -> str:
+    # A container's name is its own only within its Pod.
+    key = (node.kind, f"{parent}/{node.name}" if "container" in node.kind else node.name)
+    me = chart.box(key, [node.name, node.kind, *node.facts.split(", ")], node.health)
+    for child in node.children:
+        chart.arrow(me, "-->", _draw(chart, child, me))
+    return me
+
+
+def _draw_service(chart: _Chart, service: Service) -> None:
+    selector = f"selects {service.selector}" if service.selector else "selects nothing"
+    me = chart.box(
+        ("Service", service.name), [service.name, f"Service, {service.type}", *service.ports, selector], "service"
+    )
+    for endpoint in service.endpoints:
+        key = ("Pod", endpoint.pod) if endpoint.pod else ("address", endpoint.address)
+        target = chart.box(key, [endpoint.pod or endpoint.address], "none")
+        chart.arrow(me, f'-. "{_address(endpoint)}" .->', target)
+    if not service.endpoints:
+        chart.arrow(me, "-.-x", chart.box(("no endpoints", service.name), ["no endpoints"], "bad"))
