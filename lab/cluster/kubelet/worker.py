@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 LOG = logging.getLogger("kubelet")
 MOUNT_RETRY, ENGINE_RETRY = 1.0, 2.0
 VOLUME_REFRESH = 60.0
-IDLE = 3600.0
+IDLE, LOOK_AGAIN = 3600.0, 0.2
 
 
 class PodWorker(PodContainers):
@@ -165,16 +165,14 @@ class PodWorker(PodContainers):
         stopping = asyncio.ensure_future(self._stop_all())
         while not stopping.done():
             woken = asyncio.ensure_future(self._wake.wait())
-            await asyncio.wait((stopping, woken), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(
+                (stopping, woken), return_when=asyncio.FIRST_COMPLETED, timeout=self._grace_left() or LOOK_AGAIN
+            )
             woken.cancel()
             self._wake.clear()
-            current = self.kubelet.current(self.pod)
-            if not stopping.done() and (
-                current is None or not current["metadata"].get("deletionGracePeriodSeconds", 30)
-            ):
-                for known in self.containers:
-                    if known.phase == RUNNING:
-                        await self.engine.kill(known.id)
+            for known in self.containers if not self._grace_left() and not stopping.done() else ():
+                if known.phase == RUNNING:
+                    await self.engine.kill(known.id)
         with contextlib.suppress(EngineError):
             await stopping
         self.ended = True
@@ -185,6 +183,14 @@ class PodWorker(PodContainers):
         if (left := self.kubelet.current(self.pod)) is not None:
             self._report()
             self.kubelet.client.delete("pods", left, grace=0, propagation=None)
+
+    def _grace_left(self) -> float:
+        """Seconds until what still runs is killed; a second deletion may have made them fewer."""
+        current = self.kubelet.current(self.pod)
+        if current is None or not current["metadata"].get("deletionGracePeriodSeconds"):
+            return 0.0
+        # The engine is the first to kill: a timestamp has whole seconds.
+        return max(0.0, epoch(current["metadata"]["deletionTimestamp"]) + 1 - time.time())
 
     async def _stop_all(self) -> None:
         grace = int(
