@@ -198,10 +198,15 @@ class PodWorker(PodContainers):
                 "deletionGracePeriodSeconds", self.pod["spec"].get("terminationGracePeriodSeconds", 30)
             )
         )
+        began = time.monotonic()
         running = [known for known in self.containers if known.phase == RUNNING]
-        await asyncio.gather(
-            *(self._kill(self._spec(known), known, f"Stopping container {known.name}", grace) for known in running)
-        )
+        sidecars = [known for known in reversed(running) if known in self.init]
+        await asyncio.gather(*(self._stop(known, grace) for known in running if known not in sidecars))
+        for known in sidecars:  # they are there for the others to the end
+            await self._stop(known, max(0, grace - int(time.monotonic() - began)))
+
+    async def _stop(self, known: Container, grace: int) -> None:
+        await self._kill(self._spec(known), known, f"Stopping container {known.name}", grace)
 
     async def _remove_all(self) -> None:
         """Leave nothing on the engine, however often it must be asked."""
