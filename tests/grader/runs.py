@@ -41,7 +41,7 @@ class Runs:
     def finish(self, *options: str) -> tuple[dict[str, Any], str]:
         """A run to its end: the document that it prints, and what it says on standard error."""
         running = self.start("--json", *options)
-        out, err = running.communicate(timeout=500)
+        out, err = running.communicate(timeout=900)
         assert running.returncode == 0, err
         return json.loads(out), err
 
@@ -69,7 +69,7 @@ class Runs:
         return [str(one) for one in found if one["Labels"][OWNER_LABEL] in mine]
 
     def until(self, condition: Callable[[], bool], running: subprocess.Popen[str]) -> None:
-        deadline = time.monotonic() + 300
+        deadline = time.monotonic() + 900
         while not condition():
             assert running.poll() is None, running.communicate()
             assert time.monotonic() < deadline

@@ -16,7 +16,7 @@ from lab.course import ROOT
 from ..exercises import Exercise, cell_id, submissions
 from .runs import Runs, failures, summary
 
-pytestmark = [pytest.mark.machine, pytest.mark.grading, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.machine, pytest.mark.grading, pytest.mark.timeout(1800)]
 
 NAME = "01-containers"
 EXERCISE = Exercise(NAME)

@@ -167,6 +167,7 @@ class PodContainers:
             reason = "CreateContainerConfigError" if isinstance(error, ConfigError) else "CreateContainerError"
             self._wait(known, reason, str(error))
             notify("Warning", "Failed", f"Error: {error}")
+            known.retry_at = time.monotonic() + CONFIG_RETRY
             return CONFIG_RETRY
         notify("Normal", "Created", "Container created")
         return image, identity

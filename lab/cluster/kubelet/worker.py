@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 LOG = logging.getLogger("kubelet")
 MOUNT_RETRY, ENGINE_RETRY = 1.0, 2.0
 VOLUME_REFRESH = 60.0
-IDLE = 3600.0
+IDLE, LOOK_AGAIN = 3600.0, 0.2
 
 
 class PodWorker(PodContainers):
@@ -165,16 +165,14 @@ class PodWorker(PodContainers):
         stopping = asyncio.ensure_future(self._stop_all())
         while not stopping.done():
             woken = asyncio.ensure_future(self._wake.wait())
-            await asyncio.wait((stopping, woken), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(
+                (stopping, woken), return_when=asyncio.FIRST_COMPLETED, timeout=self._grace_left() or LOOK_AGAIN
+            )
             woken.cancel()
             self._wake.clear()
-            current = self.kubelet.current(self.pod)
-            if not stopping.done() and (
-                current is None or not current["metadata"].get("deletionGracePeriodSeconds", 30)
-            ):
-                for known in self.containers:
-                    if known.phase == RUNNING:
-                        await self.engine.kill(known.id)
+            for known in self.containers if not self._grace_left() and not stopping.done() else ():
+                if known.phase == RUNNING:
+                    await self.engine.kill(known.id)
         with contextlib.suppress(EngineError):
             await stopping
         self.ended = True
@@ -186,16 +184,29 @@ class PodWorker(PodContainers):
             self._report()
             self.kubelet.client.delete("pods", left, grace=0, propagation=None)
 
+    def _grace_left(self) -> float:
+        """Seconds until what still runs is killed; a second deletion may have made them fewer."""
+        current = self.kubelet.current(self.pod)
+        if current is None or not current["metadata"].get("deletionGracePeriodSeconds"):
+            return 0.0
+        # The engine is the first to kill: a timestamp has whole seconds.
+        return max(0.0, epoch(current["metadata"]["deletionTimestamp"]) + 1 - time.time())
+
     async def _stop_all(self) -> None:
         grace = int(
             self.pod["metadata"].get(
                 "deletionGracePeriodSeconds", self.pod["spec"].get("terminationGracePeriodSeconds", 30)
             )
         )
+        began = time.monotonic()
         running = [known for known in self.containers if known.phase == RUNNING]
-        await asyncio.gather(
-            *(self._kill(self._spec(known), known, f"Stopping container {known.name}", grace) for known in running)
-        )
+        sidecars = [known for known in reversed(running) if known in self.init]
+        await asyncio.gather(*(self._stop(known, grace) for known in running if known not in sidecars))
+        for known in sidecars:  # they are there for the others to the end
+            await self._stop(known, max(0, grace - int(time.monotonic() - began)))
+
+    async def _stop(self, known: Container, grace: int) -> None:
+        await self._kill(self._spec(known), known, f"Stopping container {known.name}", grace)
 
     async def _remove_all(self) -> None:
         """Leave nothing on the engine, however often it must be asked."""

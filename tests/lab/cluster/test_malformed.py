@@ -142,7 +142,7 @@ def note(answer: httpx.Response, body: object) -> list[tuple[int, str, str]]:
         ("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", b'{"spec": {"groups": 1}}', "application/json"),
         ("POST", "/apis/authentication.k8s.io/v1/tokenreviews", b'{"spec": "x"}', "application/json"),
         ("PUT", "/apis/apps/v1/namespaces/default/deployments/none/scale", b"[]", "application/json"),
-        ("CHANGE", "/api/v1/namespaces/default/configmaps/none", b"", "application/json"),
+        ("OPTIONS", "/api/v1/namespaces/default/configmaps/none", b"", "application/json"),
     ],
 )  # fmt: skip
 def test_what_is_no_request_is_refused_politely(cluster, method: str, path: str, content: bytes, kind: str) -> None:
