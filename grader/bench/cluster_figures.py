@@ -49,13 +49,12 @@ class API:
 
     def ask(
         self, connection: http.client.HTTPSConnection, method: str, path: str, body: Any = None, accept: str = TABLE
-    ) -> int:
-        """Ask and read the whole answer; its status."""
+    ) -> tuple[int, bytes]:
+        """Ask and read the whole answer: status and body."""
         headers = {"Authorization": f"Bearer {self.token}", "Accept": accept, "Content-Type": "application/json"}
         connection.request(method, path, json.dumps(body) if body else None, headers)
         answer = connection.getresponse()
-        answer.read()
-        return answer.status
+        return answer.status, answer.read()
 
     def kubectl(self, *words: str, document: Any = None) -> None:
         """Run kubectl to its end; it must succeed."""
@@ -86,7 +85,7 @@ def _wait(kubeconfig: Path, begun: float) -> API:
         if kubeconfig.exists():
             api = API.of(kubeconfig)
             connection = api.connect()
-            while api.ask(connection, "GET", "/readyz") != 200:
+            while api.ask(connection, "GET", "/readyz")[0] != 200:
                 time.sleep(0.002)
             return api
         time.sleep(0.002)
@@ -127,9 +126,15 @@ def list_seconds(api: API, times: int) -> list[float]:
     connection = api.connect()
     for number in range(OBJECTS):
         made = {"metadata": {"name": f"bench-{number}"}, "data": {"key": "value" * 10}}
-        if (status := api.ask(connection, "POST", CONFIGMAPS, made)) != 201:
+        if (status := api.ask(connection, "POST", CONFIGMAPS, made)[0]) != 201:
             raise RuntimeError(f"a ConfigMap could not be made: {status}")
-    return [_timed(lambda: api.ask(connection, "GET", CONFIGMAPS)) for _ in range(times)]
+
+    def read() -> None:
+        _, answer = api.ask(connection, "GET", CONFIGMAPS)
+        if (found := answer.count(b'"bench-')) < OBJECTS:
+            raise RuntimeError(f"only {found} of {OBJECTS} ConfigMaps were listed")
+
+    return [_timed(read) for _ in range(times)]
 
 
 def _timed(work: Callable[[], object]) -> float:
@@ -144,7 +149,7 @@ def requests_per_second(api: API, seconds: float) -> float:
     def ask(_: int) -> int:
         connection, count = api.connect(), 0
         while time.perf_counter() < end:
-            if api.ask(connection, "GET", PODS) != 200:
+            if api.ask(connection, "GET", PODS)[0] != 200:
                 raise RuntimeError("a list of Pods was refused")
             count += 1
         return count

@@ -12,8 +12,9 @@ def kubectl(*words, given=None):
     print((done.stdout + done.stderr).strip()[-300:])
     return done
 def may_not(*words, given=None):
-    if kubectl(*words, given=given).returncode == 0:
-        print("SUCCEEDED", words)
+    done = kubectl(*words, given=given)
+    if done.returncode == 0 or not any(word in (done.stdout + done.stderr).lower() for word in ("forbidden", "unauthorized")):
+        print("SUCCEEDED", words)  # or failed for another reason than the one that is tried here
 def has_no(text, *words, given=None):
     if text in kubectl(*words, given=given).stdout:
         print("SUCCEEDED", words)
@@ -205,5 +206,5 @@ ATTACKS = [
     Attack("Another server at the API's address and on node ports", "both are bound before any code runs", ADDRESSES, "web", trial=PODS),
     Attack("The cluster's containers made by hand", "the guard on the student's socket", BY_HAND, "web", trial=PODS),
     Attack("The cluster's Pods and network removed", "it makes them anew", STOPPED, "web", ("web",), trial=PODS),
-    Attack("Thousands of changes, and who watches them", "a limit of memory", FLOOD, "web", ("web",), trial=PODS),
+    Attack("Large objects, changed again and again, and who watches them", "nothing: the cluster keeps up", FLOOD, "web", ("web",), trial=PODS),
 ]  # fmt: skip
