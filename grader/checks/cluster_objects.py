@@ -15,10 +15,10 @@ from grader.checks.verdict import CheckFailed, listed, quoted
 class ClusterObject:
     """An object of the cluster, in the namespace that kubectl works in. Facts of one that does not exist raise `CheckFailed`."""
 
-    kind = ""
-    plural = ""
-    api = "/api/v1"
-    made_by = ""  # the command that makes one
+    _kind = ""
+    _plural = ""
+    _api = "/api/v1"
+    _made_by = ""  # the command that makes one
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -51,8 +51,8 @@ class ClusterObject:
         def look() -> None:
             if self.exists:
                 raise CheckFailed(
-                    f"The {self.kind} `{self.name}` still exists.",
-                    f"no {self.kind} named `{self.name}`.",
+                    f"The {self._kind} `{self.name}` still exists.",
+                    f"no {self._kind} named `{self.name}`.",
                     f"kubectl delete {self._typed}",
                 )
 
@@ -86,7 +86,7 @@ class ClusterObject:
 
     @property
     def _noun(self) -> str:
-        return self.kind.lower()
+        return self._kind.lower()
 
     @property
     def _typed(self) -> str:
@@ -103,7 +103,7 @@ class ClusterObject:
         return cluster.namespace()
 
     def _collection(self, plural: str = "", api: str = "") -> str:
-        return f"{api or self.api}/namespaces/{self._namespace}/{plural or self.plural}"
+        return f"{api or self._api}/namespaces/{self._namespace}/{plural or self._plural}"
 
     def _found(self) -> Json | None:
         return _named(self.name, cluster.objects(self._collection()))
@@ -113,12 +113,12 @@ class ClusterObject:
         found = _named(self.name, all_of_them)
         if found is not None:
             return found
-        what = f"{self.kind}s"
+        what = f"{self._kind}s"
         sentence, meant = near(self.name, [one["metadata"]["name"] for one in all_of_them], what)
         raise CheckFailed(
-            f"There is no {self.kind} named `{self.name}`. {sentence}",
-            f"a {self.kind} named `{self.name}`.",
-            f"kubectl get {self.plural}" if meant else self.made_by.format(shell_word(self.name)),
+            f"There is no {self._kind} named `{self.name}`. {sentence}",
+            f"a {self._kind} named `{self.name}`.",
+            f"kubectl get {self._plural}" if meant else self._made_by.format(shell_word(self.name)),
         )
 
 

@@ -34,8 +34,8 @@ def secret(name: str) -> Secret:
 class ConfigMap(ClusterObject):
     """A ConfigMap: facts as properties, `must_*` raise `CheckFailed` when they do not hold."""
 
-    kind, plural = "ConfigMap", "configmaps"
-    made_by = "kubectl create configmap {} --from-literal=KEY=VALUE"
+    _kind, _plural = "ConfigMap", "configmaps"
+    _made_by = "kubectl create configmap {} --from-literal=KEY=VALUE"
 
     @property
     def data(self) -> dict[str, str]:
@@ -49,13 +49,13 @@ class ConfigMap(ClusterObject):
         if key not in data:
             has = f"It has {listed(sorted(data))}." if data else "It is empty."
             raise CheckFailed(
-                f"The {self.kind} `{self.name}` has no key `{key}`. {has}",
+                f"The {self._kind} `{self.name}` has no key `{key}`. {has}",
                 f"the key `{key}`.",
                 f"kubectl edit {self._typed}",
             )
         if equals and data[key] != value:
             raise CheckFailed(
-                f"The {self.kind} `{self.name}` has another value under `{key}`{_space(data[key], value)}.",
+                f"The {self._kind} `{self.name}` has another value under `{key}`{_space(data[key], value)}.",
                 f"the value that was asked for under `{key}`.",
                 f"kubectl get {self._typed} --output=yaml",
             )
@@ -78,8 +78,8 @@ class ConfigMap(ClusterObject):
             )
         except RefusedError as said:
             raise CheckFailed(
-                f"The {self.kind} `{self.name}` cannot be changed: {said}.",
-                f"a {self.kind} whose values can be changed.",
+                f"The {self._kind} `{self.name}` cannot be changed: {said}.",
+                f"a {self._kind} whose values can be changed.",
                 f"kubectl get {self._typed} --output=yaml",
             ) from None
 
@@ -90,8 +90,8 @@ class ConfigMap(ClusterObject):
 class Secret(ConfigMap):
     """A Secret: facts as properties, `must_*` raise `CheckFailed` when they do not hold."""
 
-    kind, plural = "Secret", "secrets"
-    made_by = "kubectl create secret generic {} --from-literal=KEY=VALUE"
+    _kind, _plural = "Secret", "secrets"
+    _made_by = "kubectl create secret generic {} --from-literal=KEY=VALUE"
 
     @property
     def data(self) -> dict[str, str]:

@@ -31,8 +31,8 @@ class Deployment(ClusterObject):
     Its Pods are those that its ReplicaSets own. A Pod that only carries the same labels is none of them.
     """
 
-    kind, plural, api = "Deployment", "deployments", "/apis/apps/v1"
-    made_by = "kubectl create deployment {} --image=IMAGE"
+    _kind, _plural, _api = "Deployment", "deployments", "/apis/apps/v1"
+    _made_by = "kubectl create deployment {} --image=IMAGE"
 
     @property
     def replicas(self) -> int:

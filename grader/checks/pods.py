@@ -27,8 +27,8 @@ def pod(name: str) -> Pod:
 class Pod(ClusterObject):
     """A Pod: facts as properties, `must_*` raise `CheckFailed` when they do not hold."""
 
-    kind, plural = "Pod", "pods"
-    made_by = "kubectl run {} --image=IMAGE"
+    _kind, _plural = "Pod", "pods"
+    _made_by = "kubectl run {} --image=IMAGE"
 
     @property
     def phase(self) -> str:
@@ -110,7 +110,15 @@ class Pod(ClusterObject):
     def exec(self, *argv: str, within_seconds: float = 10) -> ExecResult:
         """Runs a program in its first container, as `kubectl exec` does: no shell, no standard input. Returns what it did, both streams as one."""
         done = cluster.kubectl(
-            "exec", "--quiet", "--namespace", self._namespace, self.name, "--", *argv, within_seconds=within_seconds, merged=True
+            "exec",
+            "--quiet",
+            "--namespace",
+            self._namespace,
+            self.name,
+            "--",
+            *argv,
+            within_seconds=within_seconds,
+            merged=True,
         )
         if done.exit_code is None:
             line = shlex.join(argv)

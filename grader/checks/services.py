@@ -38,8 +38,8 @@ def service(name: str) -> Service:
 class Service(ClusterObject):
     """A Service: facts as properties, `must_*` raise `CheckFailed` when they do not hold."""
 
-    kind, plural = "Service", "services"
-    made_by = "kubectl expose pod POD --name={} --port=PORT"
+    _kind, _plural = "Service", "services"
+    _made_by = "kubectl expose pod POD --name={} --port=PORT"
 
     @property
     def type(self) -> str:
@@ -140,8 +140,7 @@ class Service(ClusterObject):
     def must_select(self, labels: str, *, within_seconds: float = 30) -> None:
         """A new Pod with these labels (`app=web,tier=front`) gets requests from it. The check makes such a Pod, and removes it."""
         wanted = dict(pair.split("=", 1) for pair in labels.split(","))
-        port = self._ports()[0] if self._ports() else {"port": 80}
-        with trial_pods.serving(self._namespace, wanted, port.get("targetPort", port["port"])) as token:
+        with trial_pods.serving(self._namespace, wanted, self._target_port()) as token:
 
             def look() -> None:
                 if token not in (self.ask(f"/{token}").text or ""):
@@ -221,6 +220,12 @@ class Service(ClusterObject):
 
     def _ports(self) -> list[Json]:
         return list(self._object()["spec"].get("ports") or [])
+
+    def _target_port(self) -> int | str:
+        """The port of its Pods, or the name of it, to which its first port leads."""
+        first = next(iter(self._ports()), {"port": 80})
+        target: int | str = first.get("targetPort") or first["port"]
+        return target
 
     def _first_port(self) -> int:
         return next(iter(self.ports), 80)

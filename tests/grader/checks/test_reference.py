@@ -53,7 +53,6 @@ kubectl run mailer --image=busybox --restart=Never -- sh -c 'exit 3'
 kubectl create deployment news --image=nginx:alpine --replicas=2
 kubectl create deployment draft --image=busybox:no-such-tag
 kubectl expose pod shop --port=80
-kubectl expose deployment draft --port=80
 kubectl create service clusterip lost --tcp=80
 kubectl create configmap settings --from-literal=COLOUR=blue
 kubectl create secret generic keys --from-literal=token=unknown
@@ -267,7 +266,10 @@ def _facts(kind: type) -> list[str]:
     others = [
         name for name in _public(kind) if not name.startswith("must_") and name not in facts and name != "max_bytes"
     ]
-    rows += [f"| `{name}{_signature(kind, name)}` | | {_first(getattr(kind, name))} |" for name in others]
+    rows += [
+        f"| `{name}{_signature(kind, name)}` | | {_first(getattr(kind, name))} |".replace(" | None", " \\| None")
+        for name in others
+    ]
     return ["| fact | type | |", "| --- | --- | --- |", *rows, ""] if rows else []
 
 

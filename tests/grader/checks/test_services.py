@@ -128,8 +128,9 @@ def test_every_pod_with_the_labels_is_selected() -> None:
 
 
 def test_check_leaves_no_pod(kubectl: Kubectl) -> None:
-    names = kubectl("get", "pods", "-o", "jsonpath={.items[?(@.metadata.deletionTimestamp==null)].metadata.name}")
-    assert [name for name in names.split() if name.startswith("check-")] == []
+    pods = json.loads(kubectl("get", "pods", "-o", "json"))["items"]
+    left = [one["metadata"]["name"] for one in pods if not one["metadata"].get("deletionTimestamp")]
+    assert [name for name in left if name.startswith("check-")] == []
 
 
 def test_endpoints_by_hand_select_nothing(kubectl: Kubectl) -> None:
