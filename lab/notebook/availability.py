@@ -55,12 +55,15 @@ class Answers:
         good = [each.ended for each in self.requests if each.answered]
         return max((later - earlier for earlier, later in pairwise(good)), default=0.0)
 
-    def __str__(self) -> str:
+    @property
+    def result(self) -> str:
+        """The outage in words."""
         if self.outage is None:
-            return f"{self.name}: no answer any more"
-        if self.outage == 0:
-            return f"{self.name}: every request was answered"
-        return f"{self.name}: {self.outage:.2f} s without an answer"
+            return "no answer any more"
+        return f"{self.outage:.2f} s without an answer" if self.outage else "every request was answered"
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.result}"
 
 
 @contextmanager
@@ -153,7 +156,7 @@ def answer_plot(*recordings: Answers) -> Plot:
 def _draw(axis: "Axes", row: int, recording: Answers) -> None:
     for began, seconds, answered in _spans(recording.requests):
         axis.broken_barh([(began, seconds)], (row - 0.3, 0.6), color=_ANSWERED if answered else _UNANSWERED)
-    axis.text(recording.requests[-1].ended, row, "  " + str(recording).split(": ", 1)[1], va="center", fontsize=9)
+    axis.text(recording.requests[-1].ended, row, f"  {recording.result}", va="center", fontsize=9)
 
 
 def _spans(requests: Iterable[Request]) -> Iterator[tuple[float, float, bool]]:

@@ -12,7 +12,7 @@ _STYLES = (
     "    classDef none fill:#eeeeee,stroke:#767676,color:#000",
     "    classDef service fill:#ffffff,stroke:#d55e00,stroke-width:2px,color:#000",
 )
-_SHAPES = {"Pod": ("([", "])"), "container": ("[[", "]]"), "init container": ("[[", "]]")}
+_SHAPES = {"Pod": ("(", ")"), "container": ("[[", "]]"), "init container": ("[[", "]]")}
 
 Branch = tuple[str, Sequence["Branch"]]
 
@@ -97,8 +97,10 @@ def _mermaid(found: Inventory) -> str:
 
 def _draw(chart: _Chart, node: Node, parent: str) -> str:
     # A container's name is its own only within its Pod.
-    key = (node.kind, f"{parent}/{node.name}" if "container" in node.kind else node.name)
-    me = chart.box(key, [node.name, node.kind, *node.facts.split(", ")], node.health)
+    is_container = "container" in node.kind
+    key = (node.kind, f"{parent}/{node.name}" if is_container else node.name)
+    facts = node.facts.split(", ") if is_container else [node.facts]
+    me = chart.box(key, [node.name, node.kind, *facts], node.health)
     for child in node.children:
         chart.arrow(me, "-->", _draw(chart, child, me))
     return me

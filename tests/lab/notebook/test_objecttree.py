@@ -168,7 +168,7 @@ def test_the_picture_links_a_service_to_the_pod_in_the_tree() -> None:
     source = _mermaid(
         inventory([*site(pod("site-7f-a", "ReplicaSet site-7f")), service(), endpoints(end)], None)
     ).splitlines()
-    (pod_node,) = [line.split("([")[0].strip() for line in source if "site-7f-a" in line]
+    (pod_node,) = [line.split("(")[0].strip() for line in source if "site-7f-a" in line]
     assert any(line.endswith(f'-. "10.88.0.5:8000" .-> {pod_node}') for line in source)
 
 
