@@ -55,6 +55,8 @@ class Recorder:
         self._seen[key] = name
 
     def _combine(self, group: tuple[str, ...], message: str) -> str:
+        if len(self._similar) > REMEMBERED:
+            self._similar.clear()
         similar = self._similar.setdefault(group, _Similar())
         if time.monotonic() - similar.last > WINDOW_SECONDS:
             similar.messages.clear()

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 FIRST_BACKOFF, LONGEST_BACKOFF, FORGIVEN = 1.0, 60.0, 600.0  # seconds between restarts of a container that keeps ending
 NOT_STARTED = "RunContainerError"
 PULL_BACKOFF = (14.0, 20.0, 40.0, 80.0, 160.0, 300.0)
-CONFIG_RETRY = 10.0
+FIRST_CONFIG_RETRY, CONFIG_RETRY = 1.0, 10.0
 
 
 class _Notices:
@@ -165,10 +165,11 @@ class PodContainers:
             return self._image_failed(known, error, spec["image"], notify)
         except (ConfigError, EngineError) as error:
             reason = "CreateContainerConfigError" if isinstance(error, ConfigError) else "CreateContainerError"
+            delay = CONFIG_RETRY if known.reason == reason else FIRST_CONFIG_RETRY
             self._wait(known, reason, str(error))
             notify("Warning", "Failed", f"Error: {error}")
-            known.retry_at = time.monotonic() + CONFIG_RETRY
-            return CONFIG_RETRY
+            known.retry_at = time.monotonic() + delay
+            return delay
         notify("Normal", "Created", "Container created")
         return image, identity
 
