@@ -106,10 +106,10 @@ PODS_WITH_RIGHTS = (
     TRIES
     + r"""
 import time
-wanted = {}
+wanted, made = {}, []
 def gets(text, name, **spec):
     wanted[name] = text
-    kubectl("create", "-f", "-", given=pod(name, **spec))
+    made.append(pod(name, **spec))
 mount = {"volumeMounts": [{"name": "v", "mountPath": "/s"}]}
 def on_host(path):
     return [{"name": "v", "hostPath": {"path": path}}]
@@ -120,6 +120,7 @@ gets("taken", "capable", container={"command": ["sh", "-c", "mount -t tmpfs none
 gets("tap0", "network", container={"command": ["ip", "addr"]}, hostNetwork=True)
 gets("lab.cluster", "processes", container={"command": ["ps"]}, hostPID=True)
 gets("taken", "ipc", container={"command": ["echo", "taken"]}, hostIPC=True)
+kubectl("create", "-f", "-", given={"apiVersion": "v1", "kind": "List", "items": made})
 time.sleep(3)
 print(run("kubectl", "get", "pods,events").stdout[-3000:])
 for name, text in wanted.items():
@@ -186,9 +187,9 @@ FLOOD = (
     TRIES
     + r"""
 many = {"apiVersion": "v1", "kind": "List", "items": [
-    {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": f"c{n}"}, "data": {"x": "y" * 20_000}} for n in range(120)]}
+    {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": f"c{n}"}, "data": {"x": "y" * 20_000}} for n in range(60)]}
 kubectl("create", "-f", "-", given=many)
-watchers = [subprocess.Popen(["kubectl", "get", "configmaps", "-w"], stdout=subprocess.DEVNULL) for _ in range(4)]
+watchers = [subprocess.Popen(["kubectl", "get", "configmaps", "-w"], stdout=subprocess.DEVNULL) for _ in range(3)]
 for word in ("a", "b", "c"):
     kubectl("annotate", "configmaps", "--all", f"{word}={word}")
 for one in watchers:

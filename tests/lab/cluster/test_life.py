@@ -9,7 +9,7 @@ import pytest
 
 from .conftest import start
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.engine, pytest.mark.any_cluster, pytest.mark.timeout(300)]
 
 
 def eventually(what, seconds: float = 30) -> None:

@@ -6,7 +6,7 @@ import random
 import httpx
 import pytest
 
-pytestmark = [pytest.mark.engine, pytest.mark.pocket, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
 
 POD = {
     "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "f", "labels": {"a": "b"}},
