@@ -99,36 +99,25 @@ class Deployment(ClusterObject):
                 "at least one.",
                 f"kubectl scale {self._slashed} --replicas=1",
             )
-        victim = self.pods[0]
-        uid = victim.uid
-        self._do("delete", "pod", victim.name, "--now", "--wait=false")
-
-        def look() -> None:
-            if uid in {one["metadata"]["uid"] for one in self._pods(self._sets(self._object()))}:
-                raise CheckFailed(
-                    f"The Pod `{victim.name}` of `{self.name}` is still there after it was deleted.",
-                    "another Pod in its place.",
-                    f"kubectl describe pod {victim.name}",
-                )
-            self._must_be_rolled_out_now()
-
-        eventually(look, within_seconds)
+        victim = self.pods[0].name
+        self._do("delete", "pod", victim, "--now", "--wait=false", expected=f"`{victim}` deleted.")
+        self.must_be_rolled_out(within_seconds=within_seconds)  # one that is being deleted counts no longer
 
     def must_restart(self, *, within_seconds: float = 30) -> None:
         """All its Pods are replaced by new ones of the same template, as `kubectl rollout restart` does, and these become ready."""
-        self._do("rollout", "restart", self._slashed)
+        self._do("rollout", "restart", self._slashed, expected=f"`{self.name}` restarted.")
         self.must_be_rolled_out(within_seconds=within_seconds)
 
     def must_undo(self, *, within_seconds: float = 30) -> None:
         """It goes back to the version before the present one, as `kubectl rollout undo` does, and the Pods of that become ready."""
-        self._do("rollout", "undo", self._slashed)
+        self._do("rollout", "undo", self._slashed, expected=f"`{self.name}` back at the version before.")
         self.must_be_rolled_out(within_seconds=within_seconds)
 
     def must_restart_without_a_gap(self, through: Service, path: str = "/", *, within_seconds: float = 30) -> None:
         """While all its Pods are replaced one after the other, every request through the Service is answered."""
         self.must_be_rolled_out(within_seconds=within_seconds)
         through.must_answer(path)
-        self._do("rollout", "restart", self._slashed)
+        self._do("rollout", "restart", self._slashed, expected=f"`{self.name}` restarted.")
         deadline, asked, lost = Deadline(within_seconds), 0, 0
         after: Deadline | None = None
         while after is None or not after.passed:
@@ -185,7 +174,7 @@ class Deployment(ClusterObject):
             hint,
         )
 
-    def _do(self, *arguments: str) -> None:
+    def _do(self, *arguments: str, expected: str) -> None:
         """A command of kubectl, which the cluster may refuse because of what the Deployment is."""
         self.must_exist()
         try:
@@ -193,7 +182,7 @@ class Deployment(ClusterObject):
         except RefusedError as said:
             raise CheckFailed(
                 f"`kubectl {' '.join(arguments)}` was refused: {said}.",
-                "a Deployment that takes this.",
+                expected,
                 f"kubectl rollout history {self._slashed}",
             ) from None
 

@@ -102,7 +102,7 @@ def test_paused_rollout_says_so(kubectl: Kubectl) -> None:
     assert told.hint == "kubectl rollout resume deployment/paused"
     told = failure(deployment("paused").must_restart)
     assert told.found.startswith("`kubectl rollout restart deployment/paused` was refused: ")
-    assert told.expected == "a Deployment that takes this."
+    assert told.expected == "`paused` restarted."
 
 
 def test_deleted_pod_is_replaced(kubectl: Kubectl) -> None:
