@@ -38,7 +38,7 @@ class Streams:
         handler = {"exec": self.exec, "attach": self.attach, "portforward": self.port_forward}[kind]
         try:
             return await handler(pod, request)
-        except RefusedError as refused:
+        except (RefusedError, EngineError) as refused:
             return web.Response(text=str(refused), status=500)
 
     # --------------------------------------------------------------------- logs
