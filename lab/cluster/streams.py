@@ -38,7 +38,7 @@ class Streams:
         handler = {"exec": self.exec, "attach": self.attach, "portforward": self.port_forward}[kind]
         try:
             return await handler(pod, request)
-        except RefusedError as refused:
+        except (RefusedError, EngineError) as refused:
             return web.Response(text=str(refused), status=500)
 
     # --------------------------------------------------------------------- logs
@@ -94,7 +94,8 @@ class Streams:
     async def attach(self, pod: Obj, request: web.Request) -> web.StreamResponse:
         container = _container_name(pod, request)
         identity = self.kubelet.running_container(pod, container)
-        if identity is None:
+        # One that has just ended may not be known to have: kubectl then shows its log instead.
+        if identity is None or not (await self.engine.inspect(identity))["State"]["Running"]:
             raise RefusedError(f"container {container} not found in pod {name_of(pod)}_{namespace_of(pod)}")
         _need_websocket(request)
         tty, stdin = _flag(request, "tty"), _flag(request, "stdin")
