@@ -56,8 +56,14 @@ class Deployment(ClusterObject):
 
     def must_be_rolled_out(self, *, within_seconds: float = 30) -> None:
         """All Pods that it wants are there, ready, and of its present template, and no older ones are left."""
+
+        def look() -> None:
+            self._must_be_rolled_out_now()
+            for one in self.pods:  # a container that ends at once is ready for a moment each time it is started
+                one.must_take_commands()
+
         self.must_exist()
-        eventually(self._must_be_rolled_out_now, within_seconds)
+        eventually(look, within_seconds)
 
     def must_have_replicas(self, replicas: int, *, within_seconds: float = 30) -> None:
         """It wants this many Pods, and all of them are ready."""

@@ -92,6 +92,12 @@ def test_rollout_that_hangs_tells_why(kubectl: Kubectl) -> None:
     deployment("stuck").must_undo()
 
 
+def test_program_that_ends_at_once_is_never_rolled_out(kubectl: Kubectl) -> None:
+    make(kubectl, "brief", "exit 0")
+    told = failure(deployment("brief").must_be_rolled_out, within_seconds=15)
+    assert told.found.startswith(("`brief` wants 1 Pod, and has 0", "No command can be run in `brief-"))
+
+
 def test_paused_rollout_says_so(kubectl: Kubectl) -> None:
     make(kubectl, "paused")
     deployment("paused").must_be_rolled_out()

@@ -166,7 +166,7 @@ def test_status_that_somebody_wrote_is_not_believed(kubectl: Kubectl, named: str
     kubectl("patch", "pod", named, "--subresource=status", "--type=merge", "--patch", json.dumps({"status": status}))
     assert pod(named).ready
     told = failure(pod(named).must_be_ready, within_seconds=0)
-    assert told.found.startswith(f"`{named}` says that it is ready, and no command can be run in it: ")
+    assert told.found.startswith(f"No command can be run in `{named}`: ")
 
 
 def test_image_is_known_by_its_id(kubectl: Kubectl, named: str) -> None:
@@ -209,6 +209,12 @@ def test_command_tells_code_and_output(web: str) -> None:
 def test_command_that_does_not_end_meets_its_deadline(web: str) -> None:
     told = failure(pod(web).exec, "sleep", "600", within_seconds=2)
     assert told.found == "`sleep 600` in `web` had not ended after 2 s."
+
+
+def test_image_without_programs_takes_commands(kubectl: Kubectl, named: str) -> None:
+    """What fails there is not found, by a container that runs."""
+    run(kubectl, named, "--env=PATH=/nowhere", "--command", "--", "/bin/sleep", "3600")
+    pod(named).must_be_ready()
 
 
 def test_endless_output_is_cut(web: str) -> None:
