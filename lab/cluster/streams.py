@@ -51,8 +51,9 @@ class Streams:
         response = web.StreamResponse(headers={"Content-Type": "text/plain"})
         await response.prepare(request)
         left = limit if limit is not None else -1
+        tty = bool(_spec(pod, container).get("tty"))
         with contextlib.suppress(ConnectionError, EngineError):
-            async for chunk in self.engine.logs(identity, follow=follow, options=_log_options(request)):
+            async for chunk in self.engine.logs(identity, tty=tty, follow=follow, options=_log_options(request)):
                 if left >= 0:
                     chunk, left = chunk[:left], max(0, left - len(chunk))
                 await response.write(chunk)
@@ -105,8 +106,7 @@ class Streams:
         async def resize(width: int, height: int) -> None:
             await self.engine.container_resize(identity, width, height)
 
-        spec = next(c for c in containers_of(pod["spec"]) if c["name"] == container)
-        attached = await self.engine.attach(identity, tty=bool(spec.get("tty")), stdin=stdin)
+        attached = await self.engine.attach(identity, tty=bool(_spec(pod, container).get("tty")), stdin=stdin)
         ended = asyncio.ensure_future(self._after_end(identity))
         await _Channels(socket, attached, resize, tty=tty, stdin=stdin).run(ended=ended)
         with contextlib.suppress(ConnectionError):  # how the container ends is its status's matter, not the stream's
@@ -174,6 +174,10 @@ def _container_name(pod: Obj, request: web.Request) -> str:
         regular = " ".join(c["name"] for c in pod["spec"]["containers"])
         raise bad_request(f"a container name must be specified for pod {name_of(pod)}, choose one of: [{regular}]")
     return str(wanted or pod["spec"]["containers"][0]["name"])
+
+
+def _spec(pod: Obj, container: str) -> Obj:
+    return next(c for c in containers_of(pod["spec"]) if c["name"] == container)
 
 
 def _need_websocket(request: web.Request) -> None:

@@ -203,8 +203,8 @@ class Engine:
         query = urlencode({"stream": 1, "stdout": 1, "stderr": 1, "stdin": int(stdin), "logs": 0})
         return await self._hijack(f"/containers/{container}/attach?{query}", b"", tty=tty)
 
-    async def logs(self, container: str, *, follow: bool, options: dict[str, str]) -> AsyncIterator[bytes]:
-        """The log, both streams in the order written. Options: tail, timestamps, since_seconds or since_time."""
+    async def logs(self, container: str, *, tty: bool, follow: bool, options: dict[str, str]) -> AsyncIterator[bytes]:
+        """The log, both streams as they were read. Options: tail, timestamps, since_seconds or since_time."""
         query = {
             "stdout": "1",
             "stderr": "1",
@@ -223,10 +223,9 @@ class Engine:
             async with self._session.get(url) as response:
                 if response.status >= 400:
                     raise EngineError(response.status, _message(await response.read()))
-                multiplexed = "multiplexed" in response.headers.get("Content-Type", "multiplexed")
                 buffer = bytearray()
                 async for chunk in response.content.iter_any():
-                    if not multiplexed:
+                    if tty:
                         yield chunk
                         continue
                     buffer += chunk

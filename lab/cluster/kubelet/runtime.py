@@ -39,7 +39,8 @@ trap 'exit 0' TERM INT; while :; do sleep 86400 & wait $!; done"""
 # In each folder: files that were projected before, and links that lead nowhere now.
 TIDY = """\
 for folder; do
-  cd "$folder" && for entry in ..[0-9]*; do [ "$entry" = "$(readlink ..data)" ] || rm -rf "$entry"; done
+  cd "$folder" || continue
+  for entry in ..[0-9]*; do [ "$entry" = "$(readlink ..data)" ] || rm -rf "$entry"; done
   for entry in *; do [ -e "$entry" ] || rm -f "$entry"; done
 done"""
 TIDY_SECONDS = 10.0

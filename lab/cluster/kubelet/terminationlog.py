@@ -22,7 +22,8 @@ async def read(engine: Engine, identity: str, container: Obj, *, failed: bool) -
     if not message and failed and container.get("terminationMessagePolicy") == "FallbackToLogsOnError":
         log = bytearray()
         with contextlib.suppress(EngineError):
-            async for chunk in engine.logs(identity, follow=False, options={"tail": LINES}):
+            tty = bool(container.get("tty"))
+            async for chunk in engine.logs(identity, tty=tty, follow=False, options={"tail": LINES}):
                 log += chunk
         message = bytes(log[-LONGEST_LOG:]).decode(errors="replace")
     return message
