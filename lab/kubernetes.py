@@ -60,6 +60,11 @@ def volume_name(lab: str) -> str:
 
 def chosen(asked: str | None, running: Container | None, *, on_host: bool) -> str:
     """Which cluster is wanted: what was asked for, else what the lab has, else its own. Beside the machine's own engine there is no own one."""
+    if on_host and asked == OWN:
+        raise LabError(
+            "Beside the machine's own engine the lab has no cluster of its own: it would need routes and ports of the machine.",
+            "bin/lab up --engine own; or --cluster current, where kubectl has a cluster already",
+        )
     before = running.labels.get(CHOICE) if running else None
     wanted = asked or (CURRENT if before == CURRENT else OWN)
     return NONE if on_host and wanted == OWN else wanted

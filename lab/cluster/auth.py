@@ -252,7 +252,7 @@ STUDENT = (
         _all("apps", "daemonsets", "deployments", "deployments/scale", "replicasets", "replicasets/scale", "statefulsets", "statefulsets/scale"),
         _all("autoscaling", "horizontalpodautoscalers"), _all("batch", "cronjobs", "jobs"),
         _all("networking.k8s.io", "ingresses", "networkpolicies"), _all("policy", "poddisruptionbudgets"),
-        _all("", "pods/exec", "pods/attach", "pods/portforward", "pods/proxy", "services/proxy"),
+        _all("", "pods/exec", "pods/attach", "pods/ephemeralcontainers", "pods/portforward", "pods/proxy", "services/proxy"),
         _creates("", "pods/eviction", "serviceaccounts/token"),
         {"apiGroups": [""], "resources": ["nodes"], "verbs": ["patch", "update"]},  # labels, taints, cordon
     ),
