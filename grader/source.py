@@ -140,7 +140,7 @@ def _syntax_problems(cell: Cell) -> Iterator[str]:
     from IPython.core.inputtransformer2 import TransformerManager
 
     try:
-        ast.parse(TransformerManager().transform_cell(source_text(cell)))
+        ast.parse(TransformerManager().transform_cell(source_text(cell)))  # type: ignore[no-untyped-call]
     except SyntaxError as error:
         yield f"is a test that Python cannot read: {error.msg} (line {error.lineno})."
 
