@@ -71,9 +71,9 @@ class Streams:
         identity = self.kubelet.running_container(pod, container)
         if identity is None:
             raise RefusedError(f'container not found ("{container}")')
-        _need_websocket(request)
         tty, stdin = _flag(request, "tty"), _flag(request, "stdin")
         process = await self.engine.exec_create(identity, command, tty=tty, stdin=stdin)
+        _need_websocket(request)  # only now: refused over WebSocket, kubectl asks over SPDY, and shows that answer
         socket = web.WebSocketResponse(protocols=PROTOCOLS, max_msg_size=0)
         await socket.prepare(request)
 
