@@ -1,5 +1,6 @@
 """What is wrong with an exercise as its author wrote it: everything that would spoil or betray the release."""
 
+import ast
 import json
 import re
 from collections import Counter
@@ -98,6 +99,9 @@ def _cell_problems(cell: Cell) -> Iterator[str]:
     if "nbgrader" in cell["metadata"]:
         yield from _metadata_problems(cell)
     yield from _marker_problems(cell)
+    meta = cell["metadata"].get("nbgrader", {})
+    if cell["cell_type"] == "code" and meta.get("grade") and not meta.get("solution"):
+        yield from _syntax_problems(cell)
 
 
 def _metadata_problems(cell: Cell) -> Iterator[str]:
@@ -115,6 +119,16 @@ def _metadata_problems(cell: Cell) -> Iterator[str]:
         yield f"has nbgrader metadata that do not fit: {error.message}."
     except (SchemaTooOldError, SchemaTooNewError) as error:
         yield f"has nbgrader metadata of another version: {error}. Run `nbgrader update` on it."
+
+
+def _syntax_problems(cell: Cell) -> Iterator[str]:
+    """A test that Python cannot read would fail every answer, the right ones among them."""
+    from IPython.core.inputtransformer2 import TransformerManager
+
+    try:
+        ast.parse(TransformerManager().transform_cell(source_text(cell)))  # type: ignore[no-untyped-call]
+    except SyntaxError as error:
+        yield f"is a test that Python cannot read: {error.msg} (line {error.lineno})."
 
 
 def _marker_problems(cell: Cell) -> Iterator[str]:

@@ -120,7 +120,7 @@ def test_graded_again_each_submission_gets_the_same_to_the_last_check(
         "eve": (answering(q2=f"{REST}\nimport os\nos._exit(1)"), [3, 0, 2, 0]),
         "fay": (answering(q2=noisy + REST), [3, 3, 2, 0]),
         "gil": (answering(q1="!docker run -d --name web busybox false"), [0, 3, 2, 0]),
-        "hal": (answering(q1="!docker run -d --name web --restart always busybox sh -c 'sleep 0.1; exit 1'"), [0, 3, 2, 0]),
+        "hal": (answering(q1=f"{WEB}\n!docker kill web"), [0, 3, 2, 0]),
         "ida": (answering(q1=f"{WEB}\n!docker stop -t 0 web && docker start web"), [3, 3, 2, 0]),
         "joe": (answering(q2="answer = ['a']\nraise SystemExit"), [3, 1, 0, 0]),
     }  # fmt: skip

@@ -84,7 +84,7 @@ def test_corrected_check_is_graded_again_and_other_marks_stay(course: Course) ->
         by_hand = gradebook.find_grade("q3", "tiny", "tiny", "ada")
         by_hand.manual_score, by_hand.needs_manual_grade = 1.5, False
         gradebook.db.commit()
-    change_checks(course, ("q1-test", "1"), ("q2-test", "raise AssertionError('Now it is wrong.')"))
+    change_checks(course, ("q1-test", "1"), ("q2-test", "raise AssertionError('Now it is ' + 'wrong.')"))
     again = grade("q1-test")
     assert [check.points for check in again.checks] == [1, 3, 2, 1.5]
     with Gradebook(course.db_url) as gradebook:

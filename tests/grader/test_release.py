@@ -139,6 +139,7 @@ HIDDEN = '### BEGIN HIDDEN TESTS\nassert "secret-expectation" not in recipe\n###
         (set_cell(2, source="# begin hidden tests\nassert 1"), "nearly a marker"),
         (set_cell(0, source=HIDDEN.split("\n")[1]), "can be read in the release, in 01-boxes.ipynb"),
         (set_cell(0, metadata={"note": HIDDEN.split("\n")[1]}), "can be read in the release, in 01-boxes.ipynb"),
+        (set_cell(2, source="assert 1\nassert 'it's there'"), r"Python cannot read: .*\(line 2\)"),
         (set_cell(0, surprise=1), "not a valid notebook"),
     ],
 )
