@@ -9,5 +9,6 @@ c.CourseDirectory.course_id = "docker-kubernetes"
 c.CourseDirectory.db_url = "sqlite:///gradebook.db?timeout=60"
 # Formgrader shows what students wrote: nothing of it may act in the instructor's browser.
 c.HTMLExporter.sanitize_html = True
+c.HTMLExporter.filters = {"markdown2html": "grader.feedback.markdown"}  # formgrader's template leaves texts as they are
 # nbgrader's own autograding would run submissions beside the gradebook.
 c.Autograde.exporter_class = "grader.gradebook.GradeInSandbox"

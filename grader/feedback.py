@@ -14,6 +14,7 @@ import jinja2
 import nh3
 from markupsafe import Markup, escape
 from nbconvert.exporters import HTMLExporter
+from nbconvert.filters.markdown import markdown2html
 from nbformat import NotebookNode
 from nbgrader.converters import GenerateFeedback  # type: ignore[import-untyped]
 from nbgrader.preprocessors import ClearHiddenTests, GetGrades, NbGraderPreprocessor  # type: ignore[import-untyped]
@@ -221,6 +222,15 @@ def clean(html: str) -> str:
         url_schemes={"http", "https", "mailto", "data"},
         link_rel="noopener noreferrer",
     )
+
+
+def markdown(source: str) -> str:
+    r"""A text in Markdown as HTML with nothing in it that acts: what formgrader shows of a student's texts.
+
+    >>> markdown("*So* <script>act()</script>")
+    '<p><em>So</em> </p>\n'
+    """
+    return clean(str(markdown2html(source)))
 
 
 def _allowed(tag: str, attribute: str, value: str) -> str | None:

@@ -83,11 +83,13 @@ def test_what_a_student_hands_in_acts_in_no_instructors_browser(graded: Checkout
     hand_in_what_acts(graded)
     graded.lab("grade", EXERCISE, "--student", "ada")
     open_first_submission(graded, page)
-    expect(page.get_by_text("was printed")).to_be_visible(timeout=PATIENCE)  # so all of it has been shown
+    expect(page.locator("pre", has_text="</svg> was printed")).to_be_visible(
+        timeout=PATIENCE
+    )  # all of it has been shown
     expect(page.get_by_text("In words.")).to_be_visible()
     assert [frame.evaluate("window.acted") for frame in page.frames] == [None] * len(page.frames)
     assert page.locator("a[href^='javascript:']").count() == 0
 
     page.goto((graded.folder / "feedback" / "ada" / EXERCISE / f"{EXERCISE}.html").as_uri())
-    expect(page.get_by_text("was printed")).to_be_attached()
+    expect(page.locator("pre", has_text="</svg> was printed")).to_be_attached()
     assert page.evaluate("window.acted") is None

@@ -152,7 +152,7 @@ def _published(host: Json) -> list[str]:
 
 def _volumes(container: Json, base: Json) -> list[str]:
     specs, inherited = [], base.get("Volumes") or {}
-    for mount in container.get("Mounts") or []:
+    for mount in sorted(container.get("Mounts") or [], key=lambda mount: str(mount["Destination"])):
         source = mount.get("Name") if mount["Type"] == "volume" else mount.get("Source")
         anonymous = mount["Type"] == "volume" and is_anonymous(source or "")
         if anonymous and mount["Destination"] in inherited:
