@@ -3,7 +3,7 @@
 import json
 import shutil
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -115,9 +115,8 @@ def test_everybody_gets_their_own_points_although_the_run_is_killed(
     runs, expected = class_of_thirty
     assert len(expected) == SIZE
     options = ("--cell-seconds", "30")
-    half: Callable[[], bool] = lambda: len(runs.graded()) >= SIZE // 2  # noqa: E731
     running = runs.start(*options)
-    runs.until(half, running)
+    runs.until(lambda: len(runs.graded()) >= SIZE // 2, running)
     running.send_signal(signal.SIGKILL)
     running.communicate()
     done = runs.graded()
