@@ -4,6 +4,7 @@ import json
 import statistics
 import threading
 import time
+from collections.abc import Iterator
 
 import pytest
 
@@ -11,6 +12,14 @@ pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
 
 PODS, WATCHERS, OBJECTS = 500, 5, 1000
 TABLE = {"Accept": "application/json;as=Table;v=v1;g=meta.k8s.io"}
+
+
+@pytest.fixture(autouse=True)
+def _no_events_left(cluster) -> Iterator[None]:
+    """Thousands of events would make every later `kubectl delete events --all` slow."""
+    yield
+    with cluster.http() as http:
+        http.delete("/api/v1/namespaces/default/events")
 
 
 class Watcher(threading.Thread):

@@ -6,7 +6,9 @@ machine does not keep; docs/kubernetes.md names them, and ``replay.py`` replays 
 
 import json
 import shutil
+import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,14 @@ EXACT = (
 )  # fmt: skip
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _image_of_a_second_version() -> Iterator[None]:
+    """A tag that scenario 14 changes to, which no lab has."""
+    subprocess.run(["docker", "tag", "nginx", "nginx:1.27"], check=True)
+    yield
+    subprocess.run(["docker", "rmi", "--no-prune", "nginx:1.27"], check=True, stdout=subprocess.DEVNULL)
 
 
 @pytest.mark.parametrize("scenario", EXACT)
