@@ -12,6 +12,7 @@ from typing import Any
 
 import jinja2
 import nh3
+from jinja2.bccache import Bucket
 from markupsafe import Markup, escape
 from nbconvert.exporters import HTMLExporter
 from nbconvert.filters.markdown import markdown2html
@@ -77,8 +78,30 @@ class Item:
         return "partly" if self.score > 0 else "not yet"
 
 
+class CompiledTemplates(jinja2.BytecodeCache):
+    """nbconvert makes an environment of its own for every page; its templates need be compiled only once."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        if known := self._known.get(bucket.key):
+            bucket.bytecode_from_string(known)
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._known[bucket.key] = bucket.bytecode_to_string()
+
+
+COMPILED = CompiledTemplates()
+
+
 class FeedbackExporter(HTMLExporter):
     """nbconvert's plain HTML of a notebook, cleaned, within our own page."""
+
+    def _create_environment(self) -> jinja2.Environment:
+        environment: jinja2.Environment = super()._create_environment()
+        environment.bytecode_cache = COMPILED
+        return environment
 
     def _template_name_default(self) -> str:
         return "basic"
