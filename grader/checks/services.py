@@ -39,7 +39,7 @@ class Service(ClusterObject):
     """A Service: facts as properties, `must_*` raise `CheckFailed` when they do not hold."""
 
     _kind, _plural = "Service", "services"
-    _made_by = "kubectl expose pod POD --name={} --port=PORT"
+    _made_by = "kubectl expose TYPE/NAME --name={} --port=PORT"
 
     @property
     def type(self) -> str:

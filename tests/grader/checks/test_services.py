@@ -54,7 +54,7 @@ def test_success_prints_nothing(capfd: pytest.CaptureFixture[str]) -> None:
 
 
 def test_missing_service_says_how_to_make_one() -> None:
-    assert failure(service("database").must_answer).hint == "kubectl expose pod POD --name=database --port=PORT"
+    assert failure(service("database").must_answer).hint == "kubectl expose TYPE/NAME --name=database --port=PORT"
 
 
 def test_type_and_port_are_told() -> None:
