@@ -73,6 +73,8 @@ def test_no_file_names_a_package_registry() -> None:
 
 def test_no_container_has_a_name_that_another_ones_id_may_begin_with() -> None:
     """`docker rm -f db`, where nothing has that name, removes a container whose id begins with db."""
-    notebooks = [ROOT / path for path in TRACKED if path.startswith(("course/", "solutions/")) and path.endswith(".ipynb")]
+    notebooks = [
+        ROOT / path for path in TRACKED if path.startswith(("course/", "solutions/")) and path.endswith(".ipynb")
+    ]
     named = {path.name: re.findall(r"--name[ =]([0-9a-f]+)(?![\w-])", path.read_text()) for path in notebooks}
     assert {path: names for path, names in named.items() if names} == {}

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from copy import copy
+from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
@@ -44,8 +45,16 @@ def full_points(course: Path, assignment: str) -> float:
     return float(sum(claim["points"] for claim in claims if claim.get("grade") and not claim.get("solution")))
 
 
-def seconds_to_grade(course: Path, assignment: str, workers: int) -> float:
-    """Seconds of `bin/lab grade`, from its start to its end. Raises PointsLostError unless every automatic check passes."""
+@dataclass(frozen=True)
+class Graded:
+    """What grading a class took, and what right submissions lost: a sentence for each check that one of them did not pass."""
+
+    seconds: float
+    lost: tuple[str, ...]
+
+
+def grade(course: Path, assignment: str, workers: int) -> Graded:
+    """`bin/lab grade`, timed from its start to its end."""
     ensure_assignment(Course(course), assignment)  # a course has its gradebook before the first class
     command = [sys.executable, "-m", "lab", "grade", assignment, "--course", str(course), "--workers", str(workers)]
     start = time.perf_counter()
@@ -54,9 +63,16 @@ def seconds_to_grade(course: Path, assignment: str, workers: int) -> float:
     if done.returncode:
         raise LabError(f"bin/lab grade failed:\n{done.stderr[-2000:]}", f"bin/lab grade {assignment}")
     checks = [(one["student"], check) for one in json.loads(done.stdout)["submissions"] for check in one["checks"]]
-    for student, check in checks:
-        if check["status"] not in ("passed", "needs-grading"):
-            raise PointsLostError(
-                f"{student} lost points, so this was not the work to measure: {check}", "bin/lab bench again"
-            )
-    return seconds
+    lost = [(who, check) for who, check in checks if check["status"] not in ("passed", "needs-grading")]
+    return Graded(seconds, tuple(f"{who}: {check['name']}: {check['message']}" for who, check in lost))
+
+
+def seconds_to_grade(course: Path, assignment: str, workers: int) -> float:
+    """Seconds of `bin/lab grade`. Raises PointsLostError unless every automatic check passes."""
+    graded = grade(course, assignment, workers)
+    if graded.lost:
+        raise PointsLostError(
+            f"A right submission lost points, so this was not the work to measure. {graded.lost[0]}",
+            "bin/lab bench again",
+        )
+    return graded.seconds

@@ -36,6 +36,7 @@ def rows(figures: Figures) -> list[tuple[str, str]]:
         ("beside nbgrader autograde", f"{figures['speedup_vs_nbgrader']:.2f} times"),
         ("beside Otter-Grader", f"{figures['speedup_vs_otter']:.2f} times"),
         *growth,
+        ("checks that right submissions did not pass there", str(sum(one["lost"] for one in _points(figures)))),
         ("class, assignment, workers compared", f"{figures['class_of']}, {figures['assignment']}, {figures['workers']}"),
         ("machine", f"{machine['processors']} processors, Docker {machine['engine']}, Linux {machine['kernel']}"),
         ("load before and after", f"{machine['load_before']:.1f}, {machine['load_after']:.1f}"),
