@@ -99,7 +99,7 @@ class FeedbackExporter(HTMLExporter):
     """nbconvert's plain HTML of a notebook, cleaned, within our own page."""
 
     def _create_environment(self) -> jinja2.Environment:
-        environment: jinja2.Environment = super()._create_environment()
+        environment: jinja2.Environment = super()._create_environment()  # type: ignore[no-untyped-call]
         environment.bytecode_cache = COMPILED
         return environment
 
