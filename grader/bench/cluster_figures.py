@@ -118,7 +118,9 @@ def apply_seconds(api: API, replicas: int) -> float:
 
 
 def remove(api: API) -> None:
+    """Also wait until the kernel has cleared away the network namespaces: what is made meanwhile waits for that."""
     api.kubectl("delete", "deployment/bench", "--cascade=foreground", "--timeout=300s")
+    time.sleep(REST_SECONDS)
 
 
 def list_seconds(api: API, times: int) -> list[float]:
