@@ -9,6 +9,7 @@ import json
 import math
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -23,6 +24,7 @@ from grader.sandbox import Sandbox, SandboxError
 from grader.text import BASE64, IMAGES
 
 DIRECTIVE = re.compile(r"^#\s*from-student:\s*(.+)$", re.MULTILINE)
+CAPTURED = re.compile(r"^%%?shell\b.*--capture[ =](\w+)", re.MULTILINE)
 MAX_OUTPUTS = 500
 QUICK_SECONDS = 10.0  # reading and setting variables
 OWN_TIME = "Only the time that your own cells ran counts."
@@ -133,6 +135,22 @@ class Execution:
             raise CheckNotMadeError(
                 f"The setup cell {released.grade_id} failed in the checker's kernel: {': '.join(reply.error)}"
             )
+        self._tell_student(CAPTURED.findall(released.source))
+
+    def _tell_student(self, names: Sequence[str]) -> None:
+        """Hand over what the checker's run of a setup cell captured: it made what is there now, and an answer may use these values."""
+        if not names or self._student_ended:
+            return
+        asked = {name: json_expression(name) for name in names}
+        claims = self._checker_says(lambda kernel: kernel.run("", QUICK_SECONDS, silent=True, expressions=asked))
+        assign = ""
+        for name in names:
+            with suppress(ValueError):
+                assign += f"{name} = __import__('json').loads({value_of(claims.expressions.get(name))!r})\n"
+        try:
+            self._sandbox.student.run(assign, QUICK_SECONDS, silent=True)
+        except KernelLostError as lost:
+            self._student_lost(lost)
 
     def _check(self, released: ReleasedCell) -> Check:
         wanted = wanted_by(released.source)

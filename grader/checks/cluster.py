@@ -13,7 +13,7 @@ import threading
 from dataclasses import dataclass
 from typing import IO, Any, cast
 
-from grader.checks.verdict import EnvironmentProblem, quoted
+from grader.checks.verdict import CheckFailed, EnvironmentProblem, quoted
 
 Json = dict[str, Any]
 
@@ -33,6 +33,11 @@ class Done:
     exit_code: int | None
     stdout: str
     stderr: str
+
+    @property
+    def cut(self) -> bool:
+        """Whether it printed more than is read."""
+        return len(self.stdout.encode()) >= MAX_OUTPUT_BYTES
 
 
 def kubectl(*arguments: str, stdin: str = "", within_seconds: float = REQUEST_SECONDS, merged: bool = False) -> Done:
@@ -77,8 +82,14 @@ def _stop(process: subprocess.Popen[bytes], late: threading.Event) -> None:
 
 
 def answer(*arguments: str, stdin: str = "") -> str:
-    """What kubectl prints when it succeeds. Raises `RefusedError`, or `EnvironmentProblem` if the cluster cannot be reached."""
+    """What kubectl prints when it succeeds. Raises `RefusedError`, `EnvironmentProblem` if the cluster cannot be reached, `CheckFailed` for more than is read."""
     done = kubectl(*arguments, stdin=stdin)
+    if done.cut:  # what is there is somebody's making, and no fault of the cluster
+        raise CheckFailed(
+            f"What the cluster says of `{arguments[-1]}` is longer than {MAX_OUTPUT_BYTES >> 20} MiB.",
+            "fewer objects, or smaller ones.",
+            "kubectl get all",
+        )
     if done.exit_code == 0:
         return done.stdout
     if not is_there():

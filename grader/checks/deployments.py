@@ -123,6 +123,7 @@ class Deployment(ClusterObject):
         """While all its Pods are replaced one after the other, every request through the Service is answered."""
         self.must_be_rolled_out(within_seconds=within_seconds)
         through.must_answer(path)
+        self._must_be_all_behind(through)
         self._do("rollout", "restart", self._slashed, expected=f"`{self.name}` restarted.")
         deadline, asked, lost = Deadline(within_seconds), 0, 0
         after: Deadline | None = None
@@ -136,6 +137,21 @@ class Deployment(ClusterObject):
                 f"While the Pods of `{self.name}` were replaced, {lost} of {asked} requests to `{through.name}` got no answer.",
                 "an answer to every request: a new Pod gets requests when it can answer them, and an old one goes after that.",
                 f"kubectl get pods --watch, and in another terminal kubectl rollout restart {self._slashed}",
+            )
+        self._must_be_all_behind(through)
+
+    def _must_be_all_behind(self, through: Service) -> None:
+        """Its Pods, and no others, are behind the Service: another one that answers in their place has no gap."""
+        behind = set(through.pods)
+        other = behind ^ {one.name for one in self.pods}
+        if other:
+            name = min(other)
+            raise CheckFailed(
+                f"`{name}` is behind the Service `{through.name}`, and no Pod of `{self.name}`."
+                if name in behind
+                else f"`{name}`, a Pod of `{self.name}`, is not behind the Service `{through.name}`.",
+                f"the Pods of `{self.name}` behind `{through.name}`, and no others.",
+                "kubectl get pods --show-labels, and compare with kubectl describe service " + through.name,
             )
 
     def _aftermath(self, deadline: Deadline) -> Deadline | None:

@@ -10,7 +10,6 @@ from grader.checks.references import same_image
 from grader.checks.verdict import listed, quoted
 
 UID_LABEL, CONTAINER_LABEL = "io.kubernetes.pod.uid", "io.kubernetes.container.name"
-SANDBOX = "POD"  # holds the Pod's network, and is none of its containers
 STARTING = ("ContainerCreating", "PodInitializing")
 UNPULLED = ("ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName")
 
@@ -29,10 +28,16 @@ def trouble(pod: Json) -> tuple[str, str] | None:
         said = _trouble_of(one, name, describe, logs)
         if said:
             return said
-    scheduled = conditions.get("PodScheduled", {})
-    if scheduled.get("status") == "False":
-        return f"The Pod `{name}` waits for a node: {quoted(scheduled.get('message') or 'none suits it')}.", describe
+    if waits_for_node(pod):
+        message = conditions["PodScheduled"].get("message") or "none suits it"
+        return f"The Pod `{name}` waits for a node: {quoted(message)}.", describe
     return f"The Pod `{name}` is not ready.", describe
+
+
+def waits_for_node(pod: Json) -> bool:
+    """Whether no node takes it."""
+    conditions = (pod.get("status") or {}).get("conditions") or []
+    return any(one["type"] == "PodScheduled" and one["status"] == "False" for one in conditions)
 
 
 def _trouble_of(status: Json, pod: str, describe: str, logs: str) -> tuple[str, str] | None:
@@ -84,8 +89,16 @@ def runs_image(pod: Json, ref: str) -> bool:
     with transport():
         label = f"{UID_LABEL}={pod['metadata']['uid']}"
         made = engine().containers(all=True, filters={"label": [label]})
-    own = [one for one in made if (one.get("Labels") or {}).get(CONTAINER_LABEL) != SANDBOX]
-    if not own:
+    present = _present(pod, made)
+    if not present:
         return any(same_image(image, ref) for image in images(pod))
     wanted = inspect_image(ref)
-    return wanted is not None and any(one["ImageID"] == wanted["Id"] for one in own)
+    return wanted is not None and any(one["ImageID"] == wanted["Id"] for one in present)
+
+
+def _present(pod: Json, made: list[Json]) -> list[Json]:
+    """Of all that was ever made for the Pod, newest first, the containers that it has now: no init container, none that another one has replaced."""
+    present: dict[str, Json] = {}
+    for one in made:
+        present.setdefault(str((one.get("Labels") or {}).get(CONTAINER_LABEL)), one)
+    return [present[one["name"]] for one in pod["spec"]["containers"] if one["name"] in present]

@@ -140,10 +140,10 @@ class Service(ClusterObject):
     def must_select(self, labels: str, *, within_seconds: float = 30) -> None:
         """A new Pod with these labels (`app=web,tier=front`) gets requests from it. The check makes such a Pod, and removes it."""
         wanted = dict(pair.split("=", 1) for pair in labels.split(","))
-        with trial_pods.serving(self._namespace, wanted, self._target_port()) as token:
+        with trial_pods.serving(self._namespace, wanted, self._target_port()) as page:
 
             def look() -> None:
-                if token not in (self.ask(f"/{token}").text or ""):
+                if page.text not in (self.ask(f"/{page.name}").text or ""):
                     raise CheckFailed(
                         f"A new Pod with the labels {quoted(labels)} gets no requests from the Service `{self.name}`, {self._selecting()}.",
                         f"every Pod with the labels {quoted(labels)} behind `{self.name}`.",

@@ -50,6 +50,8 @@ class Proxy:
             if not address:
                 raise bad_request(f"pod {name} has no address yet")
             number = port or first_port(pod) or "80"
+            if not number.isdecimal():  # an @ in it would lead to another host
+                raise bad_request(f"pod {name}: {number} is no port")
             return f"{scheme}://{address}:{number}"
         if info.target.plural != "services":
             raise not_found(info.target.group, info.target.plural, info.name)

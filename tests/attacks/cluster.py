@@ -197,6 +197,20 @@ for one in watchers:
 """
 )
 
+NODE = (
+    TRIES
+    + r"""
+kubectl("create", "-f", "-", given=pod("node", hostNetwork=True, container={"command": ["sleep", "600"]}))
+kubectl("run", "plain", "--image=busybox", "--image-pull-policy=IfNotPresent", "--", "sleep", "600")
+kubectl("wait", "--for=condition=Ready", "pod/plain", "--timeout=20s")
+for path in ("node:5000/proxy/v2/", "https:node:6443/proxy/version", "plain:@127.0.0.1/proxy/", "https:plain:@127.0.0.1/proxy/v2/"):
+    done = kubectl("get", "--raw", f"/api/v1/namespaces/default/pods/{path}")
+    if "has no address" not in done.stderr and "is no port" not in done.stderr:
+        print("SUCCEEDED", path)
+kubectl("delete", "pods", "node", "plain", "--force", "--grace-period=0")
+"""
+)
+
 ATTACKS = [
     Attack("A status written by hand", RBAC, STATUS, "web", trial=PODS),
     Attack("Endpoints and events made up", RBAC, ENDPOINTS, "web", trial=PODS),
@@ -204,6 +218,7 @@ ATTACKS = [
     Attack("The cluster's administrator impersonated, more rights taken", RBAC, RIGHTS, "web", ("web",), trial=PODS),
     Attack("Another API in the place of Deployments", RBAC, OTHER_APIS, "web", ("web",), trial=PODS),
     Attack("Pods with the host's files, processes, network and rights", "the guard on the kubelet's socket", PODS_WITH_RIGHTS, "web", ("web",), trial=PODS),
+    Attack("Pods that lead to the node's own ports", "the API's proxy leads to containers alone", NODE, "web", ("web",), trial=PODS),
     Attack("Another server at the API's address and on node ports", "both are bound before any code runs", ADDRESSES, "web", trial=PODS),
     Attack("The cluster's containers made by hand", "the guard on the student's socket", BY_HAND, "web", trial=PODS),
     Attack("The cluster's Pods and network removed", "it makes them anew", STOPPED, "web", ("web",), trial=PODS),

@@ -95,6 +95,26 @@ def test_setup_runs_in_both() -> None:
     assert "x = 1" in sandbox.checker.ran
 
 
+def test_what_setup_captured_is_the_checkers_in_both() -> None:
+    sandbox = PlayedSandbox(fine, fine)
+    run(
+        sandbox,
+        [
+            released("setup", "%%shell --capture soup\necho $RANDOM"),
+            released("more", "%shell --timeout 9 --capture=serial date"),
+        ],
+    )
+    assert "soup = __import__('json').loads('7')\n" in sandbox.student.ran
+    assert "serial = __import__('json').loads('7')\n" in sandbox.student.ran
+
+
+def test_student_who_is_gone_is_told_nothing() -> None:
+    sandbox = PlayedSandbox(lambda code: lost(code) if "RANDOM" in code else Reply("ok"), fine)
+    execution, _ = run(sandbox, [released("setup", "%%shell --capture soup\necho $RANDOM")])
+    assert execution.outcome.reason == "kernel-died"
+    assert sandbox.student.ran[-1] == "%%shell --capture soup\necho $RANDOM"
+
+
 def test_named_values_and_files_cross_and_nothing_else() -> None:
     sandbox = PlayedSandbox(fine, fine)
     run(sandbox, [T1])

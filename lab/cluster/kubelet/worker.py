@@ -250,7 +250,7 @@ class PodWorker(PodContainers):
         self.pod = self.kubelet.current(self.pod) or self.pod
         ready = self.sandbox is not None if sandbox_ready is None else sandbox_ready
         address = self.sandbox.address if self.sandbox else at(self.pod, "status", "podIP", default="")
-        if self.pod["spec"].get("hostNetwork"):
+        if self.pod["spec"].get("hostNetwork") and self.sandbox:  # one that may not start leads nobody to the node
             address = self.kubelet.address
         status = podstatus.pod_status(
             self.pod, self.init, self.regular, self.ephemeral, sandbox_ready=ready, address=address, host=self.kubelet.address,

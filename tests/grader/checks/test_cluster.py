@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from grader import EnvironmentProblem, configmap, deployment, pod, service
+from grader import CheckFailed, EnvironmentProblem, configmap, deployment, pod, service
 from grader.checks import cluster
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(120)]
@@ -65,3 +65,9 @@ def test_refusal_is_not_an_environment_problem() -> None:
 
 def test_silence_meets_its_deadline() -> None:
     assert cluster.kubectl("get", "--raw", "/api/v1/pods?watch=true", within_seconds=1).exit_code is None
+
+
+def test_more_than_is_read_is_no_environment_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "MAX_OUTPUT_BYTES", 100)
+    with pytest.raises(CheckFailed, match="What the cluster says of `/api/v1/namespaces` is longer than"):
+        cluster.objects("/api/v1/namespaces")

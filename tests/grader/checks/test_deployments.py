@@ -188,3 +188,17 @@ def test_rollout_that_does_not_end_is_no_gap(kubectl: Kubectl) -> None:
     finally:
         kubectl("delete", "quota", "full")
     assert "wants 1 Pod, and has 0 that are up to date and ready, and 1 of an older version is left." in told.found
+
+
+def test_pods_of_others_do_not_answer_in_their_place(kubectl: Kubectl) -> None:
+    for name in ("here", "there"):
+        make(kubectl, name)
+        deployment(name).must_be_rolled_out()
+    kubectl("expose", "deployment", "there", "--port=80", "--target-port=8080")
+    kubectl("set", "selector", "service", "there", "app=here")
+    told = failure(deployment("there").must_restart_without_a_gap, service("there"))
+    assert told.found.startswith("`here-")
+    assert told.found.endswith("` is behind the Service `there`, and no Pod of `there`.")
+    kubectl("patch", "service", "there", "--type=json", "-p", '[{"op": "remove", "path": "/spec/selector"}]')
+    told = failure(deployment("there").must_restart_without_a_gap, service("there"))
+    assert told.found.endswith(", a Pod of `there`, is not behind the Service `there`.")

@@ -234,3 +234,34 @@ def test_liveness_probe_starts_a_stuck_container_again(kubectl: Kubectl, named: 
     assert pod(named).restart_count == 1
     told = failure(pod(named).must_be_restarted_after, "true", within_seconds=2)
     assert told.found == f"`{named}` goes on as it is, 2 s after `true` was run in it."
+
+
+def test_container_that_is_started_again_whatever_happens_is_noticed(kubectl: Kubectl, named: str) -> None:
+    container = {
+        "name": named, "image": "busybox", "imagePullPolicy": "IfNotPresent", "command": ["sleep", "3600"],
+        "livenessProbe": {"exec": {"command": ["false"]}, "initialDelaySeconds": 6, "failureThreshold": 1},
+    }  # fmt: skip
+    spec = {"terminationGracePeriodSeconds": 1, "containers": [container]}
+    run(kubectl, named, f"--overrides={json.dumps({'apiVersion': 'v1', 'spec': spec})}")
+    told = failure(pod(named).must_be_restarted_after, "true", within_seconds=20)
+    assert told.expected.startswith(f"the Pod `{named}` ready")
+
+
+def test_image_that_was_replaced_does_not_count(kubectl: Kubectl, named: str) -> None:
+    run(kubectl, named, image="nginx:alpine")
+    kubectl("wait", "--for=condition=Ready", f"pod/{named}", "--timeout=60s")
+    pod(named).must_run_image("nginx:alpine")
+    kubectl("set", "image", f"pod/{named}", f"{named}=redis:alpine")
+    kubectl("wait", "--for=jsonpath={.status.containerStatuses[0].restartCount}=1", f"pod/{named}", "--timeout=60s")
+    failure(pod(named).must_run_image, "nginx:alpine")
+    pod(named).must_run_image("redis:alpine")
+
+
+def test_image_of_an_init_container_does_not_count(kubectl: Kubectl, named: str) -> None:
+    first = {"name": "first", "image": "redis:alpine", "imagePullPolicy": "IfNotPresent", "command": ["true"]}
+    then = {"name": named, "image": "nginx:alpine", "imagePullPolicy": "IfNotPresent"}
+    spec = {"initContainers": [first], "containers": [then]}
+    run(kubectl, named, f"--overrides={json.dumps({'apiVersion': 'v1', 'spec': spec})}", image="nginx:alpine")
+    kubectl("wait", "--for=condition=Ready", f"pod/{named}", "--timeout=60s")
+    failure(pod(named).must_run_image, "redis:alpine")
+    pod(named).must_run_image("nginx:alpine")

@@ -146,3 +146,23 @@ def test_named_target_port_is_followed(kubectl: Kubectl) -> None:
     spec = {"selector": {"app": "named"}, "ports": [{"port": 80, "targetPort": "http"}]}
     kubectl("create", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "named"}, "spec": spec}))  # fmt: skip
     service("named").must_select("app=named")
+
+
+def test_server_that_repeats_what_it_is_asked_for_does_not_stand_for_every_pod(kubectl: Kubectl) -> None:
+    config = "server { listen 8080; location / { return 200 $uri; } }"
+    serve = f"echo '{config}' > /etc/nginx/conf.d/default.conf; exec nginx -g 'daemon off;'"
+    kubectl("run", "echo", "--image=nginx:alpine", FROM_ENGINE, "--labels=app=echo,only=this", "--command", "--", "sh", "-c", serve)  # fmt: skip
+    kubectl("wait", "--for=condition=Ready", "pod/echo", "--timeout=60s")
+    kubectl("expose", "pod", "echo", "--port=80", "--target-port=8080")
+    service("echo").must_answer("/anything", containing="anything")
+    failure(service("echo").must_select, "app=echo", within_seconds=1)
+
+
+def test_quota_that_keeps_a_further_pod_out_is_told(kubectl: Kubectl) -> None:
+    kubectl("create", "quota", "full", "--hard=pods=0")
+    try:
+        told = failure(service("both").must_select, "app=site")
+    finally:
+        kubectl("delete", "quota", "full")
+    assert told.found.startswith("A further Pod cannot be made: ")
+    assert told.hint == "kubectl get resourcequotas,limitranges"
