@@ -59,7 +59,9 @@ def check_update(store: Store, qualified: str, old: Obj, new: Obj) -> None:
         return
     storage_class = store.get(("storageclasses.storage.k8s.io", "", at(old, "spec", "storageClassName", default="")))
     if at(old, "status", "phase") != "Bound":
-        raise forbidden("", "persistentvolumeclaims", name_of(old), "Only bound persistent volume claims can be expanded")
+        raise forbidden(
+            "", "persistentvolumeclaims", name_of(old), "Only bound persistent volume claims can be expanded"
+        )
     if not (storage_class or {}).get("allowVolumeExpansion"):
         why = "only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc must support resize"
         raise forbidden("", "persistentvolumeclaims", name_of(old), why)

@@ -299,7 +299,9 @@ def secret(obj: Obj) -> None:
 def autoscaler(obj: Obj) -> None:
     fill(spec_of(obj), minReplicas=1)
     old = obj["apiVersion"] == "autoscaling/v1"
-    fill(obj.setdefault("status", {}), desiredReplicas=0, **({"currentReplicas": 0} if old else {"currentMetrics": None}))
+    fill(
+        obj.setdefault("status", {}), desiredReplicas=0, **({"currentReplicas": 0} if old else {"currentMetrics": None})
+    )
     if not old and not obj["spec"].get("metrics"):
         target = {"type": "Utilization", "averageUtilization": 80}
         obj["spec"]["metrics"] = [{"type": "Resource", "resource": {"name": "cpu", "target": target}}]

@@ -7,18 +7,18 @@ from lab.cluster.selectors import Requirement
 from lab.cluster.status import APIError, bad_request, go_value
 from lab.cluster.validation.metadata import is_label_value, is_qualified_name
 
-TOKEN = re.compile(r"\s*(==|!=|[=!(),<>]|[^\s=!(),<>]+)")
+WORD = re.compile(r"\s*(==|!=|[=!(),<>]|[^\s=!(),<>]+)")
 OPERATORS = {"=": "In", "==": "In", "in": "In", "!=": "NotIn", "notin": "NotIn", ">": "Gt", "<": "Lt"}
 LISTED = "in, notin, =, ==, !=, gt, lt"
 
 
 def parse_labels(text: str) -> list[Requirement]:
     """APIError (400) for what is no selector."""
-    parser = _Parser(TOKEN.findall(text))
+    parser = _Parser(WORD.findall(text))
     found: list[Requirement] = []
-    while (token := parser.peek()) != "":
-        if token != "!" and not parser.is_name(token):
-            raise bad_request(f"found '{token}', expected: !, identifier, or 'end of string'")
+    while (word := parser.peek()) != "":
+        if word != "!" and not parser.is_name(word):
+            raise bad_request(f"found '{word}', expected: !, identifier, or 'end of string'")
         found.append(parser.requirement())
         after = parser.take()
         if after not in ("", ","):
@@ -33,21 +33,21 @@ def _wrong(why: str) -> APIError:
 
 
 class _Parser:
-    def __init__(self, tokens: Sequence[str]) -> None:
-        self.tokens, self.at = tokens, 0
+    def __init__(self, words: Sequence[str]) -> None:
+        self.words, self.at = words, 0
 
     def peek(self) -> str:
-        """The next token; empty at the end."""
-        return self.tokens[self.at] if self.at < len(self.tokens) else ""
+        """The next word; empty at the end."""
+        return self.words[self.at] if self.at < len(self.words) else ""
 
     def take(self) -> str:
-        token = self.peek()
+        word = self.peek()
         self.at += 1
-        return token
+        return word
 
     @staticmethod
-    def is_name(token: str) -> bool:
-        return bool(token) and token[0] not in "=!(),<>"
+    def is_name(word: str) -> bool:
+        return bool(word) and word[0] not in "=!(),<>"
 
     def requirement(self) -> Requirement:
         absent = self.peek() == "!" and bool(self.take())
@@ -77,10 +77,10 @@ class _Parser:
     def _value(self) -> str:
         if self.peek() in ("", ","):
             return ""
-        token = self.take()
-        if not self.is_name(token):
-            raise _wrong(f"found '{token}', expected: identifier")
-        return token
+        word = self.take()
+        if not self.is_name(word):
+            raise _wrong(f"found '{word}', expected: identifier")
+        return word
 
     def _values(self) -> set[str]:
         opening = self.take()
@@ -91,11 +91,11 @@ class _Parser:
             raise _wrong(f"found '{first}', expected: ',', ')' or identifier")
         found: set[str] = set()
         before = ","
-        while (token := self.take()) != ")":
-            if token != "," and before != ",":
-                raise _wrong(f"found '{token}', expected: ',' or ')'")
-            if token != "," and not self.is_name(token):
-                raise _wrong(f"found '{token}', expected: ',', or identifier")
-            found |= {token} if token != "," else {""} if before == "," else set()
-            before = token
+        while (word := self.take()) != ")":
+            if word != "," and before != ",":
+                raise _wrong(f"found '{word}', expected: ',' or ')'")
+            if word != "," and not self.is_name(word):
+                raise _wrong(f"found '{word}', expected: ',', or identifier")
+            found |= {word} if word != "," else {""} if before == "," else set()
+            before = word
         return found | ({""} if before == "," else set())

@@ -74,10 +74,14 @@ def test_pods_that_keep_apart_need_two_nodes() -> None:
     away = {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}
 
     async def story(cluster: Pretended) -> None:
-        cluster.client.change("nodes", cluster.client.get("nodes", "", NODE), lambda n: n["metadata"].update(labels={"zone": "a"}))
+        cluster.client.change(
+            "nodes", cluster.client.get("nodes", "", NODE), lambda n: n["metadata"].update(labels={"zone": "a"})
+        )
         for name in ("one", "two"):
             spec = {"containers": CONTAINERS, "affinity": away}
-            cluster.client.create(PODS, {"metadata": {"name": name, "namespace": "default", "labels": {"app": "web"}}, "spec": spec})
+            cluster.client.create(
+                PODS, {"metadata": {"name": name, "namespace": "default", "labels": {"app": "web"}}, "spec": spec}
+            )
         await cluster.until(lambda: placed(cluster, "one"))
         why = "1 node(s) didn't match pod anti-affinity rules"
         await cluster.until(lambda: any(why in message for _, message in cluster.events()))
@@ -93,11 +97,17 @@ def test_pod_that_wants_to_be_near_another_waits_for_it() -> None:
     near = {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}
 
     async def story(cluster: Pretended) -> None:
-        cluster.client.change("nodes", cluster.client.get("nodes", "", NODE), lambda n: n["metadata"].update(labels={"zone": "a"}))
+        cluster.client.change(
+            "nodes", cluster.client.get("nodes", "", NODE), lambda n: n["metadata"].update(labels={"zone": "a"})
+        )
         cluster.create(PODS, "web", spec={"containers": CONTAINERS, "affinity": near})
         await cluster.until(lambda: any("didn't match pod affinity rules" in m for _, m in cluster.events()))
         cluster.client.create(
-            PODS, {"metadata": {"name": "db", "namespace": "default", "labels": {"app": "db"}}, "spec": {"containers": CONTAINERS}}
+            PODS,
+            {
+                "metadata": {"name": "db", "namespace": "default", "labels": {"app": "db"}},
+                "spec": {"containers": CONTAINERS},
+            },
         )
         await cluster.until(lambda: placed(cluster, "web"))
 
@@ -108,12 +118,17 @@ def test_claim_that_waits_for_a_pod_is_bound_for_it() -> None:
     async def story(cluster: Pretended) -> None:
         cluster.client.create(
             CLASSES,
-            {"metadata": {"name": "late"}, "provisioner": "kubernetes.io/no-provisioner", "volumeBindingMode": "WaitForFirstConsumer"},
+            {
+                "metadata": {"name": "late"},
+                "provisioner": "kubernetes.io/no-provisioner",
+                "volumeBindingMode": "WaitForFirstConsumer",
+            },
         )
         size = {"storage": "1Gi"}
         common = {"accessModes": ["ReadWriteOnce"], "storageClassName": "late"}
         cluster.client.create(
-            "persistentvolumes", {"metadata": {"name": "v"}, "spec": {**common, "capacity": size, "hostPath": {"path": "/v"}}}
+            "persistentvolumes",
+            {"metadata": {"name": "v"}, "spec": {**common, "capacity": size, "hostPath": {"path": "/v"}}},
         )
         cluster.create(CLAIMS, "c", spec={**common, "resources": {"requests": size}})
         told = ("WaitForFirstConsumer", "waiting for first consumer to be created before binding")
@@ -133,7 +148,8 @@ def test_claim_of_a_volume_made_by_hand_does_not_grow() -> None:
         size = {"storage": "1Gi"}
         spec = {"accessModes": ["ReadWriteOnce"]}
         cluster.client.create(
-            "persistentvolumes", {"metadata": {"name": "v"}, "spec": {**spec, "capacity": size, "hostPath": {"path": "/v"}}}
+            "persistentvolumes",
+            {"metadata": {"name": "v"}, "spec": {**spec, "capacity": size, "hostPath": {"path": "/v"}}},
         )
         cluster.create(CLAIMS, "c", spec={**spec, "resources": {"requests": size}})
         await cluster.until(lambda: cluster.get(CLAIMS, "c")["status"]["phase"] == "Bound")
