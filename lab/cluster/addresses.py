@@ -37,18 +37,14 @@ def allocate_service(store: Store, service: Obj, old: Obj | None) -> list[FieldE
     errors = _allocate_address(store, spec, old)
     if not errors and spec["type"] in ("NodePort", "LoadBalancer"):
         errors = _allocate_node_ports(store, spec, old)
-    elif old is not None and spec["type"] == "ClusterIP":
-        before = {port.get("nodePort") for port in old["spec"].get("ports") or []}
-        for port in spec.get("ports") or []:
-            if port.get("nodePort") in before:
-                port.pop("nodePort", None)
     return errors
 
 
 def _allocate_address(store: Store, spec: Obj, old: Obj | None) -> list[FieldError]:
     given = spec.get("clusterIP")
-    spec.setdefault("ipFamilies", ["IPv4"])
-    spec.setdefault("ipFamilyPolicy", "SingleStack")
+    anything = given == "None" and not spec.get("selector")  # who fills in the endpoints may have both kinds
+    spec.setdefault("ipFamilies", ["IPv4", "IPv6"] if anything else ["IPv4"])
+    spec.setdefault("ipFamilyPolicy", "RequireDualStack" if anything else "SingleStack")
     used = used_addresses(store)
     if given and given != "None" and not (old and at(old, "spec", "clusterIP") == given):
         if ipaddress.ip_address(given) not in SERVICE_NETWORK:

@@ -4,13 +4,14 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from lab.cluster import quantity
-from lab.cluster.objects import Obj, annotations_of, at, name_of, random_suffix
+from lab.cluster.objects import Obj, annotations_of, at, copy, name_of, random_suffix
 from lab.cluster.status import APIError, forbidden, not_found
 from lab.cluster.store import Store
 
 PROTECTED_NAMESPACES = ("default", "kube-system", "kube-public")
 TOKEN_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S105 (a path)
 EVICTION_SECONDS = 300
+PRIORITY_CLASSES = "priorityclasses.scheduling.k8s.io"
 COUNTED = {
     "pods": "pods", "services": "services", "secrets": "secrets", "configmaps": "configmaps",
     "persistentvolumeclaims": "persistentvolumeclaims", "replicationcontrollers": "replicationcontrollers",
@@ -31,7 +32,7 @@ def check_namespace(store: Store, namespace: str, plural: str, group: str, name:
 def mutate(store: Store, qualified: str, obj: Obj) -> None:
     """What is added to a new object before it is validated."""
     if qualified == "pods":
-        _service_account(obj)
+        _service_account(store, obj)
         _tolerations(obj)
         _priority(store, obj)
         _limit_ranger_defaults(store, obj)
@@ -49,12 +50,40 @@ def validate(store: Store, qualified: str, obj: Obj) -> None:
     _quota(store, qualified, obj)
 
 
-def _service_account(pod: Obj) -> None:
-    spec = pod["spec"]
-    spec.setdefault("serviceAccountName", "default")
-    spec["serviceAccount"] = spec["serviceAccountName"]
-    if spec.get("automountServiceAccountToken") is False:
+def check_update(store: Store, qualified: str, old: Obj, new: Obj) -> None:
+    """PersistentVolumeClaimResize: a claim grows when its class lets it. APIError (403)."""
+    if qualified != "persistentvolumeclaims":
         return
+    before, after = (quantity.parse(at(c, "spec", "resources", "requests", "storage", default=0)) for c in (old, new))
+    if after <= before:
+        return
+    storage_class = store.get(("storageclasses.storage.k8s.io", "", at(old, "spec", "storageClassName", default="")))
+    if at(old, "status", "phase") != "Bound":
+        raise forbidden(
+            "", "persistentvolumeclaims", name_of(old), "Only bound persistent volume claims can be expanded"
+        )
+    if not (storage_class or {}).get("allowVolumeExpansion"):
+        why = "only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc must support resize"
+        raise forbidden("", "persistentvolumeclaims", name_of(old), why)
+
+
+def _service_account(store: Store, pod: Obj) -> None:
+    """The Pod's account: it must be there, and has secrets for pulling images, and a token unless one of the two wants none."""
+    spec = pod["spec"]
+    name = spec["serviceAccount"] = spec.setdefault("serviceAccountName", "default")
+    namespace = pod["metadata"]["namespace"]
+    account = store.get(("serviceaccounts", namespace, name))
+    if account is None and name != "default":  # that one may still be on its way into a new namespace
+        why = f'error looking up service account {namespace}/{name}: serviceaccount "{name}" not found'
+        raise forbidden("", "pods", name_of(pod), why)
+    secrets = at(account, "imagePullSecrets", default=[])
+    if secrets and not spec.get("imagePullSecrets"):
+        spec["imagePullSecrets"] = copy({"secrets": secrets})["secrets"]
+    if at(spec, "automountServiceAccountToken", default=at(account, "automountServiceAccountToken")) is not False:
+        _token(spec)
+
+
+def _token(spec: Obj) -> None:
     name = f"kube-api-access-{random_suffix()}"
     mounted = False
     for container in [*(spec.get("initContainers") or []), *(spec.get("containers") or [])]:
@@ -91,8 +120,11 @@ def _tolerations(pod: Obj) -> None:
 
 def _priority(store: Store, pod: Obj) -> None:
     spec = pod["spec"]
+    general = [one for one in store.list(PRIORITY_CLASSES) if one.get("globalDefault")]
+    if general and not spec.get("priorityClassName"):
+        spec["priorityClassName"] = name_of(min(general, key=lambda one: int(one.get("value", 0))))
     name = spec.get("priorityClassName")
-    found = store.get(("priorityclasses.scheduling.k8s.io", "", name)) if name else None
+    found = store.get((PRIORITY_CLASSES, "", name)) if name else None
     if name and found is None and not name.startswith("system-"):
         raise forbidden("", "pods", name_of(pod), f"no PriorityClass with name {name} was found")
     spec["priority"] = int(found.get("value", 0)) if found else 0

@@ -110,27 +110,43 @@ class Authorizer:
         """APIError (403) when it is not allowed."""
         if self.allowed(user, asked):
             return
+        complaint = self.complaint(user, asked.namespace)
+        reason = f": {complaint}" if complaint else ""
         if asked.path:
-            raise APIError(403, "Forbidden", f'forbidden: User "{user.name}" cannot {asked.verb} path "{asked.path}"')
+            why = f'forbidden: User "{user.name}" cannot {asked.verb} path "{asked.path}"{reason}'
+            raise APIError(403, "Forbidden", why)
         where = f'in the namespace "{asked.namespace}"' if asked.namespace else "at the cluster scope"
-        why = f'User "{user.name}" cannot {asked.verb} resource "{asked.target}" in API group "{asked.group}" {where}'
+        why = f'User "{user.name}" cannot {asked.verb} resource "{asked.target}" in API group "{asked.group}" {where}{reason}'
         raise forbidden(asked.group, asked.resource, asked.name, why)
 
     def rules(self, user: User, namespace: str) -> Iterator[Obj]:
         """The rules that hold for a user, cluster-wide and in the namespace."""
+        for reference, where in self._references(user, namespace):
+            yield from (self._role(reference, where) or {}).get("rules") or []
+
+    def complaint(self, user: User, namespace: str) -> str:
+        """What is wrong with what is bound to a user: the roles that are not there."""
+        missing = list(dict.fromkeys(
+            f'{reference["kind"].lower()}.{RBAC} "{reference["name"]}" not found'
+            for reference, where in self._references(user, namespace)
+            if self._role(reference, where) is None
+        ))  # fmt: skip
+        listed = missing[0] if len(missing) == 1 else f"[{', '.join(missing)}]"
+        return f"RBAC: {listed}" if missing else ""
+
+    def _references(self, user: User, namespace: str) -> Iterator[tuple[Obj, str]]:
+        """The roles bound to a user, each with the namespace in which it is."""
         for binding in self.store.list(f"clusterrolebindings.{RBAC}"):
             if _bound(binding, user, ""):
-                yield from self._role(binding["roleRef"], "")
+                yield binding["roleRef"], ""
         for binding in self.store.list(f"rolebindings.{RBAC}", namespace) if namespace else []:
             if _bound(binding, user, namespace):
-                yield from self._role(binding["roleRef"], namespace)
+                yield binding["roleRef"], namespace
 
-    def _role(self, reference: Obj, namespace: str) -> list[Obj]:
+    def _role(self, reference: Obj, namespace: str) -> Obj | None:
         if reference["kind"] == "ClusterRole":
-            role = self.store.get((f"clusterroles.{RBAC}", "", reference["name"]))
-        else:
-            role = self.store.get((f"roles.{RBAC}", namespace, reference["name"]))
-        return (role or {}).get("rules") or []
+            return self.store.get((f"clusterroles.{RBAC}", "", reference["name"]))
+        return self.store.get((f"roles.{RBAC}", namespace, reference["name"]))
 
 
 def _bound(binding: Obj, user: User, namespace: str) -> bool:
@@ -191,6 +207,9 @@ NAMESPACED = [
 ]  # fmt: skip
 GROUPS = ["", "apps", "batch", "autoscaling", "networking.k8s.io", "policy", "discovery.k8s.io"]
 PROBES = ["/healthz", "/livez", "/readyz", "/version", "/version/"]
+ISSUER = [
+    "/.well-known/openid-configuration", "/.well-known/openid-configuration/", "/openid/v1/jwks", "/openid/v1/jwks/",
+]  # fmt: skip
 DISCOVERY = [
     "/api",
     "/api/*",
@@ -230,7 +249,9 @@ BOOTSTRAP = (
     ),
     _role("system:discovery", {"nonResourceURLs": DISCOVERY, "verbs": ["get"]}),
     _role("system:public-info-viewer", {"nonResourceURLs": PROBES, "verbs": ["get"]}),
+    _role("system:service-account-issuer-discovery", {"nonResourceURLs": ISSUER, "verbs": ["get"]}),
     _binding("cluster-admin", "cluster-admin", pki.ADMIN_GROUP),
+    _binding("system:service-account-issuer-discovery", "system:service-account-issuer-discovery", "system:serviceaccounts"),
     _binding("system:basic-user", "system:basic-user", AUTHENTICATED),
     _binding("system:discovery", "system:discovery", AUTHENTICATED),
     _binding("system:public-info-viewer", "system:public-info-viewer", AUTHENTICATED),

@@ -14,6 +14,7 @@ from aiohttp import web
 
 from lab.cluster import auth, controllers, dns, pki
 from lab.cluster.addresses import DNS_ADDRESS
+from lab.cluster.admission import PRIORITY_CLASSES
 from lab.cluster.client import Client
 from lab.cluster.controllers.base import run as run_controllers
 from lab.cluster.kubelet.engine import Engine
@@ -34,7 +35,11 @@ from lab.cluster.streams import Streams
 LOG = logging.getLogger("cluster")
 LOOPBACK = "127.0.0.1"
 NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
-PRIORITIES = {"system-cluster-critical": 2_000_000_000, "system-node-critical": 2_000_001_000}
+PRIORITIES = (
+    ("system-cluster-critical", 2_000_000_000,
+     "Used for system critical pods that must run in the cluster, but can be moved to another node if necessary."),
+    ("system-node-critical", 2_000_001_000, "Used for system critical pods that must not be moved from their current node."),
+)  # fmt: skip
 IDLE_SECONDS = 3600.0
 RESTART_SECONDS = 1.0
 
@@ -96,8 +101,9 @@ class Cluster:
             self._ensure("namespaces", {"metadata": {"name": name}})
         for obj in (*auth.BOOTSTRAP, *(auth.STUDENT if self.options.student_kubeconfig else ())):
             self._ensure(auth.bootstrap_name(obj)[0], obj)
-        for name, value in PRIORITIES.items():
-            self._ensure("priorityclasses.scheduling.k8s.io", {"metadata": {"name": name}, "value": value})
+        for name, value, description in PRIORITIES:
+            obj = {"metadata": {"name": name}, "value": value, "description": description}
+            self._ensure(PRIORITY_CLASSES, obj)
         self._ensure("services", dns_service())
         for crd in self.store.list("customresourcedefinitions.apiextensions.k8s.io"):
             self.registry.resources.serve_custom(crd)

@@ -2,8 +2,9 @@
 
 import base64
 from collections.abc import Callable, Iterator
+from typing import Any
 
-from lab.cluster.objects import Obj, at
+from lab.cluster.objects import Obj, at, copy
 
 Defaulter = Callable[[Obj], None]
 DEFAULTERS: dict[str, Defaulter] = {}
@@ -45,6 +46,21 @@ def set_defaults(qualified: str, obj: Obj) -> None:
 def fill(obj: Obj, **values: object) -> None:
     for key, value in values.items():
         obj.setdefault(key, value)
+
+
+def fill_in(value: Any, schema: Obj) -> None:
+    """Fill in, in place, the defaults of a custom resource's schema, outermost first."""
+    if isinstance(value, dict):
+        properties = schema.get("properties") or {}
+        for key, inner in properties.items():
+            if "default" in inner and value.get(key) is None:
+                value[key] = copy({"default": inner["default"]})["default"]
+        others = schema.get("additionalProperties")
+        for key, child in value.items():
+            fill_in(child, properties.get(key) or (others if isinstance(others, dict) else {}))
+    elif isinstance(value, list):
+        for child in value:
+            fill_in(child, schema.get("items") or {})
 
 
 def spec_of(obj: Obj) -> Obj:
@@ -282,9 +298,18 @@ def secret(obj: Obj) -> None:
 @defaults_of("horizontalpodautoscalers.autoscaling")
 def autoscaler(obj: Obj) -> None:
     fill(spec_of(obj), minReplicas=1)
-    if obj["apiVersion"] == "autoscaling/v2" and not obj["spec"].get("metrics"):
+    old = obj["apiVersion"] == "autoscaling/v1"
+    fill(
+        obj.setdefault("status", {}), desiredReplicas=0, **({"currentReplicas": 0} if old else {"currentMetrics": None})
+    )
+    if not old and not obj["spec"].get("metrics"):
         target = {"type": "Utilization", "averageUtilization": 80}
         obj["spec"]["metrics"] = [{"type": "Resource", "resource": {"name": "cpu", "target": target}}]
+
+
+@defaults_of("poddisruptionbudgets.policy")
+def disruption_budget(obj: Obj) -> None:
+    fill(obj.setdefault("status", {}), currentHealthy=0, desiredHealthy=0, disruptionsAllowed=0, expectedPods=0)
 
 
 @defaults_of("limitranges")

@@ -4,6 +4,7 @@ from lab.cluster.defaults import TEMPLATE_GENERATION
 from lab.cluster.objects import Obj, annotations_of, at
 from lab.cluster.validation.pods import warnings
 
+WITH_NODE_PORTS = ("NodePort", "LoadBalancer")
 KEPT_FIELDS = {
     "pods": ("priority", "preemptionPolicy"),
     "services": ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"),
@@ -64,6 +65,8 @@ def keep_kind(name: str, old: Obj, new: Obj) -> None:
         changed = new["spec"].get("template") != old["spec"].get("template")
         new["metadata"].setdefault("annotations", {})[TEMPLATE_GENERATION] = str(generation + changed)
     elif isinstance(new.get("spec"), dict):
+        if name == "services":
+            drop_type_fields(old["spec"], new["spec"])
         for key in KEPT_FIELDS.get(name, ()):
             if (
                 new["spec"].get("type") != "ExternalName"
@@ -71,3 +74,15 @@ def keep_kind(name: str, old: Obj, new: Obj) -> None:
                 and not new["spec"].get(key)
             ):
                 new["spec"][key] = old["spec"][key]
+
+
+def drop_type_fields(old: Obj, new: Obj) -> None:
+    """A Service of another type loses what only the type before needed and the request did not set."""
+    if new.get("type") != "LoadBalancer":
+        new.pop("allocateLoadBalancerNodePorts", None)
+    before, after = (
+        {port["nodePort"] for port in spec.get("ports") or [] if port.get("nodePort")} for spec in (old, new)
+    )
+    if old.get("type") in WITH_NODE_PORTS and new.get("type") not in WITH_NODE_PORTS and after <= before:
+        for port in new.get("ports") or []:
+            port.pop("nodePort", None)

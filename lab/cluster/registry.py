@@ -12,7 +12,7 @@ from uuid import uuid4
 from lab.cluster import admission, validation
 from lab.cluster.addresses import allocate_service
 from lab.cluster.conversion import from_storage, to_storage
-from lab.cluster.defaults import set_defaults
+from lab.cluster.defaults import fill_in, set_defaults
 from lab.cluster.kinds import keep_kind, pod_warnings, prepare_kind, qos_class
 from lab.cluster.managedfields import FieldWalk, apply, track_update
 from lab.cluster.objects import Obj, at, copy, is_deleting, name_of, now, random_suffix
@@ -123,7 +123,7 @@ class Registry:
         if "status" in resource.subresources:
             obj.pop("status", None)
         properties = self.schemas.of(resource).get("properties") or {}
-        set_defaults(resource.qualified, obj)
+        self._set_defaults(resource, obj)
         # A manager owns what it sent and what was filled in by default, not what admission adds.
         stateless = {
             key: value for key, value in obj.items() if key != "status" or "status" not in resource.subresources
@@ -170,6 +170,11 @@ class Registry:
     def _check(self, resource: Resource, errors: list[Any], obj: Obj) -> None:
         if errors:
             raise invalid(resource.group, resource.kind, name_of(obj), errors)
+
+    def _set_defaults(self, resource: Resource, obj: Obj) -> None:
+        set_defaults(resource.qualified, obj)
+        if resource.crd is not None:
+            fill_in(obj, self.schemas.of(resource))
 
     def _check_custom(self, resource: Resource, obj: Obj) -> None:
         if resource.crd is not None:
@@ -263,10 +268,11 @@ class Registry:
             new.pop("status", None)
             if "status" in old:
                 new["status"] = copy(old["status"])
-        set_defaults(resource.qualified, new)
+        self._set_defaults(resource, new)
         keep_kind(resource.qualified, old, new)
         self._check(resource, validation.on_update(resource, old, new), new)
         self._check_custom(resource, new)
+        admission.check_update(self.store, resource.qualified, old, new)
         if resource.qualified == "services":
             self._check(resource, allocate_service(self.store, new, old), new)
         if resource.qualified not in WITHOUT_GENERATION and _content(new) != _content(old):

@@ -12,11 +12,13 @@ from aiohttp import web
 
 from lab.cluster import patch, protobuf, selectors
 from lab.cluster.conversion import from_storage
+from lab.cluster.labelparser import parse_labels
 from lab.cluster.negotiation import body_of, dumps, json_response, many, object_of, one
 from lab.cluster.objects import Obj, labels_of, name_of, namespace_of
 from lab.cluster.registry import Call, DeleteOptions, Registry
 from lab.cluster.requestinfo import RequestInfo
 from lab.cluster.resources import Resource
+from lab.cluster.schema import json_kind
 from lab.cluster.status import (
     bad_request,
     details,
@@ -55,7 +57,7 @@ def selection(info: RequestInfo, request: web.Request) -> Selection:
     fields = selectors.parse_fields(request.query.get("fieldSelector", ""), resource)
     if info.name:
         fields.append(selectors.FieldRequirement("metadata.name", True, info.name))
-    return Selection(selectors.parse_labels(request.query.get("labelSelector", "")), fields)
+    return Selection(parse_labels(request.query.get("labelSelector", "")), fields)
 
 
 def warning_headers(warnings: list[str]) -> list[tuple[str, str]]:
@@ -186,7 +188,8 @@ class Rest:
             raise unsupported_media_type(*patch.SUPPORTED)
         if kind == patch.JSON:
             if not isinstance(body, list):
-                raise bad_request("a JSON patch must be a list of operations")
+                kind = json_kind(body)
+                raise bad_request(f"json: cannot unmarshal {kind} into Go value of type jsonpatch.Patch")
             return lambda obj: _object(patch.json_patch(obj, body))
         if not isinstance(body, dict):
             raise bad_request("the patch must be an object")

@@ -6,7 +6,7 @@ from collections import Counter
 from decimal import Decimal
 from typing import cast
 
-from lab.cluster import quantity
+from lab.cluster import affinity, claims, quantity
 from lab.cluster.client import Client
 from lab.cluster.events import Recorder
 from lab.cluster.objects import Obj, at, condition, is_deleting, labels_of, name_of, namespace_of, now
@@ -18,6 +18,7 @@ LOG = logging.getLogger("scheduler")
 NAME = "default-scheduler"
 CORDONED = {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}
 HELPLESS = "Preemption is not helpful for scheduling."
+NO_VOLUME = "node(s) didn't find available persistent volumes to bind"
 NO_VICTIMS = "No preemption victims found for incoming pod."
 RELEVANT = ("nodes", "persistentvolumeclaims", "persistentvolumes")
 
@@ -99,6 +100,8 @@ class Scheduler:
                 self._retry()
             elif event.kind == "ADDED":
                 self._try(event.obj)
+            elif at(event.obj, "spec", "nodeName") and not at(event.before, "spec", "nodeName"):
+                self._retry(near=True)
         elif resource in RELEVANT and not (resource == "nodes" and self._only_status(event)):
             self._retry()
 
@@ -111,12 +114,13 @@ class Scheduler:
             and at(before, "status", "allocatable") == at(event.obj, "status", "allocatable")
         )
 
-    def _retry(self) -> None:
+    def _retry(self, *, near: bool = False) -> None:
+        """Try those that wait again; with ``near`` those that want to be near another Pod."""
         for namespace, name in sorted(self._waiting):
             pod = self.client.get("pods", namespace, name)
             if pod is None:
                 self._waiting.discard((namespace, name))
-            else:
+            elif not near or affinity.terms(pod, "podAffinity"):
                 self._try(pod)
 
     def _try(self, pod: Obj) -> None:
@@ -142,13 +146,9 @@ class Scheduler:
         reasons: Counter[str] = Counter()
         preemption: Counter[str] = Counter()
         for node in nodes:
-            why_not = node_suits(pod, node)
-            missing, could = ([why_not], False) if why_not else self._room(pod, node)
+            missing, could = self._missing(pod, node, nodes)
             if not missing:
-                bind(self.client.registry, pod, name_of(node))
-                self._waiting.discard((namespace_of(pod), name_of(pod)))
-                message = f"Successfully assigned {namespace_of(pod)}/{name_of(pod)} to {name_of(node)}"
-                self.recorder.scheduled(pod, "Normal", "Scheduled", "Binding", message)
+                self._place(pod, node)
                 return
             reasons.update(missing)
             preemption[NO_VICTIMS if could else HELPLESS] += 1
@@ -160,18 +160,51 @@ class Scheduler:
             pod, f"{none}{_listed(reasons)}. no new claims to deallocate, preemption: {none}{_listed(preemption)}"
         )
 
+    def _missing(self, pod: Obj, node: Obj, nodes: list[Obj]) -> tuple[list[str], bool]:
+        """What keeps the Pod from a node, and whether that would be there if other Pods were not."""
+        if why := node_suits(pod, node):
+            return [why], False
+        missing, could = self._room(pod, node)
+        if missing:
+            return missing, could
+        if not all(claims.will_be_bound(self.client, claim) for claim in self._unbound(pod)):
+            return [NO_VOLUME], False
+        apart = affinity.unmet(pod, node, self._placed(nodes))
+        return ([apart], apart != affinity.NOT_NEAR) if apart else ([], True)
+
+    def _place(self, pod: Obj, node: Obj) -> None:
+        """Bind the Pod, or wait until its claims are bound, which they will be now."""
+        if self._unbound(pod):
+            self._waiting.add((namespace_of(pod), name_of(pod)))
+            return
+        bind(self.client.registry, pod, name_of(node))
+        self._waiting.discard((namespace_of(pod), name_of(pod)))
+        message = f"Successfully assigned {namespace_of(pod)}/{name_of(pod)} to {name_of(node)}"
+        self.recorder.scheduled(pod, "Normal", "Scheduled", "Binding", message)
+
+    def _placed(self, nodes: list[Obj]) -> list[tuple[Obj, Obj]]:
+        """Pods that are on a node and have not ended, each with its node."""
+        known = {name_of(node): node for node in nodes}
+        return [
+            (pod, known[pod["spec"]["nodeName"]])
+            for pod in self.client.list("pods")
+            if pod["spec"].get("nodeName") in known and at(pod, "status", "phase") not in ("Succeeded", "Failed")
+        ]
+
     def _volumes(self, pod: Obj) -> str:
         """Why the Pod's claims keep it from any node."""
-        for volume in at(pod, "spec", "volumes", default=[]):
-            name = at(volume, "persistentVolumeClaim", "claimName")
-            if not name:
-                continue
-            claim = self.client.get("persistentvolumeclaims", namespace_of(pod), name)
+        for name in claims.names_of(pod):
+            claim = self.client.get(claims.CLAIMS, namespace_of(pod), name)
             if claim is None:
                 return f'persistentvolumeclaim "{name}" not found'
-            if at(claim, "status", "phase") != "Bound":
+            if at(claim, "status", "phase") != "Bound" and not claims.is_delayed(self.client, claim):
                 return "pod has unbound immediate PersistentVolumeClaims"
         return ""
+
+    def _unbound(self, pod: Obj) -> list[Obj]:
+        """The Pod's claims that are bound only now, when the Pod is there."""
+        found = [self.client.get(claims.CLAIMS, namespace_of(pod), name) for name in claims.names_of(pod)]
+        return [claim for claim in found if claim and at(claim, "status", "phase") != "Bound"]
 
     def _room(self, pod: Obj, node: Obj) -> tuple[list[str], bool]:
         """What the node has too little of, and whether it would have enough if other Pods were not there."""

@@ -43,7 +43,8 @@ KEPT_NULLS = (
     "firstTimestamp",
     "lastTimestamp",
     "eventTime",
-)  # times that Go writes even when they are unset
+    "currentMetrics",
+)  # what Go writes even when it is unset
 LARGEST = {"int32": 2**31 - 1, "int64": 2**63 - 1}
 
 

@@ -1,4 +1,4 @@
-"""Label and field selectors: parsed from a request or from an object, then asked of objects."""
+"""Selectors of labels and fields, asked of objects; those of fields are read here, those of labels in ``labelparser``."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -9,10 +9,6 @@ from lab.cluster.objects import Obj, at
 from lab.cluster.resources import Resource
 from lab.cluster.status import bad_request
 
-SPLIT = re.compile(r",(?![^()]*\))")
-SET = re.compile(r"^\s*(?P<key>[\w./-]+)\s+(?P<op>in|notin)\s*\((?P<values>[^()]*)\)\s*$")
-EQUAL = re.compile(r"^\s*(?P<key>[\w./-]+)\s*(?P<op>==|=|!=|>|<)\s*(?P<value>[\w./-]*)\s*$")
-EXISTS = re.compile(r"^\s*(?P<not>!?)\s*(?P<key>[\w./-]+)\s*$")
 FIELD = re.compile(r"^(?P<key>[^=!]+)(?P<op>==|=|!=)(?P<value>.*)$")
 
 
@@ -50,23 +46,6 @@ def _compares(value: str | None, operator: str, limit: str) -> bool:
 
 def matches(requirements: Sequence[Requirement], labels: Mapping[str, str]) -> bool:
     return all(requirement.matches(labels) for requirement in requirements)
-
-
-def parse_labels(text: str) -> list[Requirement]:
-    """A selector as after ``-l``: ``a=b,c!=d,e in (f,g),!h``. APIError when it is none."""
-    found = []
-    for part in SPLIT.split(text) if text.strip() else []:
-        if match := SET.match(part):
-            values = tuple(value.strip() for value in match["values"].split(","))
-            found.append(Requirement(match["key"], "In" if match["op"] == "in" else "NotIn", values))
-        elif match := EQUAL.match(part):
-            operator = {"=": "In", "==": "In", "!=": "NotIn", ">": "Gt", "<": "Lt"}[match["op"]]
-            found.append(Requirement(match["key"], operator, (match["value"],)))
-        elif match := EXISTS.match(part):
-            found.append(Requirement(match["key"], "DoesNotExist" if match["not"] else "Exists"))
-        else:
-            raise bad_request(f"unable to parse requirement: found '{part.strip()}', expected: a label selector")
-    return found
 
 
 def from_object(selector: Obj | None) -> list[Requirement] | None:

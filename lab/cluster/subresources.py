@@ -27,6 +27,7 @@ REVIEWS = (
     "tokenreviews",
 )
 BUDGETS = "poddisruptionbudgets.policy"
+SCALE = Resource("autoscaling", "v1", "scales", "Scale", True)
 TOKEN_SECONDS = 3600
 SHORTEST_TOKEN = 600
 
@@ -52,7 +53,7 @@ class Subresources:
         resource = info.target
         obj = self.registry.get(resource, info.namespace, info.name)
         if info.verb == "get":
-            return json_response(scale_of(obj))
+            return json_response(one(request, SCALE, scale_of(obj)))
         call = call_of(request, info)
         if info.verb == "update":
             wanted = await object_of(request)
@@ -194,7 +195,10 @@ class Subresources:
             asked = Attributes(str(path.get("verb", "")), path=str(path.get("path", "/")))
         else:
             raise bad_request("spec: exactly one of nonResourceAttributes or resourceAttributes must be specified")
-        return {"allowed": self.authorizer.allowed(user, asked)}
+        if self.authorizer.allowed(user, asked):
+            return {"allowed": True}
+        reason = self.authorizer.complaint(user, asked.namespace)
+        return {"allowed": False} | ({"reason": reason} if reason else {})
 
     def _rules(self, user: User, namespace: str) -> Obj:
         rules = list(self.authorizer.rules(user, namespace))

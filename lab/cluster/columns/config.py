@@ -3,9 +3,10 @@
 from typing import Any
 
 from lab.cluster import quantity
-from lab.cluster.columns.base import MODES, NONE, UNSET, age, since
+from lab.cluster.columns.base import MODES, NONE, UNSET, age, images, since
 from lab.cluster.conversion import EVENT_FIELDS
 from lab.cluster.objects import Obj, annotations_of, at, condition, is_deleting, labels_of, name_of
+from lab.cluster.selectors import from_map, text_of
 
 
 def node(obj: Obj) -> list[Any]:
@@ -156,3 +157,41 @@ def component(obj: Obj) -> list[Any]:
     found = (obj.get("conditions") or [{}])[0]
     healthy = {"True": "Healthy", "False": "Unhealthy"}.get(found.get("status", ""), "Unknown")
     return [name_of(obj), healthy, found.get("message", ""), found.get("error", "")]
+
+
+def runtime_class(obj: Obj) -> list[Any]:
+    return [name_of(obj), obj.get("handler"), age(obj)]
+
+
+def attributes_class(obj: Obj) -> list[Any]:
+    return [name_of(obj), obj.get("driverName"), age(obj)]
+
+
+def webhooks(obj: Obj) -> list[Any]:
+    return [name_of(obj), len(obj.get("webhooks") or []), age(obj)]
+
+
+def admission_policy(obj: Obj) -> list[Any]:
+    kind = at(obj, "spec", "paramKind", default={})
+    shown = f"{kind['apiVersion']}/{kind['kind']}" if kind else UNSET
+    return [name_of(obj), len(at(obj, "spec", "validations", default=[])), shown, age(obj)]
+
+
+def admission_binding(obj: Obj) -> list[Any]:
+    spec = obj.get("spec") or {}
+    reference = spec.get("paramRef") or {}
+    named = "/".join(filter(None, (reference.get("namespace"), reference.get("name"))))
+    return [name_of(obj), spec.get("policyName"), named or UNSET, age(obj)]
+
+
+def pod_template(obj: Obj) -> list[Any]:
+    template = obj.get("template") or {}
+    return [name_of(obj), *images(template.get("spec") or {}), text_of(from_map(labels_of(template))) or NONE]
+
+
+def storage_node(obj: Obj) -> list[Any]:
+    return [name_of(obj), len(at(obj, "spec", "drivers", default=[])), age(obj)]
+
+
+def address_range(obj: Obj) -> list[Any]:
+    return [name_of(obj), ",".join(at(obj, "spec", "cidrs", default=[])), age(obj)]

@@ -126,3 +126,7 @@ def _metrics(spec: Obj, status: Obj) -> str:
         wanted = f"{percent}%" if percent is not None else target.get("averageValue") or target.get("value") or UNSET
         shown.append(f"{name}: {UNKNOWN if now is None else f'{now}%'}/{wanted}")
     return ", ".join(shown) or NONE
+
+
+def scale(obj: Obj) -> list[Any]:
+    return [name_of(obj), at(obj, "spec", "replicas", default=0), at(obj, "status", "replicas", default=0), age(obj)]

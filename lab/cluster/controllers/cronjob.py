@@ -18,6 +18,7 @@ from lab.cluster.objects import (
     name_of,
     namespace_of,
     owner_reference,
+    uid_of,
 )
 from lab.cluster.status import APIError
 
@@ -39,7 +40,7 @@ class CronJobs(Controller):
             return None
         jobs = [job for job in self.client.list(JOBS, namespace) if is_controlled_by(job, cron)]
         self._forget_old(cron, jobs)
-        active = [job for job in jobs if not _finished(job)]
+        active = self._active(cron, jobs)
         last = at(cron, "status", "lastScheduleTime")
         zone = ZoneInfo(cron["spec"]["timeZone"]) if cron["spec"].get("timeZone") else UTC
         began = datetime.fromtimestamp(epoch(last or cron["metadata"]["creationTimestamp"]), zone)
@@ -55,6 +56,16 @@ class CronJobs(Controller):
             last = stamp(due) if active is not None else last
         self._report(cron, active if active is not None else [], jobs, last)
         return max(0.0, upcoming.timestamp() - time.time()) + 0.05
+
+    def _active(self, cron: Obj, jobs: list[Obj]) -> list[Obj]:
+        """Jobs that it started and that still run. Others that name it as theirs are told of."""
+        started = {reference["uid"] for reference in at(cron, "status", "active", default=[])}
+        running = [job for job in jobs if not _finished(job)]
+        for job in running:
+            if uid_of(job) not in started:
+                why = f"Saw a job that the controller did not create or forgot: {name_of(job)}"
+                self.recorder.warning(cron, "UnexpectedJob", why)
+        return [job for job in running if uid_of(job) in started]
 
     def _start(self, cron: Obj, active: list[Obj], due: datetime) -> list[Obj]:
         deadline = cron["spec"].get("startingDeadlineSeconds")

@@ -61,7 +61,8 @@ class DaemonSets(Controller):
         term = {"matchFields": [{"key": "metadata.name", "operator": "In", "values": [name_of(node)]}]}
         required = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [term]}}
         pod["spec"].setdefault("affinity", {})["nodeAffinity"] = required
-        for reason in TOLERATED:
+        beyond = ("network-unavailable",) if pod["spec"].get("hostNetwork") else ()
+        for reason in (*TOLERATED, *beyond):
             effect = "NoExecute" if reason in ("not-ready", "unreachable") else "NoSchedule"
             pod["spec"].setdefault("tolerations", []).append(
                 {"key": f"node.kubernetes.io/{reason}", "operator": "Exists", "effect": effect}
@@ -75,7 +76,8 @@ class DaemonSets(Controller):
             p for p in ready if pods.is_available(p, at(owner, "spec", "minReadySeconds", default=0), time.time())
         ]
         status: Obj = {
-            "currentNumberScheduled": len(current), "desiredNumberScheduled": len(wanted), "numberMisscheduled": 0, "numberReady": len(ready),
+            "currentNumberScheduled": len(current), "desiredNumberScheduled": len(wanted), "numberReady": len(ready),
+            "numberMisscheduled": len({_node(p) for p in mine} - set(wanted)),
             "observedGeneration": owner["metadata"].get("generation", 1),
         }  # fmt: skip
         status |= nonzero(

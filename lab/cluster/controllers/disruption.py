@@ -8,14 +8,18 @@ from lab.cluster.controllers.base import Controller
 from lab.cluster.controllers.deployment import bound
 from lab.cluster.objects import at, condition, key_of, labels_of, new_condition
 from lab.cluster.selectors import selects
-from lab.cluster.store import Event
+from lab.cluster.store import Event, revision_of
 
 
 class DisruptionBudgets(Controller):
     resource, watches, component = "poddisruptionbudgets.policy", ("pods",), "controllermanager"
 
     def keys(self, event: Event) -> Iterable[str]:
-        return [key_of(budget) for budget in self.client.list(self.resource, event.key[1])]
+        """The budgets that cover the Pod, as it is or as it was."""
+        labels = [labels_of(obj) for obj in (event.obj, event.before) if obj]
+        for budget in self.client.list(self.resource, event.key[1]):
+            if any(selects(at(budget, "spec", "selector"), one) for one in labels):
+                yield key_of(budget)
 
     def sync(self, namespace: str, name: str) -> float | None:
         budget = self.get(namespace, name)
@@ -26,6 +30,8 @@ class DisruptionBudgets(Controller):
             for pod in self.client.list("pods", namespace)
             if selects(at(budget, "spec", "selector"), labels_of(pod)) and pods.is_active(pod)
         ]
+        if not covered:
+            self.recorder.normal(budget, "NoPods", "No matching pods found")
         healthy = len([pod for pod in covered if pods.is_ready(pod)])
         expected = len(covered)
         spec = budget["spec"]
@@ -38,8 +44,9 @@ class DisruptionBudgets(Controller):
         enough = ("True", "SufficientPods") if allowed else ("False", "InsufficientPods")
         generation = budget["metadata"].get("generation", 1)
         told = new_condition(before, "DisruptionAllowed", *enough, "") | {"observedGeneration": generation}
-        self.client.set_status(self.resource, budget, {
+        changed = self.client.set_status(self.resource, budget, {
             "currentHealthy": healthy, "desiredHealthy": max(0, desired), "expectedPods": expected, "disruptionsAllowed": allowed,
             "observedGeneration": generation, "conditions": [told],
         })  # fmt: skip
-        return None
+        # What it wrote it looks at again, as a real one does: that is told in its events.
+        return None if changed is None or revision_of(changed) == revision_of(budget) else 0.0

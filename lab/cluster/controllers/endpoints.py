@@ -23,6 +23,7 @@ from lab.cluster.store import Event
 SLICES = "endpointslices.discovery.k8s.io"
 MANAGER, SERVICE = "endpointslice.kubernetes.io/managed-by", "kubernetes.io/service-name"
 CHANGED = "endpoints.kubernetes.io/last-change-trigger-time"
+HEADLESS = "service.kubernetes.io/headless"
 
 
 class EndpointsController(Controller):
@@ -76,12 +77,11 @@ class EndpointsController(Controller):
             subset = subsets.setdefault(str(ports), {"ports": ports})
             where = "addresses" if is_ready(pod) or self._publishes(service) else "notReadyAddresses"
             target = {"kind": "Pod", "namespace": namespace_of(pod), "name": name_of(pod), "uid": uid_of(pod)}
-            subset.setdefault(where, []).append(
-                {"ip": pod["status"]["podIP"], "nodeName": pod["spec"]["nodeName"], "targetRef": target}
-            )
+            address = {"ip": pod["status"]["podIP"], "nodeName": pod["spec"]["nodeName"], "targetRef": target}
+            subset.setdefault(where, []).append(address | _hostname(service, pod))
         wanted = list(subsets.values())
         found = self.client.get("endpoints", namespace_of(service), name_of(service))
-        labels = labels_of(service) | {"endpoints.kubernetes.io/managed-by": "endpoint-controller"}
+        labels = _labels(service) | {"endpoints.kubernetes.io/managed-by": "endpoint-controller"}
         if found is None:
             meta = {
                 "name": name_of(service),
@@ -100,7 +100,7 @@ class EndpointsController(Controller):
             self.client.change("endpoints", found, edit)
 
     def _slice(self, service: Obj, pods: list[Obj]) -> None:
-        wanted = [_endpoint(pod, self._publishes(service)) for pod in pods]
+        wanted = [_endpoint(pod, self._publishes(service)) | _hostname(service, pod) for pod in pods]
         ports = self._ports(service, pods[0]) if pods else None
         own = [
             s
@@ -111,7 +111,7 @@ class EndpointsController(Controller):
             self.client.create(SLICES, {
                 "metadata": {
                     "name": f"{name_of(service)}-{random_suffix()}", "generateName": f"{name_of(service)}-", "namespace": namespace_of(service),
-                    "labels": {**labels_of(service), MANAGER: "endpointslice-controller.k8s.io", SERVICE: name_of(service)},
+                    "labels": {**_labels(service), MANAGER: "endpointslice-controller.k8s.io", SERVICE: name_of(service)},
                     "annotations": {CHANGED: now()}, "ownerReferences": [owner_reference(service)],
                 },
                 "addressType": "IPv4", "endpoints": wanted, "ports": ports,
@@ -133,15 +133,25 @@ def _endpoint(pod: Obj, publish: bool) -> Obj:
         "terminating": is_deleting(pod),
     }
     target = {"kind": "Pod", "namespace": namespace_of(pod), "name": name_of(pod), "uid": uid_of(pod)}
-    found: Obj = {
+    return {
         "addresses": [pod["status"]["podIP"]],
         "conditions": conditions,
         "nodeName": pod["spec"]["nodeName"],
         "targetRef": target,
     }
-    if pod["spec"].get("hostname") and pod["spec"].get("subdomain"):
-        found["hostname"] = pod["spec"]["hostname"]
-    return found
+
+
+def _labels(service: Obj) -> dict[str, str]:
+    """The labels that a Service passes on; one without an address says so."""
+    headless = at(service, "spec", "clusterIP", default="None") == "None"
+    return labels_of(service) | ({HEADLESS: ""} if headless else {})
+
+
+def _hostname(service: Obj, pod: Obj) -> Obj:
+    """The name that a Pod has in the domain of its Service, if it is to have one there."""
+    spec = pod["spec"]
+    named = spec.get("hostname") and spec.get("subdomain") == name_of(service)
+    return {"hostname": spec["hostname"]} if named else {}
 
 
 def target_port(port: Obj, pod: Obj | None) -> int | None:

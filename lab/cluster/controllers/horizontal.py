@@ -1,7 +1,9 @@
 """HorizontalPodAutoscalers. There are no metrics here, so they say, as on any cluster without a metrics server, that they cannot scale."""
 
 from lab.cluster.controllers.base import Controller
-from lab.cluster.objects import Obj, at, condition, new_condition, seconds_since
+from lab.cluster.objects import Obj, at, condition, new_condition, nonzero, seconds_since
+from lab.cluster.resources import Resource
+from lab.cluster.status import not_found
 
 MISSING = (
     "unable to get metrics for resource {name}: unable to fetch metrics from resource metrics API: "
@@ -23,8 +25,10 @@ class HorizontalPodAutoscalers(Controller):
         resource = self.client.registry.resources.by_kind(reference.get("apiVersion", "apps/v1"), reference["kind"])
         target = self.client.get(resource.stored_as, namespace, reference["name"]) if resource else None
         if target is None:
-            why = f"the HPA controller was unable to get the target's current scale: {reference['name']} not found"
+            missing = _missing(reference, resource)
+            why = f"the HPA controller was unable to get the target's current scale: {missing}"
             self._report(scaler, 0, [("AbleToScale", "False", "FailedGetScale", why)])
+            self.recorder.warning(scaler, "FailedGetScale", missing)
             return PERIOD
         metric = at((scaler["spec"].get("metrics") or [{}])[0], "resource", "name", default="cpu")
         why = f"failed to get {metric} utilization: {MISSING.format(name=metric)}"
@@ -45,5 +49,14 @@ class HorizontalPodAutoscalers(Controller):
 
     def _report(self, scaler: Obj, replicas: int, conditions: list[tuple[str, str, str, str]]) -> None:
         listed = [new_condition(condition(scaler, kind), kind, *rest) for kind, *rest in conditions]
-        status = {"currentReplicas": replicas, "desiredReplicas": 0, "currentMetrics": None, "conditions": listed}
+        status: Obj = {"desiredReplicas": 0, "currentMetrics": None, "conditions": listed}
+        status |= nonzero(currentReplicas=replicas)
         self.client.set_status(self.resource, scaler, status)
+
+
+def _missing(reference: Obj, resource: Resource | None) -> str:
+    """Why there is nothing to scale."""
+    if resource is not None:
+        return str(not_found(resource.group, resource.plural, reference["name"]))
+    group = str(reference.get("apiVersion", "")).rpartition("/")[0]
+    return f'no matches for kind "{reference["kind"]}" in group "{group}"'

@@ -18,7 +18,6 @@ from lab.cluster.objects import (
     namespace_of,
     new_condition,
     now,
-    random_suffix,
 )
 
 INDEX = "batch.kubernetes.io/job-completion-index"
@@ -135,7 +134,8 @@ class Jobs(Controller):
         template = job["spec"]["template"]
         if job["spec"].get("completionMode") != "Indexed":
             return pods.from_template(job, template)
-        pod = pods.from_template(job, template, name=f"{name_of(job)}-{index}-{random_suffix()}")
+        pod = pods.from_template(job, template)
+        pod["metadata"]["generateName"] = f"{name_of(job)}-{index}-"
         pod["metadata"]["annotations"][INDEX] = pod["metadata"]["labels"][INDEX] = str(index)
         pod["spec"].setdefault("hostname", f"{name_of(job)}-{index}")
         source = {"fieldRef": {"apiVersion": "v1", "fieldPath": f"metadata.labels['{INDEX}']"}}

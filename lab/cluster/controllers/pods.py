@@ -95,12 +95,13 @@ def from_template(owner: Obj, template: Obj, *, name: str = "") -> Obj:
         "apiVersion": "v1", "kind": "Pod", "spec": copy(template["spec"]),
         "metadata": {
             "namespace": namespace_of(owner), "labels": meta.get("labels") or {}, "annotations": meta.get("annotations") or {},
-            "ownerReferences": [owner_reference(owner)],
+            "ownerReferences": [owner_reference(owner)], "generateName": f"{name_of(owner)}-",
         },
     }  # fmt: skip
     if meta.get("finalizers"):
         pod["metadata"]["finalizers"] = meta["finalizers"]
-    pod["metadata"]["name" if name else "generateName"] = name or f"{name_of(owner)}-"
+    if name:
+        pod["metadata"]["name"] = name
     return pod
 
 

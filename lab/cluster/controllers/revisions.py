@@ -9,7 +9,6 @@ from lab.cluster.objects import (
     annotations_of,
     at,
     controller_of,
-    copy,
     name_of,
     namespace_of,
     owner_reference,
@@ -39,7 +38,8 @@ def current_revision(client: Client, owner: Obj, hash_label: str) -> Obj:
             "labels": {**at(template, "metadata", "labels", default={}), hash_label: digest},
             "annotations": dict(annotations_of(owner)),
         }  # fmt: skip
-        data = {"spec": {"template": copy(template) | {"$patch": "replace"}}}
+        # In the order in which Go writes maps: kubectl compares the bytes.
+        data = json.loads(json.dumps({"spec": {"template": template | {"$patch": "replace"}}}, sort_keys=True))
         found = client.create(REVISIONS, {"metadata": meta, "data": data, "revision": newest + 1})
     elif found["revision"] != newest:
 

@@ -5,7 +5,8 @@ import time
 from lab.cluster.controllers import pods
 from lab.cluster.controllers.base import Controller
 from lab.cluster.controllers.revisions import REVISIONS, current_revision, template_of
-from lab.cluster.objects import Obj, at, copy, is_deleting, labels_of, name_of, namespace_of, nonzero
+from lab.cluster.objects import Obj, annotations_of, at, copy, is_deleting, labels_of, name_of, namespace_of, nonzero
+from lab.cluster.status import APIError
 
 HASH, REVISION_HASH = "controller-revision-hash", "controller.kubernetes.io/hash"
 POD_NAME, POD_INDEX = "statefulset.kubernetes.io/pod-name", "apps.kubernetes.io/pod-index"
@@ -83,37 +84,44 @@ class StatefulSets(Controller):
         pod["spec"] |= {"hostname": pod_name, "subdomain": at(owner, "spec", "serviceName", default="")}
         for template in at(owner, "spec", "volumeClaimTemplates", default=[]):
             self._claim(owner, pod, template, pod_name)
-        self.client.create("pods", pod)
-        self.recorder.normal(
-            owner, "SuccessfulCreate", f"create Pod {pod_name} in StatefulSet {name_of(owner)} successful"
-        )
+        what = f"create Pod {pod_name} in StatefulSet {name_of(owner)}"
+        try:
+            self.client.create("pods", pod)
+        except APIError as error:
+            if error.reason != "AlreadyExists":
+                self.recorder.warning(owner, "FailedCreate", f"{what} failed error: {error}")
+            raise
+        self.recorder.normal(owner, "SuccessfulCreate", f"{what} successful")
 
     def _claim(self, owner: Obj, pod: Obj, template: Obj, pod_name: str) -> None:
         """The Pod's own claim, made unless it is there from before."""
         volume = name_of(template)
         claim_name = f"{volume}-{pod_name}"
         if self.client.get("persistentvolumeclaims", namespace_of(owner), claim_name) is None:
-            labels = at(owner, "spec", "selector", "matchLabels", default={})
-            meta = {"name": claim_name, "namespace": namespace_of(owner), "labels": labels}
+            labels = labels_of(template) | at(owner, "spec", "selector", "matchLabels", default={})
+            meta = {
+                "name": claim_name, "namespace": namespace_of(owner), "labels": labels, "annotations": annotations_of(template),
+            }  # fmt: skip
             self.client.create("persistentvolumeclaims", {"metadata": meta, "spec": copy(template["spec"])})
             message = f"create Claim {claim_name} Pod {pod_name} in StatefulSet {name_of(owner)} success"
             self.recorder.normal(owner, "SuccessfulCreate", message)
         volumes = [v for v in pod["spec"].get("volumes") or [] if v["name"] != volume]
-        pod["spec"]["volumes"] = [*volumes, {"name": volume, "persistentVolumeClaim": {"claimName": claim_name}}]
+        pod["spec"]["volumes"] = [{"name": volume, "persistentVolumeClaim": {"claimName": claim_name}}, *volumes]
 
     def _report(self, owner: Obj, mine: list[Obj], newest: str) -> None:
-        active = [pod for pod in mine if pods.is_active(pod)]
-        ready = [pod for pod in active if pods.is_ready(pod)]
-        updated = [pod for pod in active if labels_of(pod).get(HASH) == newest]
-        before = at(owner, "status", "currentRevision", default=newest)
-        done = len(updated) == len(active) == len(ready) == at(owner, "spec", "replicas", default=0)
+        """Pods that are being deleted still count as there, and as ready; not as those of a revision."""
+        replicas = at(owner, "spec", "replicas", default=0)
+        staying = [labels_of(pod).get(HASH) for pod in mine if not is_deleting(pod)]
+        ready = [pod for pod in mine if at(pod, "status", "phase") == "Running" and pods.is_ready(pod)]
+        updated = staying.count(newest)
+        rolling = at(owner, "spec", "updateStrategy", "type") == "RollingUpdate"
+        done = rolling and updated == len(ready) == len(mine) == replicas
+        current = newest if done else at(owner, "status", "currentRevision", default=newest)
         status: Obj = {
-            "replicas": len(active), "availableReplicas": len([p for p in ready if self._available(owner, p)]), "collisionCount": 0,
-            "observedGeneration": owner["metadata"].get("generation", 1), "updateRevision": newest,
-            "currentRevision": newest if done else before,
+            "replicas": len(mine), "availableReplicas": len([p for p in ready if self._available(owner, p)]), "collisionCount": 0,
+            "observedGeneration": owner["metadata"].get("generation", 1), "updateRevision": newest, "currentRevision": current,
         }  # fmt: skip
-        current = len(updated) if status["currentRevision"] == newest else len(active) - len(updated)
-        status |= nonzero(readyReplicas=len(ready), updatedReplicas=len(updated), currentReplicas=current)
+        status |= nonzero(readyReplicas=len(ready), updatedReplicas=updated, currentReplicas=staying.count(current))
         self.client.set_status(self.resource, owner, status)
 
 

@@ -4,13 +4,12 @@ from lab.cluster.controllers.base import Controller
 from lab.cluster.store import Event
 
 WHY = {
-    "ingresses.networking.k8s.io": "This cluster has no ingress controller: requests do not reach the rules of this Ingress.",
     "networkpolicies.networking.k8s.io": "This cluster does not enforce network policies: all Pods reach each other.",
 }
 
 
 class Unenforced(Controller):
-    resource, component = "ingresses.networking.k8s.io", "pocket-cluster"
+    resource, component = "networkpolicies.networking.k8s.io", "pocket-cluster"
 
     def on(self, event: Event) -> None:
         if event.kind == "ADDED" and event.key[0] in WHY:

@@ -3,17 +3,21 @@
 import time
 from collections.abc import Iterable
 
-from lab.cluster import quantity
+from lab.cluster import claims
+from lab.cluster.claims import CLAIMS, VOLUMES
 from lab.cluster.client import Client
 from lab.cluster.controllers.base import Controller
-from lab.cluster.objects import Obj, at, is_deleting, key_of, labels_of, name_of, namespace_of, now, uid_of
-from lab.cluster.selectors import selects
+from lab.cluster.objects import Obj, at, is_deleting, key_of, name_of, namespace_of, now, uid_of
 from lab.cluster.store import Event
 
-CLAIMS, VOLUMES = "persistentvolumeclaims", "persistentvolumes"
 CLAIM_PROTECTION, VOLUME_PROTECTION = "kubernetes.io/pvc-protection", "kubernetes.io/pv-protection"
 BOUND_BY, BIND_COMPLETED = "pv.kubernetes.io/bound-by-controller", "pv.kubernetes.io/bind-completed"
+PROVISIONER = ("volume.beta.kubernetes.io/storage-provisioner", "volume.kubernetes.io/storage-provisioner")
 LOOK_AGAIN = 15.0
+PROVISIONING = (
+    "Waiting for a volume to be created either by the external provisioner '{}' or manually by the system administrator. "
+    "If volume creation is delayed, please verify that the provisioner is running and correctly registered."
+)
 
 
 class PersistentVolumes(Controller):
@@ -29,10 +33,8 @@ class PersistentVolumes(Controller):
         if event.key[0] == VOLUMES:
             yield event.key[2]
             yield from (key_of(c) for c in self.client.list(CLAIMS) if at(c, "status", "phase") == "Pending")
-        for volume in at(event.obj, "spec", "volumes", default=[]) if event.key[0] == "pods" else []:
-            name = at(volume, "persistentVolumeClaim", "claimName")
-            if name:
-                yield f"{event.key[1]}/{name}"
+        for name in claims.names_of(event.obj) if event.key[0] == "pods" else []:
+            yield f"{event.key[1]}/{name}"
 
     def on(self, event: Event) -> None:
         super().on(event)
@@ -54,54 +56,47 @@ class PersistentVolumes(Controller):
             return self._release_claim(claim)
         if at(claim, "status", "phase") == "Bound":
             return None
-        volume = self._match(claim)
+        waits = claims.is_delayed(self.client, claim) and not claims.users_of(self.client, claim)
+        volume = claims.volume_for(self.client, claim, reserved=waits)
         if volume is not None:
             self._bind(claim, volume)
             return None
         if self._told.get(uid_of(claim), 0.0) > time.monotonic() - LOOK_AGAIN + 1:
             return LOOK_AGAIN
         self._told[uid_of(claim)] = time.monotonic()
-        if not at(claim, "spec", "storageClassName"):
-            self.recorder.normal(
-                claim, "FailedBinding", "no persistent volumes available for this claim and no storage class is set"
-            )
-        else:
-            self._no_provisioner(claim)
+        self._tell(claim, waits=waits)
         return LOOK_AGAIN
 
-    def _no_provisioner(self, claim: Obj) -> None:
-        name = claim["spec"]["storageClassName"]
-        if self.client.get("storageclasses.storage.k8s.io", "", name) is None:
-            self.recorder.warning(claim, "ProvisioningFailed", f'storageclass.storage.k8s.io "{name}" not found')
+    def _tell(self, claim: Obj, *, waits: bool) -> None:
+        """Why a claim has no volume yet."""
+        storage_class, users = claims.class_of(self.client, claim), claims.users_of(self.client, claim)
+        provisioner = (storage_class or {}).get("provisioner")
+        if waits:
+            message = "waiting for first consumer to be created before binding"
+            self.recorder.normal(claim, "WaitForFirstConsumer", message)
+        elif not at(claim, "spec", "storageClassName"):
+            message = "no persistent volumes available for this claim and no storage class is set"
+            self.recorder.normal(claim, "FailedBinding", message)
+        elif storage_class is None:
+            message = f'storageclass.storage.k8s.io "{claim["spec"]["storageClassName"]}" not found'
+            self.recorder.warning(claim, "ProvisioningFailed", message)
+        elif provisioner != claims.BY_HAND:
+            self._give_to(claim, str(provisioner))
+        elif claims.is_delayed(self.client, claim):
+            message = f"waiting for pod {name_of(users[0])} to be scheduled"
+            self.recorder.normal(claim, "WaitForPodScheduled", message)
         else:
-            message = "Waiting for a volume to be created by hand: this cluster has no provisioner"
-            self.recorder.normal(claim, "ExternalProvisioning", message)
+            message = f"no volume plugin matched name: {claims.BY_HAND}"
+            self.recorder.warning(claim, "ProvisioningFailed", message)
 
-    def _match(self, claim: Obj) -> Obj | None:
-        """The smallest volume that suits; one reserved for the claim before all others."""
-        spec = claim["spec"]
-        wanted = quantity.parse(at(spec, "resources", "requests", "storage", default=0))
-        fits = []
-        for volume in self.client.list(VOLUMES):
-            reserved = at(volume, "spec", "claimRef")
-            if reserved:
-                if (reserved.get("namespace"), reserved.get("name")) == (
-                    namespace_of(claim),
-                    name_of(claim),
-                ) and reserved.get("uid") in (None, uid_of(claim)):
-                    return volume
-                continue
-            suits = (
-                set(spec.get("accessModes") or []) <= set(volume["spec"].get("accessModes") or [])
-                and (volume["spec"].get("storageClassName") or "") == (spec.get("storageClassName") or "")
-                and quantity.parse(volume["spec"]["capacity"]["storage"]) >= wanted
-                and (not spec.get("selector") or selects(spec["selector"], labels_of(volume)))
-                and spec.get("volumeName") in (None, "", name_of(volume))
-                and at(volume, "status", "phase") in ("Available", "Pending") and not is_deleting(volume)
-            )  # fmt: skip
-            if suits:
-                fits.append(volume)
-        return min(fits, key=lambda v: quantity.parse(v["spec"]["capacity"]["storage"]), default=None)
+    def _give_to(self, claim: Obj, provisioner: str) -> None:
+        """Leave a claim to a provisioner outside, by the notes that such a one looks for."""
+
+        def note(fresh: Obj) -> None:
+            fresh["metadata"].setdefault("annotations", {}).update(dict.fromkeys(PROVISIONER, provisioner))
+
+        self.recorder.normal(claim, "ExternalProvisioning", PROVISIONING.format(provisioner))
+        self.client.change(CLAIMS, claim, note)
 
     def _bind(self, claim: Obj, volume: Obj) -> None:
         reference = {
@@ -134,16 +129,7 @@ class PersistentVolumes(Controller):
 
     def _release_claim(self, claim: Obj) -> float | None:
         """A claim that is being deleted goes when no Pod uses it any more."""
-        users = [
-            pod
-            for pod in self.client.list("pods", namespace_of(claim))
-            if any(
-                at(v, "persistentVolumeClaim", "claimName") == name_of(claim)
-                for v in at(pod, "spec", "volumes", default=[])
-            )
-            and at(pod, "status", "phase") not in ("Succeeded", "Failed")
-        ]
-        if not users:
+        if not claims.users_of(self.client, claim):
             self.client.remove_finalizer(CLAIMS, claim, CLAIM_PROTECTION)
         return None
 

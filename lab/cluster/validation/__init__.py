@@ -29,7 +29,9 @@ CREATE: dict[str, Check] = {
     "horizontalpodautoscalers.autoscaling": workloads.autoscaler,
     "customresourcedefinitions.apiextensions.k8s.io": storage.custom_resource_definition,
     "roles.rbac.authorization.k8s.io": storage.role,
+    "clusterroles.rbac.authorization.k8s.io": storage.role,
     "rolebindings.rbac.authorization.k8s.io": storage.role_binding,
+    "clusterrolebindings.rbac.authorization.k8s.io": storage.role_binding,
 }
 UPDATE: dict[str, UpdateCheck] = {
     "pods": pods.pod_update,
@@ -43,6 +45,7 @@ UPDATE: dict[str, UpdateCheck] = {
     "statefulsets.apps": workloads.stateful_set_update,
     "jobs.batch": workloads.job_update,
     "rolebindings.rbac.authorization.k8s.io": storage.role_binding_update,
+    "clusterrolebindings.rbac.authorization.k8s.io": storage.role_binding_update,
 }
 
 

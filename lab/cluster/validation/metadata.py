@@ -38,9 +38,8 @@ NAME_ERROR = (
     "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character "
     f"(e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '{NAME_FORMAT}')"
 )
-AS_LABEL = ("namespaces",)
+AS_LABEL = ("namespaces", "services")
 STANDARD_FINALIZERS = ("kubernetes", "orphan", "foregroundDeletion")
-AS_DNS1035 = ("services",)
 AS_PATH_SEGMENT = (
     "roles.rbac.authorization.k8s.io", "rolebindings.rbac.authorization.k8s.io", "clusterroles.rbac.authorization.k8s.io",
     "clusterrolebindings.rbac.authorization.k8s.io",
@@ -93,7 +92,7 @@ def name(resource: Resource, text: str) -> str | None:
         return f"may not contain '{bad}'" if bad else None
     if resource.qualified in AS_LABEL:
         return is_label(text)
-    return is_dns1035(text) if resource.qualified in AS_DNS1035 else is_subdomain(text)
+    return is_subdomain(text)
 
 
 def labels(given: Any, path: str) -> Iterator[FieldError]:

@@ -85,7 +85,9 @@ def service_update(old: Obj, new: Obj) -> Iterator[FieldError]:
 def ingress(obj: Obj) -> Iterator[FieldError]:
     spec = obj.get("spec") or {}
     if not spec.get("rules") and not spec.get("defaultBackend"):
-        yield invalid_value("spec", {}, "either `defaultBackend` or `rules` must be specified")
+        yield invalid_value("spec", None, "either `defaultBackend` or `rules` must be specified")
+    if spec.get("defaultBackend") is not None:
+        yield from _backend(spec["defaultBackend"], "spec.defaultBackend")
     for number, rule in enumerate(spec.get("rules") or []):
         host = rule.get("host") or ""
         if host and (why := is_subdomain(host.removeprefix("*."))):
@@ -98,17 +100,37 @@ def _ingress_path(path: Obj, here: str) -> Iterator[FieldError]:
     kind = path.get("pathType")
     if kind is None:
         yield required(f"{here}.pathType", "pathType must be specified")
-    elif kind not in PATH_TYPES:
+        return
+    given = str(path.get("path") or "")
+    if kind not in PATH_TYPES:
         yield unsupported(f"{here}.pathType", kind, PATH_TYPES)
-    elif kind != "ImplementationSpecific" and not str(path.get("path") or "").startswith("/"):
-        yield invalid_value(f"{here}.path", path.get("path") or "", "must be an absolute path")
-    backend = path.get("backend") or {}
-    if not backend.get("service") and not backend.get("resource"):
-        yield required(f"{here}.backend", "must provide backend service or resource")
-    elif backend.get("service") and not backend["service"].get("name"):
-        yield required(f"{here}.backend.service.name")
-    elif backend.get("service") and not at(backend, "service", "port"):
-        yield required(f"{here}.backend", "port name or number is required")
+    elif not given.startswith("/") and (given or kind != "ImplementationSpecific"):
+        yield invalid_value(f"{here}.path", given, "must be an absolute path")
+    yield from _backend(path.get("backend") or {}, f"{here}.backend")
+
+
+def _backend(backend: Obj, here: str) -> Iterator[FieldError]:
+    service = backend.get("service")
+    if service is None and backend.get("resource") is None:
+        yield invalid_value(here, "", "resource or service backend is required")
+    elif service is not None and backend.get("resource") is not None:
+        yield invalid_value(here, "", "cannot set both resource and service backends")
+    elif service is not None:
+        yield from _service_backend(service, here)
+
+
+def _service_backend(service: Obj, here: str) -> Iterator[FieldError]:
+    name, port = service.get("name"), service.get("port") or {}
+    if not name:
+        yield required(f"{here}.service.name")
+    elif why := is_label(name):
+        yield invalid_value(f"{here}.service.name", name, why)
+    if port.get("name") and port.get("number"):
+        yield invalid_value(here, "", "cannot set both port name & port number")
+    elif not port.get("name") and not port.get("number"):
+        yield required(here, "port name or number is required")
+    elif port.get("number") and not 1 <= port["number"] <= 65535:
+        yield invalid_value(f"{here}.service.port.number", port["number"], PORT_RANGE)
 
 
 def network_policy(obj: Obj) -> Iterator[FieldError]:

@@ -116,18 +116,46 @@ def volume(obj: Obj) -> Iterator[FieldError]:
 
 def role(obj: Obj) -> Iterator[FieldError]:
     for index, rule in enumerate(obj.get("rules") or []):
-        if not rule.get("verbs"):
-            yield required(f"rules[{index}].verbs", "verbs must contain at least one value")
-        if not rule.get("resources"):
-            yield required(f"rules[{index}].resources", "resource rules must supply at least one resource")
+        yield from _rule(rule, f"rules[{index}]", namespaced=obj["kind"] == "Role")
+
+
+def _rule(rule: Obj, path: str, *, namespaced: bool) -> Iterator[FieldError]:
+    if not rule.get("verbs"):
+        yield required(f"{path}.verbs", "verbs must contain at least one value")
+    paths = rule.get("nonResourceURLs")
+    if paths:
+        if namespaced:
+            why = "namespaced rules cannot apply to non-resource URLs"
+            yield invalid_value(f"{path}.nonResourceURLs", paths, why)
+        if rule.get("apiGroups") or rule.get("resources") or rule.get("resourceNames"):
+            why = "rules cannot apply to both regular resources and non-resource URLs"
+            yield invalid_value(f"{path}.nonResourceURLs", paths, why)
+        return
+    if not rule.get("apiGroups"):
+        yield required(f"{path}.apiGroups", "resource rules must supply at least one api group")
+    if not rule.get("resources"):
+        yield required(f"{path}.resources", "resource rules must supply at least one resource")
 
 
 def role_binding(obj: Obj) -> Iterator[FieldError]:
+    kinds = ("ClusterRole", "Role") if obj["kind"] == "RoleBinding" else ("ClusterRole",)
     kind = at(obj, "roleRef", "kind")
-    if kind not in ("Role", "ClusterRole"):
-        yield unsupported("roleRef.kind", kind or "", ("ClusterRole", "Role"))
+    if kind not in kinds:
+        yield unsupported("roleRef.kind", kind or "", kinds)
     if not at(obj, "roleRef", "name"):
         yield required("roleRef.name")
+    for index, subject in enumerate(obj.get("subjects") or []):
+        yield from _subject(subject, f"subjects[{index}]")
+
+
+def _subject(subject: Obj, path: str) -> Iterator[FieldError]:
+    kind = subject.get("kind")
+    if not subject.get("name"):
+        yield required(f"{path}.name")
+    if kind not in ("Group", "ServiceAccount", "User"):
+        yield unsupported(f"{path}.kind", kind or "", ("Group", "ServiceAccount", "User"))
+    elif kind == "ServiceAccount" and not subject.get("namespace"):
+        yield required(f"{path}.namespace")
 
 
 def role_binding_update(old: Obj, new: Obj) -> Iterator[FieldError]:

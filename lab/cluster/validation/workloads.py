@@ -4,14 +4,13 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from croniter import croniter
-
 from lab.cluster.objects import Obj, at
 from lab.cluster.selectors import selects
 from lab.cluster.status import FieldError, field_forbidden, invalid_value, required, unsupported
 from lab.cluster.validation import pods
 from lab.cluster.validation.metadata import labels
 from lab.cluster.validation.pods import NOT_NEGATIVE
+from lab.cluster.validation.schedule import schedule_error, zone_error
 
 IMMUTABLE = "field is immutable"
 STATEFUL_MUTABLE = (
@@ -166,20 +165,12 @@ def cron_job(obj: Obj) -> Iterator[FieldError]:
         yield required("spec.schedule")
     elif why := schedule_error(schedule):
         yield invalid_value("spec.schedule", schedule, why)
+    zone = spec.get("timeZone")
+    if zone is not None and (why := zone_error(zone)):
+        yield invalid_value("spec.timeZone", zone, why)
     if spec.get("concurrencyPolicy") not in ("Allow", "Forbid", "Replace"):
         yield unsupported("spec.concurrencyPolicy", spec.get("concurrencyPolicy"), ("Allow", "Forbid", "Replace"))
     yield from _not_negative(spec, "startingDeadlineSeconds", "successfulJobsHistoryLimit", "failedJobsHistoryLimit")
-
-
-def schedule_error(schedule: str) -> str | None:
-    """Why it is no schedule, or None."""
-    if schedule.startswith("@"):
-        known = ("@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly")
-        return None if schedule in known else f"unrecognized descriptor: {schedule}"
-    parts = schedule.split()
-    if len(parts) != 5:
-        return f"expected exactly 5 fields, found {len(parts)}: [{' '.join(parts)}]"
-    return None if croniter.is_valid(schedule) else f"failed to parse the schedule {schedule}"
 
 
 def autoscaler(obj: Obj) -> Iterator[FieldError]:
