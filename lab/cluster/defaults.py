@@ -59,8 +59,9 @@ def fill_in(value: Any, schema: Obj) -> None:
         for key, child in value.items():
             fill_in(child, properties.get(key) or (others if isinstance(others, dict) else {}))
     elif isinstance(value, list):
+        items = schema.get("items")
         for child in value:
-            fill_in(child, schema.get("items") or {})
+            fill_in(child, items if isinstance(items, dict) else {})
 
 
 def spec_of(obj: Obj) -> Obj:

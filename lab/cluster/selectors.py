@@ -32,7 +32,7 @@ class Requirement:
             case "DoesNotExist":
                 return value is None
             case "Gt" | "Lt":
-                return _compares(value, self.operator, self.values[0])
+                return bool(self.values) and _compares(value, self.operator, self.values[0])
         return False
 
 
@@ -54,7 +54,7 @@ def from_object(selector: Obj | None) -> list[Requirement] | None:
         return None
     found = [Requirement(key, "In", (value,)) for key, value in (selector.get("matchLabels") or {}).items()]
     expressions = selector.get("matchExpressions") or []
-    found += [Requirement(e["key"], e["operator"], tuple(e.get("values") or ())) for e in expressions]
+    found += [Requirement(e.get("key", ""), e.get("operator", ""), tuple(e.get("values") or ())) for e in expressions]
     return found
 
 

@@ -120,7 +120,7 @@ def binding(obj: Obj) -> list[Any]:
 
 
 def disruption_budget(obj: Obj) -> list[Any]:
-    spec = obj["spec"]
+    spec = obj.get("spec") or {}
     least, most = spec.get("minAvailable", "N/A"), spec.get("maxUnavailable", "N/A")
     return [name_of(obj), str(least), str(most), at(obj, "status", "disruptionsAllowed", default=0), age(obj)]
 

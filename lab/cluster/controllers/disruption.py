@@ -34,7 +34,7 @@ class DisruptionBudgets(Controller):
             self.recorder.normal(budget, "NoPods", "No matching pods found")
         healthy = len([pod for pod in covered if pods.is_ready(pod)])
         expected = len(covered)
-        spec = budget["spec"]
+        spec = budget.get("spec") or {}
         if spec.get("maxUnavailable") is not None:
             desired = expected - bound(spec["maxUnavailable"], expected, up=True)
         else:

@@ -27,6 +27,7 @@ CREATE: dict[str, Check] = {
     "jobs.batch": workloads.job,
     "cronjobs.batch": workloads.cron_job,
     "horizontalpodautoscalers.autoscaling": workloads.autoscaler,
+    "poddisruptionbudgets.policy": workloads.disruption_budget,
     "customresourcedefinitions.apiextensions.k8s.io": storage.custom_resource_definition,
     "roles.rbac.authorization.k8s.io": storage.role,
     "clusterroles.rbac.authorization.k8s.io": storage.role,

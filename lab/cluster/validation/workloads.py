@@ -74,16 +74,28 @@ def _rolling_update(rolling: Obj) -> Iterator[FieldError]:
     zero = []
     for field in ("maxUnavailable", "maxSurge"):
         value = rolling.get(field)
-        if isinstance(value, str) and not re.fullmatch(r"[0-9]+%", value):
-            why = "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')"
-            yield invalid_value(f"{path}.{field}", value, why)
-        elif isinstance(value, int) and value < 0:
-            yield invalid_value(f"{path}.{field}", value, NOT_NEGATIVE)
+        yield from _number_or_percent(value, f"{path}.{field}")
         zero.append(value in (0, "0%"))
     if all(zero):
         yield invalid_value(
             f"{path}.maxUnavailable", rolling.get("maxUnavailable"), "may not be 0 when `maxSurge` is 0"
         )
+
+
+def _number_or_percent(value: Any, path: str) -> Iterator[FieldError]:
+    if isinstance(value, str) and not re.fullmatch(r"[0-9]+%", value):
+        why = "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')"
+        yield invalid_value(path, value, why)
+    elif isinstance(value, int) and value < 0:
+        yield invalid_value(path, value, NOT_NEGATIVE)
+
+
+def disruption_budget(obj: Obj) -> Iterator[FieldError]:
+    spec = obj.get("spec") or {}
+    if spec.get("minAvailable") is not None and spec.get("maxUnavailable") is not None:
+        yield invalid_value("spec", spec, "minAvailable and maxUnavailable cannot be both set")
+    for field in ("minAvailable", "maxUnavailable"):
+        yield from _number_or_percent(spec.get(field), f"spec.{field}")
 
 
 def replica_set(obj: Obj) -> Iterator[FieldError]:
