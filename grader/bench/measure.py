@@ -60,7 +60,8 @@ def measure(client: docker.DockerClient, place: Place, plan: Plan) -> dict[str, 
         found = cluster.measured(client, place, plan.clusters, plan.request_seconds)
     rounds = _rounds(client, place, plan)
     by_workers, by_size = _growth(plan)
-    rate = {name: plan.class_of * 60 / sum(one["seconds"][name] for one in rounds) for name in rounds[0]["seconds"]}
+    graded = plan.class_of * len(rounds)
+    rate = {name: graded * 60 / sum(one["seconds"][name] for one in rounds) for name in rounds[0]["seconds"]}
     return {
         "machine": {
             "processors": os.cpu_count(), "engine": client.version()["Version"], "kernel": platform.release(),
@@ -105,8 +106,8 @@ def _sandboxes(client: docker.DockerClient, place: Place, plan: Plan) -> dict[st
 
 
 def _rounds(client: docker.DockerClient, place: Place, plan: Plan) -> list[dict[str, Any]]:
-    """Every round is a part of the class, graded by each grader in turn; who begins changes from round to round."""
-    students, workers, rounds = plan.class_of // plan.rounds, plan.workers[-1], []
+    """In every round each grader in turn grades the class; who begins changes from round to round."""
+    students, workers, rounds = plan.class_of, plan.workers[-1], []
     with (
         StockNbgrader(client, place) as nbgrader,
         OtterGrader(client, place) as otter,

@@ -26,7 +26,9 @@ CLUSTER = {
 
 @pytest.fixture
 def figures() -> dict[str, Any]:
-    grown = [{"workers": w, "students": s, "seconds": 9.0 * s, "seconds_each": 9.0} for w, s in ((1, 30), (2, 30))]
+    grown = [
+        {"workers": w, "students": s, "seconds": 9.0 * s, "seconds_each": 9.0, "lost": 0} for w, s in ((1, 30), (2, 30))
+    ]
     return {
         "sandbox_ready_p50_seconds": 0.75, "sandbox_ready_p95_seconds": 1.25, "sandbox_wait_p50_seconds": 0.01,
         "sandbox_wait_p95_seconds": 0.7, "sandbox_memory_mib": 101.6, "sandbox_disk_mib": 0.25, "assignment": ASSIGNMENT, "class_of": 30,
