@@ -69,8 +69,9 @@ def run_cell(panel: Locator, text: str) -> Locator:
     """Run the code cell that contains ``text``, as a person does: click, Shift+Enter; returns the cell."""
     cell = panel.locator(".jp-CodeCell", has_text=text).first
     cell.scroll_into_view_if_needed()
-    cell.locator(".cm-content").click()
-    panel.page.keyboard.press("Shift+Enter")
+    editor = cell.locator(".cm-content")
+    editor.click()
+    editor.press("Shift+Enter")  # to this cell, even when the notebook has drawn it anew since the click
     expect(cell.locator(".jp-InputPrompt").first).to_have_text(re.compile(r"\[\d+\]"), timeout=PATIENCE)
     return cell
 
