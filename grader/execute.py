@@ -8,7 +8,7 @@ import base64
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -143,12 +143,12 @@ class Execution:
             return
         asked = {name: json_expression(name) for name in names}
         claims = self._checker_says(lambda kernel: kernel.run("", QUICK_SECONDS, silent=True, expressions=asked))
-        assign = ""
+        values = {}
         for name in names:
             with suppress(ValueError):
-                assign += f"{name} = __import__('json').loads({value_of(claims.expressions.get(name))!r})\n"
+                values[name] = value_of(claims.expressions.get(name))
         try:
-            self._sandbox.student.run(assign, QUICK_SECONDS, silent=True)
+            self._sandbox.student.run(assignments(values), QUICK_SECONDS, silent=True)
         except KernelLostError as lost:
             self._student_lost(lost)
 
@@ -240,8 +240,7 @@ class Execution:
             except ValueError as why:
                 missing[name] = str(why)
         forget = "".join(f"globals().pop({name!r}, None)\n" for name in wanted.names)
-        assign = "".join(f"{name} = __import__('json').loads({text!r})\n" for name, text in values.items())
-        if self._ask_checker(forget + assign, QUICK_SECONDS, silent=True).status != "ok":
+        if self._ask_checker(forget + assignments(values), QUICK_SECONDS, silent=True).status != "ok":
             raise CheckNotMadeError("Values could not be handed to the checker's kernel")
         return missing
 
@@ -293,6 +292,15 @@ def wanted_by(source: str) -> Wanted:
             f"A test cell wants {wrong[0]!r} from the student: neither a variable nor a file of their folder"
         )
     return Wanted(names, files)
+
+
+def assignments(values: Mapping[str, str]) -> str:
+    r"""Code that gives each variable its value, of which the JSON text is at hand.
+
+    >>> assignments({"total": "3"})
+    "total = __import__('json').loads('3')\n"
+    """
+    return "".join(f"{name} = __import__('json').loads({text!r})\n" for name, text in values.items())
 
 
 def returned_number(outputs: Sequence[dict[str, Any]]) -> float | None:

@@ -78,7 +78,7 @@ def _service_account(store: Store, pod: Obj) -> None:
         raise forbidden("", "pods", name_of(pod), why)
     secrets = at(account, "imagePullSecrets", default=[])
     if secrets and not spec.get("imagePullSecrets"):
-        spec["imagePullSecrets"] = copy({"secrets": secrets})["secrets"]
+        spec["imagePullSecrets"] = copy(secrets)
     if at(spec, "automountServiceAccountToken", default=at(account, "automountServiceAccountToken")) is not False:
         _token(spec)
 

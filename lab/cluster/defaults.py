@@ -54,7 +54,7 @@ def fill_in(value: Any, schema: Obj) -> None:
         properties = schema.get("properties") or {}
         for key, inner in properties.items():
             if "default" in inner and value.get(key) is None:
-                value[key] = copy({"default": inner["default"]})["default"]
+                value[key] = copy(inner["default"])
         others = schema.get("additionalProperties")
         for key, child in value.items():
             fill_in(child, properties.get(key) or (others if isinstance(others, dict) else {}))

@@ -4,16 +4,17 @@ import marshal
 import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias, TypeVar, cast
 
 Obj: TypeAlias = dict[str, Any]
+T = TypeVar("T")
 
 SUFFIX_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"  # no vowels, so that no words come out
 
 
-def copy(obj: Obj) -> Obj:
+def copy(value: T) -> T:
     """A deep copy of plain JSON; many times faster than copy.deepcopy."""
-    return cast(Obj, marshal.loads(marshal.dumps(obj)))  # noqa: S302 (bytes made one call earlier)
+    return cast(T, marshal.loads(marshal.dumps(cast(Any, value))))  # noqa: S302 (bytes made one call earlier)
 
 
 def now() -> str:

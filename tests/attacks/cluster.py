@@ -113,8 +113,8 @@ def gets(text, name, **spec):
 mount = {"volumeMounts": [{"name": "v", "mountPath": "/s"}]}
 def on_host(path):
     return [{"name": "v", "hostPath": {"path": path}}]
-gets("kubeconfig", "sockets", container={"command": ["ls", "-R", "/s"], **mount}, volumes=on_host("/sockets"))
-gets("PRIVATE", "root", container={"command": ["grep", "-r", "key-data", "/s/sockets"], **mount}, volumes=on_host("/"))
+gets("kubeconfig", "sockets", container={"command": ["ls", "-R", "/s"], **mount}, volumes=on_host("@SOCKETS@"))
+gets("PRIVATE", "root", container={"command": ["grep", "-r", "key-data", "/s@SOCKETS@"], **mount}, volumes=on_host("/"))
 gets("taken", "privileged", container={"command": ["sh", "-c", "mount -t tmpfs none /mnt && echo taken"], "securityContext": {"privileged": True}})
 gets("taken", "capable", container={"command": ["sh", "-c", "mount -t tmpfs none /mnt && echo taken"], "securityContext": {"capabilities": {"add": ["SYS_ADMIN"]}}})
 gets("tap0", "network", container={"command": ["ip", "addr"]}, hostNetwork=True)

@@ -18,16 +18,16 @@ CHECKERS_SOCKET = (
     + r"""
 docker("rm", "-f", "holder")
 look = ("busybox", "find", "/s", "-name", "docker.sock")
-gets("docker.sock", "run", "--rm", "-v", "/sockets:/s", *look)
-gets("docker.sock", "run", "--rm", "-v", "/sockets/checker:/s", *look)
-gets("docker.sock", "run", "--rm", "--mount", "type=bind,source=/sockets/checker,target=/s", *look)
-gets("docker.sock", "run", "--rm", "-v", "/home/student/work/../../../sockets:/s", *look)
-os.symlink("/sockets", "link")
+gets("docker.sock", "run", "--rm", "-v", "@SOCKETS@:/s", *look)
+gets("docker.sock", "run", "--rm", "-v", "@CHECKER@:/s", *look)
+gets("docker.sock", "run", "--rm", "--mount", "type=bind,source=@CHECKER@,target=/s", *look)
+gets("docker.sock", "run", "--rm", "-v", "@WORK@/../../..@SOCKETS@:/s", *look)
+os.symlink("@SOCKETS@", "link")
 gets("docker.sock", "run", "--rm", "-v", os.getcwd() + "/link:/s", *look)
 gets("docker.sock", "run", "--rm", "-v", os.getcwd() + "/link/checker:/s", *look)
-docker("volume", "create", "--opt", "type=none", "--opt", "o=bind", "--opt", "device=/sockets/checker", "checker")
+docker("volume", "create", "--opt", "type=none", "--opt", "o=bind", "--opt", "device=@CHECKER@", "checker")
 gets("docker.sock", "run", "--rm", "-v", "checker:/s", *look)
-docker("create", "--name", "holder", "-v", "/sockets:/s", "busybox")
+docker("create", "--name", "holder", "-v", "@SOCKETS@:/s", "busybox")
 gets("docker.sock", "run", "--rm", "--volumes-from", "holder", *look)
 gets("overlay2", "run", "--rm", "-v", "/data:/s", "busybox", "ls", "/s")
 """
@@ -84,7 +84,7 @@ body = json.dumps({"image": "busybox", "Image": "busybox", "Cmd": ["true"], "hos
 def created(head, body):
     with socket.socket(socket.AF_UNIX) as there:
         there.settimeout(3)
-        there.connect("/sockets/student/docker.sock")
+        there.connect("@STUDENT@/docker.sock")
         there.sendall((head + "\r\nHost: docker\r\nContent-Type: application/json\r\n" + body).encode())
         answer = b""
         try:
@@ -103,10 +103,10 @@ for path in ("/containers/create", "/v1.24/containers/create", "/v1.45/container
 )
 SOCKET_REPLACED = r"""
 import glob, os, socket, threading
-for path in glob.glob("/sockets/student/*"):
+for path in glob.glob("@STUDENT@/*"):
     os.unlink(path)
 fake = socket.socket(socket.AF_UNIX)
-fake.bind("/sockets/student/docker.sock")
+fake.bind("@STUDENT@/docker.sock")
 fake.listen()
 def serve():
     while True:

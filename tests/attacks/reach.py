@@ -5,7 +5,7 @@ from .attack import EVERYTHING, Attack
 READ = """
 import glob, os, subprocess
 marker = "hidden" + "-canary"
-places = ["/opt/course", "/home", "/tmp", "/run", "/sockets", "/var", "/etc", "/dev/shm", "/mnt", "/srv", "/template", "/data"]
+places = ["/opt/course", "/home", "/tmp", "/run", "@SOCKETS@", "/var", "/etc", "/dev/shm", "/mnt", "/srv", "/template", "/data"]
 found = subprocess.run(["grep", "-rlsa", marker, *filter(os.path.exists, places)], capture_output=True, text=True).stdout.split()
 for path in glob.glob("/proc/[0-9]*/environ") + glob.glob("/proc/[0-9]*/cmdline"):
     try:
@@ -96,8 +96,8 @@ interfaces = [path.rpartition("/")[2] for path in glob.glob("/sys/class/net/*")]
 print("interfaces:", interfaces)
 if set(interfaces) - {"lo"}:
     print("SUCCEEDED", interfaces)
-for path in glob.glob("/sockets/*/*") + glob.glob("/var/run/*.sock") + glob.glob("/run/*.sock") + glob.glob("/run/user/*/*"):
-    if path != "/sockets/student/docker.sock":
+for path in glob.glob("@SOCKETS@/*/*") + glob.glob("/var/run/*.sock") + glob.glob("/run/*.sock") + glob.glob("/run/user/*/*"):
+    if path != "@STUDENT@/docker.sock":
         print("SUCCEEDED", path)
 """
 )

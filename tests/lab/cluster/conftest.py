@@ -83,7 +83,7 @@ class Cluster:
 def start(folder: Path, *more: str) -> Cluster:
     """A cluster that is ready."""
     if FOREIGN:
-        pytest.skip("starts a cluster of its own, and COURSE_KUBECONFIG names another")
+        pytest.skip(reason="starts a cluster of its own, and COURSE_KUBECONFIG names another")
     kubeconfig = folder / "kubeconfig"
     arguments = [sys.executable, "-m", "lab.cluster", "--kubeconfig", str(kubeconfig), *more]
     began = time.monotonic()
@@ -140,7 +140,7 @@ def _foreign(folder: Path) -> Iterator[Cluster]:
 def pocket(cluster: Cluster) -> Cluster:
     """The cluster, whose Pods are containers of the engine that ``docker`` speaks to."""
     if cluster.process is None:
-        pytest.skip("looks at the engine's containers, and COURSE_KUBECONFIG names a cluster with another")
+        pytest.skip(reason="looks at the engine's containers, and COURSE_KUBECONFIG names a cluster with another")
     return cluster
 
 

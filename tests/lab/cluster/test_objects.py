@@ -30,6 +30,17 @@ def placed(cluster: Pretended, name: str) -> bool:
     return at(cluster.get(PODS, name), "spec", "nodeName") == NODE
 
 
+def put_into_a_zone(cluster: Pretended) -> None:
+    node = cluster.client.get("nodes", "", NODE)
+    cluster.client.change("nodes", node, lambda found: found["metadata"].update(labels={"zone": "a"}))
+
+
+def labelled_pod(cluster: Pretended, name: str, app: str, spec: dict) -> None:
+    cluster.client.create(
+        PODS, {"metadata": {"name": name, "namespace": "default", "labels": {"app": app}}, "spec": spec}
+    )
+
+
 def test_service_that_is_for_the_inside_again_loses_its_node_port() -> None:
     async def story(cluster: Pretended) -> None:
         cluster.create(SERVICES, "web", spec={"type": "NodePort", "selector": {"a": "b"}, "ports": [{"port": 80}]})
@@ -74,14 +85,10 @@ def test_pods_that_keep_apart_need_two_nodes() -> None:
     away = {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}
 
     async def story(cluster: Pretended) -> None:
-        cluster.client.change(
-            "nodes", cluster.client.get("nodes", "", NODE), lambda n: n["metadata"].update(labels={"zone": "a"})
-        )
+        put_into_a_zone(cluster)
         for name in ("one", "two"):
             spec = {"containers": CONTAINERS, "affinity": away}
-            cluster.client.create(
-                PODS, {"metadata": {"name": name, "namespace": "default", "labels": {"app": "web"}}, "spec": spec}
-            )
+            labelled_pod(cluster, name, "web", spec)
         await cluster.until(lambda: placed(cluster, "one"))
         why = "1 node(s) didn't match pod anti-affinity rules"
         await cluster.until(lambda: any(why in message for _, message in cluster.events()))
@@ -97,18 +104,10 @@ def test_pod_that_wants_to_be_near_another_waits_for_it() -> None:
     near = {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}
 
     async def story(cluster: Pretended) -> None:
-        cluster.client.change(
-            "nodes", cluster.client.get("nodes", "", NODE), lambda n: n["metadata"].update(labels={"zone": "a"})
-        )
+        put_into_a_zone(cluster)
         cluster.create(PODS, "web", spec={"containers": CONTAINERS, "affinity": near})
         await cluster.until(lambda: any("didn't match pod affinity rules" in m for _, m in cluster.events()))
-        cluster.client.create(
-            PODS,
-            {
-                "metadata": {"name": "db", "namespace": "default", "labels": {"app": "db"}},
-                "spec": {"containers": CONTAINERS},
-            },
-        )
+        labelled_pod(cluster, "db", "db", {"containers": CONTAINERS})
         await cluster.until(lambda: placed(cluster, "web"))
 
     play(story)
