@@ -6,6 +6,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+import nbformat
 import pytest
 import yaml
 
@@ -13,6 +14,8 @@ from lab.course import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 TRACKED = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False).stdout.split("\n")
+
+NOTEBOOKS = [ROOT / path for path in TRACKED if path.startswith(("course/", "solutions/")) and path.endswith(".ipynb")]
 
 
 @pytest.mark.parametrize(
@@ -73,8 +76,15 @@ def test_no_file_names_a_package_registry() -> None:
 
 def test_no_container_has_a_name_that_another_ones_id_may_begin_with() -> None:
     """`docker rm -f db`, where nothing has that name, removes a container whose id begins with db."""
-    notebooks = [
-        ROOT / path for path in TRACKED if path.startswith(("course/", "solutions/")) and path.endswith(".ipynb")
-    ]
-    named = {path.name: re.findall(r"--name[ =]([0-9a-f]+)(?![\w-])", path.read_text()) for path in notebooks}
+    named = {path.name: re.findall(r"--name[ =]([0-9a-f]+)(?![\w-])", path.read_text()) for path in NOTEBOOKS}
     assert {path: names for path, names in named.items() if names} == {}
+
+
+def test_cell_that_takes_down_the_pod_of_a_new_deployment_waits_until_the_old_ones_are_gone() -> None:
+    """A grader runs a setup cell twice within a second, and a Pod that is going is as old as the new one then."""
+    cells = [cell.source for path in NOTEBOOKS for cell in nbformat.read(path, as_version=4).cells]
+    takers = [
+        cell for cell in cells if re.search(r"--capture.*kubectl delete deployment.*kubectl get pods", cell, re.S)
+    ]
+    assert takers
+    assert [cell for cell in takers if "--cascade=foreground" not in cell] == []

@@ -120,7 +120,7 @@ def run_command(container: Json, image: Json | None) -> RunCommand:
         *_flags(config, host),
         *(("-p", spec) for spec in _published(host)),
         *(("-v", spec) for spec in _volumes(container, base)),
-        *(("-e", item) for item in config.get("Env") or [] if item not in (base.get("Env") or [])),
+        *(("-e", item) for item in _own_variables(config, base)),
         *(("--label", item) for item in _labels(config, base)),
         *_scalars(config, host, base),
     ]
@@ -138,6 +138,11 @@ def _flags(config: Json, host: Json) -> list[tuple[str, str | None]]:
         ("--read-only", host.get("ReadonlyRootfs")),
     ]
     return [(flag, None) for flag, on in flags if on]
+
+
+def _own_variables(config: Json, base: Json) -> list[str]:
+    """By name: the engine keeps them in an order of its own, another one for each container."""
+    return sorted(item for item in config.get("Env") or [] if item not in (base.get("Env") or []))
 
 
 def _published(host: Json) -> list[str]:

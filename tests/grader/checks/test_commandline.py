@@ -79,3 +79,10 @@ def test_what_comes_from_the_image_is_left_out(start: Callable[..., str]) -> Non
     assert line_of(name) == shlex.join(
         ["docker", "run", "-d", "--name", name, "-e", "MODE=dev", "--label", "course.tests=checks", "nginx:alpine"]
     )
+
+
+def test_line_is_the_same_in_whatever_order_the_engine_keeps_variables(start: Callable[..., str]) -> None:
+    info = engine().inspect_container(start("-e", "A=1", "-e", "B=2", "-e", "C=3", "busybox", "sleep", "600"))
+    other_way_round = {**info, "Config": {**info["Config"], "Env": info["Config"]["Env"][::-1]}}
+    image = inspect_image(info["Image"])
+    assert run_command(other_way_round, image).line() == run_command(info, image).line()
