@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import queue
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import httpx
 
 from grader.checks.deadline import Deadline
 from grader.checks.verdict import quoted
+
+T = TypeVar("T")
 
 MAX_BODY_BYTES = 1024 * 1024
 MAX_WAIT_SECONDS = 5.0
@@ -29,13 +33,18 @@ class NoAnswerError(Exception):
 
 
 def get(url: str, within_seconds: float, address: str | None = None) -> Answer:
-    """One GET request, redirects not followed; raises `NoAnswerError`. With an `address` that one is asked, whatever the URL's name means.
+    """One GET request, redirects not followed; raises `NoAnswerError`. With an `address` that one is asked, whatever the URL's name means."""
+    return in_time(lambda deadline: _ask(url, deadline, address), min(within_seconds, MAX_WAIT_SECONDS))
+
+
+def in_time(ask: Callable[[Deadline], T], within_seconds: float) -> T:
+    """What a request gives; raises `NoAnswerError`.
 
     Asked from a thread of its own: a server that drips one byte at a time keeps every socket time-out from expiring.
     """
-    deadline = Deadline(min(within_seconds, MAX_WAIT_SECONDS))
-    replies: queue.Queue[Answer | NoAnswerError] = queue.Queue()
-    threading.Thread(target=lambda: replies.put(_ask(url, deadline, address)), daemon=True).start()
+    deadline = Deadline(within_seconds)
+    replies: queue.Queue[T | NoAnswerError] = queue.Queue()
+    threading.Thread(target=lambda: replies.put(_reply(ask, deadline)), daemon=True).start()
     try:
         reply = replies.get(timeout=deadline.seconds_left + 1)
     except queue.Empty:
@@ -45,16 +54,9 @@ def get(url: str, within_seconds: float, address: str | None = None) -> Answer:
     return reply
 
 
-def _ask(url: str, deadline: Deadline, address: str | None) -> Answer | NoAnswerError:
+def _reply(ask: Callable[[Deadline], T], deadline: Deadline) -> T | NoAnswerError:
     try:
-        named = httpx.URL(url)
-        asked = named.copy_with(host=address) if address else named
-        headers = {"Accept-Encoding": "identity", "Host": named.netloc.decode()}
-        with (
-            httpx.Client(trust_env=False, timeout=max(0.1, deadline.seconds_left)) as client,
-            client.stream("GET", asked, headers=headers, extensions={"sni_hostname": named.host}) as response,
-        ):
-            return Answer(response.status_code, _body(response, deadline), response.headers.get("location"))
+        return ask(deadline)
     except httpx.ConnectError:
         return NoAnswerError("refused the connection: nothing listens there")
     except httpx.TimeoutException:
@@ -65,10 +67,22 @@ def _ask(url: str, deadline: Deadline, address: str | None) -> Answer | NoAnswer
         return NoAnswerError(f"could not be asked: {quoted(str(error))}")
 
 
-def _body(response: httpx.Response, deadline: Deadline) -> str:
-    body = bytearray()
+def _ask(url: str, deadline: Deadline, address: str | None) -> Answer:
+    named = httpx.URL(url)
+    asked = named.copy_with(host=address) if address else named
+    headers = {"Accept-Encoding": "identity", "Host": named.netloc.decode()}
+    with (
+        httpx.Client(trust_env=False, timeout=max(0.1, deadline.seconds_left)) as client,
+        client.stream("GET", asked, headers=headers, extensions={"sni_hostname": named.host}) as response,
+    ):
+        return Answer(response.status_code, body(response, deadline, MAX_BODY_BYTES), response.headers.get("location"))
+
+
+def body(response: httpx.Response, deadline: Deadline, max_bytes: int) -> str:
+    """An answer's body as text: as much as comes until the deadline, and as is wanted."""
+    read = bytearray()
     for chunk in response.iter_raw():
-        body += chunk
-        if len(body) >= MAX_BODY_BYTES or deadline.passed:
+        read += chunk
+        if len(read) >= max_bytes or deadline.passed:
             break
-    return bytes(body[:MAX_BODY_BYTES]).decode("utf-8", "replace")
+    return bytes(read[:max_bytes]).decode("utf-8", "replace")

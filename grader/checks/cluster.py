@@ -1,7 +1,6 @@
 """The Kubernetes cluster as checks ask it, and whose fault it is when an answer fails.
 
-Everything goes through `kubectl`: it knows every way in that a kubeconfig can describe (tokens, certificates, the cloud providers' plugins), which
-a small HTTP client would have to learn one by one, and with `--raw` it hands on the API's JSON as it is. What it prints for people is quoted, never read.
+Objects are read as the API's JSON, and changed with kubectl. What kubectl prints for people is quoted, never read.
 """
 
 from __future__ import annotations
@@ -11,8 +10,10 @@ import subprocess
 import tempfile
 import threading
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import IO, Any, cast
 
+from grader.checks import answers, api_server
 from grader.checks.verdict import CheckFailed, EnvironmentProblem, quoted
 
 Json = dict[str, Any]
@@ -84,25 +85,51 @@ def _stop(process: subprocess.Popen[bytes], late: threading.Event) -> None:
 def answer(*arguments: str, stdin: str = "") -> str:
     """What kubectl prints when it succeeds. Raises `RefusedError`, `EnvironmentProblem` if the cluster cannot be reached, `CheckFailed` for more than is read."""
     done = kubectl(*arguments, stdin=stdin)
-    if done.cut:  # what is there is somebody's making, and no fault of the cluster
-        raise CheckFailed(
-            f"What the cluster says of `{arguments[-1]}` is longer than {MAX_OUTPUT_BYTES >> 20} MiB.",
-            "fewer objects, or smaller ones.",
-            "kubectl get all",
-        )
+    if done.cut:
+        raise _too_long(arguments[-1])
     if done.exit_code == 0:
         return done.stdout
-    if not is_there():
-        raise EnvironmentProblem(
-            f"The Kubernetes cluster does not answer: {words(done)}.",
-            "run `kubectl cluster-info`; if the cluster is down, `bin/lab up` starts it again.",
-        )
-    raise RefusedError(words(done) if done.exit_code is not None else f"no answer within {REQUEST_SECONDS:g} s")
+    raise _refusal(words(done) if done.exit_code is not None else f"no answer within {REQUEST_SECONDS:g} s")
+
+
+def get(path: str) -> str:
+    """What is at a path of the API server; raises as `answer` does."""
+    try:
+        reply = api_server.get(path, REQUEST_SECONDS, MAX_OUTPUT_BYTES)
+    except answers.NoAnswerError as error:
+        raise _refusal(f"the API server {error}") from None
+    if len(reply.text.encode()) >= MAX_OUTPUT_BYTES:
+        raise _too_long(path)
+    if 200 <= reply.status < 300:
+        return reply.text
+    raise _refusal(quoted(reply.words, MAX_WORDS))
+
+
+def _too_long(what: str) -> CheckFailed:
+    """What is there is somebody's making, and no fault of the cluster."""
+    return CheckFailed(
+        f"What the cluster says of `{what}` is longer than {MAX_OUTPUT_BYTES >> 20} MiB.",
+        "fewer objects, or smaller ones.",
+        "kubectl get all",
+    )
+
+
+def _refusal(said: str) -> RefusedError | EnvironmentProblem:
+    """A request that failed, by whose fault it did."""
+    if is_there():
+        return RefusedError(said)
+    return EnvironmentProblem(
+        f"The Kubernetes cluster does not answer: {said}.",
+        "run `kubectl cluster-info`; if the cluster is down, `bin/lab up` starts it again.",
+    )
 
 
 def is_there() -> bool:
     """Whether an API server answers that it is ready. Everybody may ask that."""
-    return kubectl("get", "--raw", "/readyz").exit_code == 0
+    try:
+        return api_server.get("/readyz", REQUEST_SECONDS, MAX_OUTPUT_BYTES).status == 200
+    except answers.NoAnswerError:
+        return False
 
 
 def words(done: Done) -> str:
@@ -117,7 +144,7 @@ def objects(path: str) -> list[Json]:
     Single objects are found in their collection too: that they are not there is then an answer like others, and no error text.
     """
     try:
-        listed = json.loads(answer("get", "--raw", path))
+        listed = json.loads(get(path))
         return [dict(item) for item in listed["items"]]
     except (RefusedError, ValueError, KeyError) as error:
         raise EnvironmentProblem(
@@ -127,6 +154,11 @@ def objects(path: str) -> list[Json]:
 
 def namespace() -> str:
     """The namespace that kubectl works in when nobody names one: the kubeconfig's own, which need not be `default`."""
+    return _namespace(api_server.kubeconfig())
+
+
+@lru_cache(maxsize=1)
+def _namespace(_kubeconfig: tuple[object, ...]) -> str:
     done = kubectl("config", "view", "--minify", "--output=json")
     if done.exit_code != 0:
         raise EnvironmentProblem(f"No cluster is chosen: {words(done)}.", "kubectl config get-contexts")

@@ -156,7 +156,7 @@ class Service(ClusterObject):
         """One request through it: a `Reply`, whose `text` is the page, or None without one."""
         name = f"{self.name}:{port or self._first_port()}"
         try:
-            return Reply(cluster.answer("get", "--raw", f"{self._collection()}/{name}/proxy{quote(path, safe='/?=&')}"))
+            return Reply(cluster.get(f"{self._collection()}/{name}/proxy{quote(path, safe='/?=&')}"))
         except RefusedError as refusal:
             return Reply(None, str(refusal))
 

@@ -69,7 +69,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, dict
         def __missing__(self, name: str) -> dict[str, Result]:
             root = tmp_path_factory.mktemp(name)
             hand_in_all(root, Exercise(name))
-            done = plan(root, name).grade(client, place, LIMITS, 3, lambda result: None)
+            done = plan(root, name).grade(client, place, LIMITS, 4, lambda result: None)
             self[name] = {result.student: result for result in done}
             return self[name]
 

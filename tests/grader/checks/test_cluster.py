@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +13,7 @@ import pytest
 
 from grader import CheckFailed, EnvironmentProblem, configmap, deployment, pod, service
 from grader.checks import cluster
+from grader.checks.deadline import eventually
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(120)]
 
@@ -20,16 +25,19 @@ def problem(check: Callable[[], object]) -> str:
     return raised.value.what
 
 
-@pytest.fixture
-def unreachable(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A kubeconfig whose cluster nobody serves."""
-    path = tmp_path / "kubeconfig"
+def lost(path: Path) -> Path:
     path.write_text(
         "apiVersion: v1\nkind: Config\ncurrent-context: lost\n"
         "clusters: [{name: lost, cluster: {server: 'http://127.0.0.1:9'}}]\n"
         "contexts: [{name: lost, context: {cluster: lost, user: ''}}]\n"
     )
-    monkeypatch.setenv("KUBECONFIG", str(path))
+    return path
+
+
+@pytest.fixture
+def unreachable(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A kubeconfig whose cluster nobody serves."""
+    monkeypatch.setenv("KUBECONFIG", str(lost(tmp_path / "kubeconfig")))
 
 
 @pytest.mark.usefixtures("unreachable")
@@ -60,7 +68,44 @@ def test_what_may_not_be_listed_is_an_environment_problem() -> None:
 
 def test_refusal_is_not_an_environment_problem() -> None:
     with pytest.raises(cluster.RefusedError, match="NotFound"):
-        cluster.answer("get", "--raw", "/api/v1/namespaces/none-such")
+        cluster.get("/api/v1/namespaces/none-such")
+
+
+@pytest.mark.parametrize("end", ["", "; import os; os.kill(os.getpid(), 9)"], ids=["ended", "killed"])
+def test_many_questions_start_one_program_and_it_ends_with_who_asked(end: str) -> None:
+    before = set(proxies())
+    ask = "from grader.checks import cluster; [cluster.objects('/api/v1/nodes') for _ in range(20)]"
+    asking = subprocess.Popen([sys.executable, "-c", f"{ask}; print(flush=True); input(){end}"], stdin=-1, stdout=-1)
+    assert asking.stdout is not None
+    assert asking.stdout.readline() == b"\n"
+    assert len(set(proxies()) - before) == 1
+    asking.communicate(b"\n")
+    eventually(lambda: expect(set(proxies()) <= before), within_seconds=10)
+
+
+def proxies() -> list[str]:
+    """The processes that are a `kubectl proxy`."""
+    return subprocess.run(["pgrep", "-x", "-f", "kubectl proxy .*"], capture_output=True, text=True).stdout.split()
+
+
+def expect(holds: bool) -> None:
+    if not holds:
+        raise CheckFailed("It does not hold.", "that it does.", "")
+
+
+def test_a_proxy_that_was_killed_is_started_again() -> None:
+    assert cluster.objects("/api/v1/nodes")
+    for process in proxies():
+        os.kill(int(process), 9)
+    eventually(lambda: expect(not proxies()), within_seconds=5)
+    time.sleep(0.2)  # until the shell around it has ended, too
+    assert cluster.objects("/api/v1/nodes")
+
+
+def test_another_cluster_is_asked_when_the_kubeconfig_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert cluster.is_there()
+    monkeypatch.setenv("KUBECONFIG", str(lost(tmp_path / "kubeconfig")))
+    assert not cluster.is_there()
 
 
 def test_silence_meets_its_deadline() -> None:
