@@ -86,7 +86,7 @@ class Class:
 
 @pytest.fixture(scope="session")
 def graded(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Class]:
-    """The whole class, graded by three workers. With ``-k`` only who is asked for, and the honest."""
+    """The whole class, graded by two workers. With ``-k`` only who is asked for, and the honest."""
     client = ensure_engine()
     around = tmp_path_factory.mktemp("attacks")
     root = around / "course"
@@ -102,7 +102,7 @@ def graded(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequ
     for trial in TRIALS:
         students = [one.student for one in handed_in if one.trial == trial]
         limits = replace(LIMITS, cell_seconds=45, submission_seconds=90, check_seconds=40) if trial == PODS else LIMITS
-        graded = plan(root, trial, students).grade(client, place, limits, 3, lambda result: None)
+        graded = plan(root, trial, students).grade(client, place, limits, 2, lambda result: None)
         results |= {one.student: one for one in graded}
     trials = {one.student: one.trial for one in handed_in}
     yield Class(Course(root), results, before, _files(around), _left(client), listener.visits, trials)
