@@ -24,9 +24,7 @@ from lab.host import ensure_engine
 
 from ..exercises import ALL_WRONG, EXERCISES, LIMITS, Exercise, Wrong, first_lost, pattern, sanitized, submissions
 
-RIGHT = int(
-    os.environ.get("GRADINGS", "1")
-)  # students with the solution; 20 before a release: a right answer is right each time
+RIGHT = int(os.environ.get("GRADINGS", "1"))  # so many students hand in the solution; 20 before a release
 each_exercise = pytest.mark.parametrize("exercise", EXERCISES, ids=lambda exercise: exercise.name)
 
 
