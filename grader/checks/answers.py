@@ -21,7 +21,7 @@ MAX_WAIT_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class Answer:
-    """An HTTP answer: status code, and its body as text, at most 1 MiB of it."""
+    """An HTTP answer: status code, and its body as text, as much of it as is read (1 MiB by `get`)."""
 
     status: int
     text: str
@@ -75,14 +75,15 @@ def _ask(url: str, deadline: Deadline, address: str | None) -> Answer:
         httpx.Client(trust_env=False, timeout=max(0.1, deadline.seconds_left)) as client,
         client.stream("GET", asked, headers=headers, extensions={"sni_hostname": named.host}) as response,
     ):
-        return Answer(response.status_code, body(response, deadline, MAX_BODY_BYTES), response.headers.get("location"))
+        return read(response, deadline, MAX_BODY_BYTES)
 
 
-def body(response: httpx.Response, deadline: Deadline, max_bytes: int) -> str:
-    """An answer's body as text: as much as comes until the deadline, and as is wanted."""
-    read = bytearray()
+def read(response: httpx.Response, deadline: Deadline, max_bytes: int) -> Answer:
+    """The answer with as much of its body as comes until the deadline, and as is wanted."""
+    body = bytearray()
     for chunk in response.iter_raw():
-        read += chunk
-        if len(read) >= max_bytes or deadline.passed:
+        body += chunk
+        if len(body) >= max_bytes or deadline.passed:
             break
-    return bytes(read[:max_bytes]).decode("utf-8", "replace")
+    text = bytes(body[:max_bytes]).decode("utf-8", "replace")
+    return Answer(response.status_code, text, response.headers.get("location"))

@@ -7,47 +7,26 @@ would have to learn one by one; but it needs a good part of a second of processo
 from __future__ import annotations
 
 import atexit
-import json
 import os
 import shutil
 import subprocess
 import tempfile
 import time
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import httpx
 
 from grader.checks import answers
+from grader.checks.answers import Answer
 from grader.checks.deadline import Deadline
 from grader.checks.verdict import EnvironmentProblem, quoted
 
 START_SECONDS = 30.0
 MAX_REDIRECTS = 5
 # One waits for a line that never comes: when the caller is gone, however it ended, so is the proxy.
-UNTIL_THE_CALLER_ENDS = (
-    'exec 3<&0; kubectl proxy --unix-socket="$0" & proxy=$!; (read -r _ <&3; kill $proxy) & wait $proxy'
-)
+UNTIL_THE_CALLER_ENDS = 'exec 3<&0; kubectl proxy --unix-socket="$0" & proxy=$!; (read -r _ <&3; kill $proxy; rm -rf "${0%/*}") & wait $proxy'
 COLLECTING = {"GOGC": "50", "GOMEMLIMIT": "48MiB"}  # it stays, so it has to collect its garbage
-
-
-@dataclass(frozen=True)
-class Reply:
-    """What the API server, or whom it asked for us, answered: the status, and at most `max_bytes` of the body."""
-
-    status: int
-    text: str
-
-    @property
-    def words(self) -> str:
-        """What it means, as kubectl words it where the API server itself refused."""
-        try:
-            said = json.loads(self.text)
-            return f"Error from server ({said['reason']}): {said['message']}"
-        except (ValueError, KeyError, TypeError, RecursionError):  # a Pod's answer may be anything
-            first = next((line.strip() for line in self.text.splitlines() if line.strip()), "")
-            return f"status {self.status}" + (f": {first}" if first else "")
 
 
 class Proxy:
@@ -88,12 +67,12 @@ class Proxy:
             follow_redirects=True, max_redirects=MAX_REDIRECTS, headers={"Accept-Encoding": "identity"},
         )  # fmt: skip
 
-    def get(self, path: str, within_seconds: float, max_bytes: int) -> Reply:
+    def get(self, path: str, within_seconds: float, max_bytes: int) -> Answer:
         """What is at a path of the API. Raises `answers.NoAnswerError`."""
 
-        def ask(deadline: Deadline) -> Reply:
+        def ask(deadline: Deadline) -> Answer:
             with self._client.stream("GET", path, timeout=max(0.1, deadline.seconds_left)) as response:
-                return Reply(response.status_code, answers.body(response, deadline, max_bytes))
+                return answers.read(response, deadline, max_bytes)
 
         return answers.in_time(ask, within_seconds)
 
@@ -106,14 +85,19 @@ class Proxy:
         self._folder.cleanup()
 
 
-_proxies: dict[tuple[object, ...], Proxy] = {}
+_latest: list[tuple[tuple[object, ...], Proxy]] = []  # at most one
+
+
+def program() -> str:
+    """The path of kubectl."""
+    found = shutil.which("kubectl")
+    if found is None:
+        raise EnvironmentProblem("There is no `kubectl` here.", "work in the lab: bin/lab up")
+    return found
 
 
 def kubeconfig() -> tuple[object, ...]:
     """What decides which cluster kubectl asks, and as whom: equal as long as that stays."""
-    program = shutil.which("kubectl")
-    if program is None:
-        raise EnvironmentProblem("There is no `kubectl` here.", "work in the lab: bin/lab up")
     named = os.environ.get("KUBECONFIG") or os.path.expanduser("~/.kube/config")
     states = []
     for path in named.split(os.pathsep):
@@ -122,15 +106,14 @@ def kubeconfig() -> tuple[object, ...]:
             states.append((path, found.st_mtime_ns, found.st_ino, found.st_size))
         except OSError:
             states.append((path, 0, 0, 0))
-    return (program, *states)
+    return (program(), *states)
 
 
-def get(path: str, within_seconds: float, max_bytes: int) -> Reply:
+def get(path: str, within_seconds: float, max_bytes: int) -> Answer:
     """What the API server answers to a GET of a path. Raises `answers.NoAnswerError`, and `EnvironmentProblem` where kubectl cannot ask."""
     state = kubeconfig()
-    proxy = _proxies.get(state)
-    if proxy is None or not proxy.runs:
-        while _proxies:
-            _proxies.popitem()[1].stop()
-        proxy = _proxies[state] = Proxy()
-    return proxy.get(path, within_seconds, max_bytes)
+    if not _latest or _latest[0][0] != state or not _latest[0][1].runs:
+        if _latest:
+            _latest.pop()[1].stop()
+        _latest.append((state, Proxy()))
+    return _latest[0][1].get(path, within_seconds, max_bytes)

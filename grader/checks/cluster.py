@@ -46,15 +46,12 @@ def kubectl(*arguments: str, stdin: str = "", within_seconds: float = REQUEST_SE
     with tempfile.TemporaryFile() as source, tempfile.TemporaryFile() as errors:
         source.write(stdin.encode())
         source.seek(0)
-        try:
-            process = subprocess.Popen(
-                ["kubectl", *arguments],
-                stdin=source,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT if merged else errors,
-            )
-        except FileNotFoundError:
-            raise EnvironmentProblem("There is no `kubectl` here.", "work in the lab: bin/lab up") from None
+        process = subprocess.Popen(
+            [api_server.program(), *arguments],
+            stdin=source,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT if merged else errors,
+        )
         stdout, exit_code = _heard(process, within_seconds)
         errors.seek(0)
         stderr = errors.read(MAX_OUTPUT_BYTES)
@@ -95,14 +92,24 @@ def answer(*arguments: str, stdin: str = "") -> str:
 def get(path: str) -> str:
     """What is at a path of the API server; raises as `answer` does."""
     try:
-        reply = api_server.get(path, REQUEST_SECONDS, MAX_OUTPUT_BYTES)
+        found = api_server.get(path, REQUEST_SECONDS, MAX_OUTPUT_BYTES)
     except answers.NoAnswerError as error:
         raise _refusal(f"the API server {error}") from None
-    if len(reply.text.encode()) >= MAX_OUTPUT_BYTES:
+    if len(found.text.encode()) >= MAX_OUTPUT_BYTES:
         raise _too_long(path)
-    if 200 <= reply.status < 300:
-        return reply.text
-    raise _refusal(quoted(reply.words, MAX_WORDS))
+    if 200 <= found.status < 300:
+        return found.text
+    raise _refusal(quoted(_said(found), MAX_WORDS))
+
+
+def _said(found: answers.Answer) -> str:
+    """What an answer means, as kubectl words it where the API server itself refused."""
+    try:
+        said = json.loads(found.text)
+        return f"Error from server ({said['reason']}): {said['message']}"
+    except (ValueError, KeyError, TypeError, RecursionError):  # a Pod's answer may be anything
+        first = next((line.strip() for line in found.text.splitlines() if line.strip()), "")
+        return f"status {found.status}" + (f": {first}" if first else "")
 
 
 def _too_long(what: str) -> CheckFailed:

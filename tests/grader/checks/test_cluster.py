@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -73,7 +74,7 @@ def test_refusal_is_not_an_environment_problem() -> None:
 
 @pytest.mark.parametrize("end", ["", "; import os; os.kill(os.getpid(), 9)"], ids=["ended", "killed"])
 def test_many_questions_start_one_program_and_it_ends_with_who_asked(end: str) -> None:
-    before = set(proxies())
+    before, left = set(proxies()), set(folders())
     ask = "from grader.checks import cluster; [cluster.objects('/api/v1/nodes') for _ in range(20)]"
     asking = subprocess.Popen([sys.executable, "-c", f"{ask}; print(flush=True); input(){end}"], stdin=-1, stdout=-1)
     assert asking.stdout is not None
@@ -81,6 +82,12 @@ def test_many_questions_start_one_program_and_it_ends_with_who_asked(end: str) -
     assert len(set(proxies()) - before) == 1
     asking.communicate(b"\n")
     eventually(lambda: expect(set(proxies()) <= before), within_seconds=10)
+    eventually(lambda: expect(set(folders()) <= left), within_seconds=10)
+
+
+def folders() -> list[Path]:
+    """The folders of their sockets."""
+    return list(Path(tempfile.gettempdir()).glob("kubectl-proxy-*"))
 
 
 def proxies() -> list[str]:
