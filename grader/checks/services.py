@@ -8,9 +8,12 @@ from urllib.parse import quote
 from grader.checks import answers, cluster, trial_pods
 from grader.checks.cluster import Json, RefusedError
 from grader.checks.cluster_objects import ClusterObject, pairs, selects
+from grader.checks.commandline import shell_word
 from grader.checks.deadline import Deadline, eventually
 from grader.checks.pod_state import trouble
 from grader.checks.verdict import CheckFailed, EnvironmentProblem, quoted, said
+
+SERVICE_OF_SLICE = "kubernetes.io/service-name"  # the label by which kube-proxy finds a Service's EndpointSlices
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,20 @@ class Reply:
     def answered(self) -> bool:
         """Whether a page came."""
         return self.text is not None
+
+
+def _reply(target: str, path: str) -> Reply:
+    """What a Pod or a Service answers to the API server, which asks for us."""
+    try:
+        return Reply(cluster.get(f"{target}/proxy{quote(path, safe='/?=&')}"))
+    except RefusedError as refusal:
+        return Reply(None, str(refusal))
+
+
+def _pod_of(endpoint: Json) -> str:
+    """The name of the Pod that an endpoint of an EndpointSlice stands for; "" if it is no Pod's."""
+    target = endpoint.get("targetRef") or {}
+    return str(target["name"]) if target.get("kind") == "Pod" and target.get("name") else ""
 
 
 def service(name: str) -> Service:
@@ -108,19 +125,22 @@ class Service(ClusterObject):
         *,
         port: int | None = None,
         containing: str | None = None,
-        times: int = 1,
+        every_pod: bool = False,
         within_seconds: float = 15,
     ) -> None:
-        """Requests to it in the cluster are answered (`times`: so many in a row), with a page that contains this text. Asks until the deadline.
+        """A request to it in the cluster is answered, with a page that contains this text. Asks until the deadline.
 
+        With `every_pod`, each of the Pods to which it brings requests is asked as well: which of them a request meets is chance.
         The API server asks for us: that works for each type of Service, on each cluster.
         """
         asked = port or self._first_port()
         self.must_listen_on(asked)
 
         def look() -> None:
-            for _ in range(times):
-                self._must_say(self.ask(path, port=asked), path, containing)
+            reply = self.ask(path, port=asked)
+            if every_pod and reply.answered:
+                self._must_say_alike(path, asked, containing)
+            self._must_say(reply, path, containing)
 
         eventually(look, within_seconds)
 
@@ -154,11 +174,48 @@ class Service(ClusterObject):
 
     def ask(self, path: str = "/", *, port: int | None = None) -> Reply:
         """One request through it: a `Reply`, whose `text` is the page, or None without one."""
-        name = f"{self.name}:{port or self._first_port()}"
-        try:
-            return Reply(cluster.get(f"{self._collection()}/{name}/proxy{quote(path, safe='/?=&')}"))
-        except RefusedError as refusal:
-            return Reply(None, str(refusal))
+        return _reply(f"{self._collection()}/{self.name}:{port or self._first_port()}", path)
+
+    def _must_say_alike(self, path: str, port: int, containing: str | None) -> None:
+        """Every Pod to which it brings requests gives such a page, asked one by one."""
+        endpoints = self._endpoints(port)
+        if not endpoints or "" in endpoints:
+            raise CheckFailed(
+                f"The Service `{self.name}` brings requests to {'an address that is no Pod' if endpoints else 'no Pod that is ready'}.",
+                f"Pods behind `{self.name}`, and nothing else.",
+                f"kubectl get endpointslices --selector={SERVICE_OF_SLICE}={shell_word(self.name)}",
+            )
+        replies = {pod: _reply(f"{self._collection('pods')}/{pod}:{number}", path) for pod, number in endpoints.items()}
+        for pod, reply in replies.items():
+            if reply.text is None:
+                raise CheckFailed(
+                    f"The Pod `{pod}`, behind the Service `{self.name}`, gave no answer to {quoted(path)}: {reply.words}.",
+                    f"an answer from every Pod behind `{self.name}`.",
+                    f"kubectl describe pod {pod}",
+                )
+        lacking = {pod: reply for pod, reply in replies.items() if containing and containing not in (reply.text or "")}
+        for pod, reply in lacking.items():
+            if len(lacking) == len(replies):  # it is the page that is wrong, and no Pod that should not be there
+                self._must_say(reply, path, containing)
+            raise CheckFailed(
+                f"The Pod `{pod}`, behind the Service `{self.name}`, answered {quoted(path)} without {quoted(str(containing))}{said(str(reply.text), 'it says')}.",
+                f"{quoted(str(containing))} in the answer of every Pod behind `{self.name}`.",
+                f"kubectl get pods --show-labels, and compare with kubectl describe {self._typed}",
+            )
+
+    def _endpoints(self, port: int) -> dict[str, int]:
+        """The Pods to which requests for this port go, by name, and the port of each; "" stands for an address that is no Pod's."""
+        name = next((one.get("name") for one in self._ports() if one["port"] == port), None) or ""
+        found = {
+            _pod_of(endpoint): int(of["port"])
+            for one in cluster.objects(self._collection("endpointslices", "/apis/discovery.k8s.io/v1"))
+            if (one["metadata"].get("labels") or {}).get(SERVICE_OF_SLICE) == self.name
+            for of in one.get("ports") or []
+            if (of.get("name") or "") == name
+            for endpoint in one.get("endpoints") or []
+            if (endpoint.get("conditions") or {}).get("ready") is not False
+        }
+        return dict(sorted(found.items()))
 
     def _ask_nodes(self, path: str, deadline: Deadline) -> Reply:
         """A request to its node port: on this machine, which is the node of the lab's cluster, else on the first node that answers."""

@@ -24,7 +24,7 @@ from lab.host import ensure_engine
 
 from ..exercises import ALL_WRONG, EXERCISES, LIMITS, Exercise, Wrong, first_lost, pattern, sanitized, submissions
 
-RIGHT = int(os.environ.get("GRADINGS", "1"))  # so many students hand in the solution; 20 before a release
+TIMES = range(int(os.environ.get("GRADINGS", "1")))  # so many students hand in the same; 20 before a release
 each_exercise = pytest.mark.parametrize("exercise", EXERCISES, ids=lambda exercise: exercise.name)
 
 
@@ -76,12 +76,13 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, dict
 
 
 def hand_in_all(root: Path, exercise: Exercise) -> None:
-    """A class: ``right-0``, …, ``released``, and ``wrong-0``, ``wrong-1``, …"""
+    """A class: ``released``, and for each of `TIMES` ``right-0``, and ``wrong-0-0``, ``wrong-1-0``, …"""
     shutil.copytree(ROOT / SOURCE / exercise.name, root / SOURCE / exercise.name)
     released = json.loads((ROOT / RELEASE / exercise.name / f"{exercise.name}.ipynb").read_text())
-    class_ = {f"right-{number}": exercise.notebook for number in range(RIGHT)} | {"released": released}
+    class_ = {f"right-{time}": exercise.notebook for time in TIMES} | {"released": released}
     for number, group in enumerate(submissions(exercise.wrong)):
-        class_[f"wrong-{number}"] = exercise.with_answers({wrong.question: wrong.answer for wrong in group})
+        changed = exercise.with_answers({wrong.question: wrong.answer for wrong in group})
+        class_ |= {f"wrong-{number}-{time}": changed for time in TIMES}
     for student, notebook in class_.items():
         folder = root / "submitted" / student / exercise.name
         folder.mkdir(parents=True)
@@ -92,8 +93,8 @@ def hand_in_all(root: Path, exercise: Exercise) -> None:
 @pytest.mark.grading
 @each_exercise
 def test_solution_earns_all_points(exercise: Exercise, results: dict[str, dict[str, Result]]) -> None:
-    for number in range(RIGHT):
-        result = results[exercise.name][f"right-{number}"]
+    for time in TIMES:
+        result = results[exercise.name][f"right-{time}"]
         checks = by_id(exercise, result)
         assert (result.reason, result.notes) == (None, [])
         assert [one for name, one in checks.items() if name not in exercise.by_hand and one.status != "passed"] == []
@@ -117,11 +118,12 @@ def test_untouched_release_earns_nothing_and_says_why(
 def test_wrong_answer_earns_its_points_and_its_message(wrong: Wrong, results: dict[str, dict[str, Result]]) -> None:
     exercise = Exercise(wrong.assignment)
     number = next(n for n, group in enumerate(submissions(exercise.wrong)) if wrong in group)
-    checks = by_id(exercise, results[wrong.assignment][f"wrong-{number}"])
-    assert {name: checks[name].points for name in wrong.points} == wrong.points
-    said, expected = sanitized(checks[first_lost(wrong, exercise)].message).strip(), wrong.message.strip()
-    if not re.fullmatch(pattern(expected), said):
-        assert said == expected  # so that pytest shows where they differ
+    for time in TIMES:
+        checks = by_id(exercise, results[wrong.assignment][f"wrong-{number}-{time}"])
+        assert {name: checks[name].points for name in wrong.points} == wrong.points
+        said, expected = sanitized(checks[first_lost(wrong, exercise)].message).strip(), wrong.message.strip()
+        if not re.fullmatch(pattern(expected), said):
+            assert said == expected  # so that pytest shows where they differ
 
 
 @pytest.mark.machine
@@ -130,8 +132,9 @@ def test_wrong_answer_earns_its_points_and_its_message(wrong: Wrong, results: di
 def test_wrong_answer_costs_nothing_elsewhere(exercise: Exercise, results: dict[str, dict[str, Result]]) -> None:
     for number, group in enumerate(submissions(exercise.wrong)):
         touched = {check for wrong in group for check in wrong.points} | set(exercise.by_hand)
-        checks = by_id(exercise, results[exercise.name][f"wrong-{number}"])
-        assert [check for name, check in checks.items() if name not in touched and check.status != "passed"] == []
+        for time in TIMES:
+            checks = by_id(exercise, results[exercise.name][f"wrong-{number}-{time}"])
+            assert [check for name, check in checks.items() if name not in touched and check.status != "passed"] == []
 
 
 def by_id(exercise: Exercise, result: Result) -> dict[str, Check]:

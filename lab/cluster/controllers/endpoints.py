@@ -55,13 +55,13 @@ class EndpointsController(Controller):
         ]  # fmt: skip
         chosen.sort(key=lambda pod: str(pod["status"]["podIP"]))
         self._endpoints(service, [pod for pod in chosen if not is_deleting(pod) or self._publishes(service)])
-        self._slice(service, chosen)
+        self._slices(service, chosen)
         return None
 
     def _publishes(self, service: Obj) -> bool:
         return bool(service["spec"].get("publishNotReadyAddresses"))
 
-    def _ports(self, service: Obj, pod: Obj | None) -> list[Obj]:
+    def _ports(self, service: Obj, pod: Obj) -> list[Obj]:
         """The ports of a Service as they are at one Pod, where a target may be a name."""
         found = []
         for port in service["spec"].get("ports") or []:
@@ -99,30 +99,53 @@ class EndpointsController(Controller):
 
             self.client.change("endpoints", found, edit)
 
-    def _slice(self, service: Obj, pods: list[Obj]) -> None:
-        wanted = [_endpoint(pod, self._publishes(service)) | _hostname(service, pod) for pod in pods]
-        ports = self._ports(service, pods[0]) if pods else None
+    def _slices(self, service: Obj, pods: list[Obj]) -> None:
+        """A slice for the Pods that have the same ports: a named one may be another number in each. Without Pods, an empty one."""
+        by_ports: dict[str, tuple[list[Obj] | None, list[Obj]]] = {}
+        for pod in pods:
+            ports = self._ports(service, pod)
+            endpoint = _endpoint(pod, self._publishes(service)) | _hostname(service, pod)
+            by_ports.setdefault(str(ports), (ports, []))[1].append(endpoint)
         own = [
             s
             for s in self.client.list(SLICES, namespace_of(service))
             if labels_of(s).get(SERVICE) == name_of(service) and MANAGER in labels_of(s)
         ]
-        if not own:
-            self.client.create(SLICES, {
-                "metadata": {
-                    "name": f"{name_of(service)}-{random_suffix()}", "generateName": f"{name_of(service)}-", "namespace": namespace_of(service),
-                    "labels": {**_labels(service), MANAGER: "endpointslice-controller.k8s.io", SERVICE: name_of(service)},
-                    "annotations": {CHANGED: now()}, "ownerReferences": [owner_reference(service)],
-                },
-                "addressType": "IPv4", "endpoints": wanted, "ports": ports,
-            })  # fmt: skip
-        elif (own[0].get("endpoints") or []) != wanted or (own[0].get("ports") or None) != ports:
+        missing = []
+        for ports, endpoints in by_ports.values() or [(None, [])]:
+            fitting = next((s for s in own if (s.get("ports") or None) == (ports or None)), None)
+            if fitting is None:
+                missing.append((ports, endpoints))
+            else:
+                own.remove(fitting)
+                self._fill(fitting, ports, endpoints)
+        for ports, endpoints in missing:
+            if own:
+                self._fill(own.pop(), ports, endpoints)
+            else:
+                self._create_slice(service, ports, endpoints)
+        for unused in own:
+            self.client.delete(SLICES, unused)
 
-            def edit(fresh: Obj) -> None:
-                fresh["endpoints"], fresh["ports"] = wanted, ports
-                fresh["metadata"].setdefault("annotations", {})[CHANGED] = now()
+    def _fill(self, found: Obj, ports: list[Obj] | None, endpoints: list[Obj]) -> None:
+        if (found.get("endpoints") or []) == endpoints and (found.get("ports") or None) == (ports or None):
+            return
 
-            self.client.change(SLICES, own[0], edit)
+        def edit(fresh: Obj) -> None:
+            fresh["endpoints"], fresh["ports"] = endpoints, ports
+            fresh["metadata"].setdefault("annotations", {})[CHANGED] = now()
+
+        self.client.change(SLICES, found, edit)
+
+    def _create_slice(self, service: Obj, ports: list[Obj] | None, endpoints: list[Obj]) -> None:
+        self.client.create(SLICES, {
+            "metadata": {
+                "name": f"{name_of(service)}-{random_suffix()}", "generateName": f"{name_of(service)}-", "namespace": namespace_of(service),
+                "labels": {**_labels(service), MANAGER: "endpointslice-controller.k8s.io", SERVICE: name_of(service)},
+                "annotations": {CHANGED: now()}, "ownerReferences": [owner_reference(service)],
+            },
+            "addressType": "IPv4", "endpoints": endpoints, "ports": ports,
+        })  # fmt: skip
 
 
 def _endpoint(pod: Obj, publish: bool) -> Obj:
@@ -154,12 +177,12 @@ def _hostname(service: Obj, pod: Obj) -> Obj:
     return {"hostname": spec["hostname"]} if named else {}
 
 
-def target_port(port: Obj, pod: Obj | None) -> int | None:
+def target_port(port: Obj, pod: Obj) -> int | None:
     """The number of a Service port's target at a Pod; None when the Pod has no port of that name."""
     target = port.get("targetPort", port["port"])
     if isinstance(target, int):
         return target
-    for container in pod["spec"]["containers"] if pod else []:
+    for container in pod["spec"]["containers"]:
         for known in container.get("ports") or []:
             if known.get("name") == target and known.get("protocol", "TCP") == port.get("protocol", "TCP"):
                 return int(known["containerPort"])

@@ -150,10 +150,10 @@ def test_undo_brings_the_version_before(kubectl: Kubectl) -> None:
     assert told.hint == "kubectl rollout history deployment/board"
     kubectl("set", "env", "deployment/board", "VERSION=2")
     deployment("board").must_be_rolled_out()
-    service("board").must_answer(containing="version 2", times=3)
+    service("board").must_answer(containing="version 2", every_pod=True)
     assert deployment("board").versions == 2
     deployment("board").must_undo()
-    service("board").must_answer(containing="version 1", times=3)
+    service("board").must_answer(containing="version 1", every_pod=True)
 
 
 @pytest.fixture

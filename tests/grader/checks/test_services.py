@@ -47,7 +47,7 @@ def test_success_prints_nothing(capfd: pytest.CaptureFixture[str]) -> None:
     site.must_listen_on(80)
     site.must_reach("blue")
     site.must_answer()
-    site.must_answer("/index.html", port=80, containing="blue", times=5)
+    site.must_answer("/index.html", port=80, containing="blue", every_pod=True)
     site.must_answer_on_node_port(containing="blue")
     assert site.ask("/").answered
     assert capfd.readouterr() == ("", "")
@@ -111,9 +111,22 @@ def test_page_that_is_not_there_is_no_answer() -> None:
     assert told.found.startswith("The Service `site` gave no answer to `/nothing`: status 404")
 
 
-def test_times_means_each_time() -> None:
+def test_every_pod_is_asked_and_not_the_one_that_chance_picks() -> None:
     service("both").must_answer(containing="blue")
-    failure(service("both").must_answer, containing="blue", times=20, within_seconds=0)
+    for _ in range(20):
+        told = failure(service("both").must_answer, containing="blue", every_pod=True, within_seconds=0)
+        assert told.found == "The Pod `green`, behind the Service `both`, answered `/` without `blue`, it says `green`."
+    failure(service("both").must_answer, containing="blue", every_pod=True, within_seconds=3)
+
+
+def test_pod_that_does_not_answer_is_named(kubectl: Kubectl) -> None:
+    kubectl("run", "mute", "--image=busybox", FROM_ENGINE, "--labels=app=choir", "--", "sleep", "infinity")
+    serve(kubectl, "loud", "app=choir")
+    kubectl("wait", "--for=condition=Ready", "pod/mute", "pod/loud", "--timeout=60s")
+    kubectl("expose", "pod", "loud", "--name=choir", "--port=80", "--target-port=8080")
+    service("choir").must_answer(containing="loud")
+    told = failure(service("choir").must_answer, every_pod=True, within_seconds=5)
+    assert told.found.startswith("The Pod `mute`, behind the Service `choir`, gave no answer to `/`: ")
 
 
 def test_every_pod_with_the_labels_is_selected() -> None:
@@ -138,6 +151,7 @@ def test_endpoints_by_hand_select_nothing(kubectl: Kubectl) -> None:
     endpoints = {"apiVersion": "v1", "kind": "Endpoints", "metadata": {"name": "bare"}, "subsets": [{"addresses": [{"ip": pod("blue").ip}], "ports": [{"port": 8080}]}]}  # fmt: skip
     kubectl("apply", "-f", "-", stdin=json.dumps(endpoints))
     service("bare").must_answer(containing="blue")
+    failure(service("bare").must_answer, containing="blue", every_pod=True, within_seconds=0)
     failure(service("bare").must_reach, "blue", within_seconds=0)
     failure(service("bare").must_select, "app=site", within_seconds=1)
 
@@ -146,6 +160,19 @@ def test_named_target_port_is_followed(kubectl: Kubectl) -> None:
     spec = {"selector": {"app": "named"}, "ports": [{"port": 80, "targetPort": "http"}]}
     kubectl("create", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "named"}, "spec": spec}))  # fmt: skip
     service("named").must_select("app=named")
+
+
+def test_named_port_may_be_another_number_in_each_pod(kubectl: Kubectl) -> None:
+    for name, port in (("left", 8081), ("right", 8082)):
+        server = f"echo {name} > /tmp/index.html; exec httpd -f -p {port} -h /tmp"
+        container = {"name": "web", "image": "busybox", "imagePullPolicy": "IfNotPresent", "command": ["sh", "-c", server], "ports": [{"name": "http", "containerPort": port}]}  # fmt: skip
+        kubectl("create", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": {"app": "hands"}}, "spec": {"containers": [container]}}))  # fmt: skip
+    spec = {"selector": {"app": "hands"}, "ports": [{"port": 80, "targetPort": "http"}]}
+    kubectl("create", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "hands"}, "spec": spec}))  # fmt: skip
+    kubectl("wait", "--for=condition=Ready", "pod/left", "pod/right", "--timeout=60s")
+    service("hands").must_answer(every_pod=True)
+    told = failure(service("hands").must_answer, containing="left", every_pod=True, within_seconds=0)
+    assert told.found.startswith("The Pod `right`, behind the Service `hands`, answered `/` without `left`")
 
 
 def test_server_that_repeats_what_it_is_asked_for_does_not_stand_for_every_pod(kubectl: Kubectl) -> None:

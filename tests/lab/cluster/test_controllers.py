@@ -196,6 +196,41 @@ def test_replication_controller_keeps_its_pods() -> None:
     play(story)
 
 
+# ----------------------------------------------------------------------------------------- services
+
+
+def test_pods_whose_named_port_differs_are_in_slices_of_their_own() -> None:
+    def pod(cluster: Pretended, name: str, port: int) -> None:
+        labels = {"metadata": {"name": name, "namespace": "default", "labels": {"app": "web"}}}
+        container = {"name": "c", "image": "one", "ports": [{"name": "http", "containerPort": port}]}
+        cluster.client.create("pods", {**labels, "spec": {"containers": [container]}})
+
+    def slices(cluster: Pretended) -> list[tuple[list[int], list[str]]]:
+        return sorted(
+            (
+                [port["port"] for port in one.get("ports") or []],
+                [at["targetRef"]["name"] for at in one.get("endpoints") or []],
+            )
+            for one in cluster.client.list("endpointslices.discovery.k8s.io", "default")
+        )
+
+    async def story(cluster: Pretended) -> None:
+        cluster.create(
+            "services", "web", spec={"selector": {"app": "web"}, "ports": [{"port": 80, "targetPort": "http"}]}
+        )
+        await cluster.until(lambda: slices(cluster) == [([], [])])
+        pod(cluster, "left", 8081)
+        await cluster.until(lambda: slices(cluster) == [([8081], ["left"])])
+        pod(cluster, "right", 8082)
+        await cluster.until(lambda: slices(cluster) == [([8081], ["left"]), ([8082], ["right"])])
+        cluster.client.delete("pods", cluster.get("pods", "left"))
+        await cluster.until(lambda: slices(cluster) == [([8082], ["right"])])
+        cluster.client.delete("pods", cluster.get("pods", "right"))
+        await cluster.until(lambda: slices(cluster) == [([], [])])
+
+    play(story)
+
+
 # ------------------------------------------------------------------------------------------- taints
 
 
