@@ -125,16 +125,17 @@ class Deployment(ClusterObject):
         through.must_answer(path)
         self._must_be_all_behind(through)
         self._do("rollout", "restart", self._slashed, expected=f"`{self.name}` restarted.")
-        deadline, asked, lost = Deadline(within_seconds), 0, 0
+        deadline, asked = Deadline(within_seconds), 0
+        lost: list[str] = []
         after: Deadline | None = None
         while after is None or not after.passed:
             replies = [through.ask(path) for _ in range(REQUESTS_BETWEEN_LOOKS)]
-            asked, lost = asked + len(replies), lost + sum(not reply.answered for reply in replies)
+            asked, lost = asked + len(replies), lost + [reply.words for reply in replies if not reply.answered]
             if after is None:
                 after = self._aftermath(deadline)
         if lost:
             raise CheckFailed(
-                f"While the Pods of `{self.name}` were replaced, {lost} of {asked} requests to `{through.name}` got no answer.",
+                f"While the Pods of `{self.name}` were replaced, {len(lost)} of {asked} requests to `{through.name}` got no answer; the first one: {lost[0]}.",
                 "an answer to every request: a new Pod gets requests when it can answer them, and an old one goes after that.",
                 f"kubectl get pods --watch, and in another terminal kubectl rollout restart {self._slashed}",
             )

@@ -162,8 +162,11 @@ class Pod(ClusterObject):
         """A command can be run in it. Anybody who may write a status can write into it what they like; a command runs only where a container does."""
         done = self.exec("true")
         if done.exit_code != 0 and NO_PROGRAM not in done.output:
+            words = done.output.strip()
             raise CheckFailed(
-                f"No command can be run in `{self.name}`: {quoted(done.output.strip())}.",
+                f"No command can be run in `{self.name}`: {quoted(words)}."
+                if words
+                else f"The command `true` in `{self.name}` ended with exit code {done.exit_code}, as one does whose container ends.",
                 f"the Pod `{self.name}` running.",
                 f"kubectl describe pod {self.name}",
             )

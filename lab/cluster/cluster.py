@@ -20,7 +20,7 @@ from lab.cluster.controllers.base import run as run_controllers
 from lab.cluster.kubelet.engine import Engine
 from lab.cluster.kubelet.kubelet import Kubelet
 from lab.cluster.kubelet.runtime import Runtime
-from lab.cluster.network import ServiceProxy, api_service, dns_service, make_local
+from lab.cluster.network import ServiceProxy, api_service, dns_service
 from lab.cluster.objects import Obj, at, name_of, namespace_of, uid_of
 from lab.cluster.openapi import OpenAPI
 from lab.cluster.proxy import Proxy
@@ -29,6 +29,7 @@ from lab.cluster.resources import Resources
 from lab.cluster.scheduler import Scheduler
 from lab.cluster.schema import Schemas
 from lab.cluster.server import APIServer
+from lab.cluster.service_network import ServiceNetwork
 from lab.cluster.store import Store
 from lab.cluster.streams import Streams
 
@@ -69,6 +70,18 @@ def own_address() -> str:
         except OSError:
             return LOOPBACK
         return str(probe.getsockname()[0])
+
+
+def _service_network() -> ServiceNetwork | None:
+    """The Service network, where this process may make one."""
+    try:
+        return ServiceNetwork()
+    except OSError as error:
+        LOG.warning(
+            "cluster IPs, node ports and DNS are not served: %s. The Service network needs CAP_SYS_ADMIN, CAP_NET_ADMIN and the command ip",
+            error,
+        )
+        return None
 
 
 class Cluster:
@@ -168,9 +181,9 @@ class Cluster:
             await web.SockSite(runner, outside, ssl_context=context).start()
         self._publish_server(port)
         self._write_kubeconfigs(f"https://{LOOPBACK}:{port}")
-        local = await make_local()
+        network = _service_network()
         await self.runtime.prepare()
-        tasks = [asyncio.ensure_future(self._supervise(name, start)) for name, start in self._parts(port, local)]
+        tasks = [asyncio.ensure_future(self._supervise(name, start)) for name, start in self._parts(port, network)]
         await self._settle()
         self.server.ready = True
         try:
@@ -199,7 +212,7 @@ class Cluster:
                 return
             await asyncio.sleep(0.005)
 
-    def _parts(self, port: int, local: bool) -> list[tuple[str, Any]]:
+    def _parts(self, port: int, network: ServiceNetwork | None) -> list[tuple[str, Any]]:
         controller_client = Client(self.registry, "kube-controller-manager")
         listed = controllers.all_controllers(controller_client, self.credentials.authority.certificate.decode())
         parts = [
@@ -207,17 +220,13 @@ class Cluster:
             ("scheduler", Scheduler(Client(self.registry, "kube-scheduler"), self.node).run),
             ("kubelet", self.kubelet.run),
         ]
-        if not local:
-            LOG.warning(
-                "cluster IPs, node ports and DNS are not served: making %s local needs CAP_NET_ADMIN and the command ip",
-                "the Service network",
-            )
+        if network is None:
             return parts
         proxy_client = Client(self.registry, "kube-proxy")
         return [
             *parts,
-            ("proxy", ServiceProxy(proxy_client, port, self.options.reserved).run),
-            ("dns", lambda: dns.serve(proxy_client)),
+            ("proxy", ServiceProxy(proxy_client, network, port, self.options.reserved).run),
+            ("dns", lambda: dns.serve(proxy_client, network)),
         ]
 
     async def _supervise(self, name: str, start: Any) -> None:

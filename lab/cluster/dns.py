@@ -11,6 +11,7 @@ from dnslib import AAAA, CNAME, PTR, QTYPE, RCODE, RR, SRV, A, DNSError, DNSReco
 from lab.cluster.addresses import DNS_ADDRESS
 from lab.cluster.client import Client
 from lab.cluster.objects import Obj, at, name_of, namespace_of
+from lab.cluster.service_network import ServiceNetwork
 
 LOG = logging.getLogger("dns")
 DOMAIN = "cluster.local"
@@ -152,11 +153,13 @@ class _Datagrams(asyncio.DatagramProtocol):
             self.transport.sendto(answer, addr)
 
 
-async def serve(client: Client) -> None:
+async def serve(client: Client, network: ServiceNetwork) -> None:
     """Answer at the cluster's DNS address, over UDP and TCP, until cancelled."""
     resolver = Resolver(Names(client))
     loop = asyncio.get_running_loop()
-    transport, _ = await loop.create_datagram_endpoint(lambda: _Datagrams(resolver), (DNS_ADDRESS, PORT))
+    transport, _ = await loop.create_datagram_endpoint(
+        lambda: _Datagrams(resolver), sock=network.socket(DNS_ADDRESS, PORT, socket.SOCK_DGRAM)
+    )
 
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -170,7 +173,7 @@ async def serve(client: Client) -> None:
         finally:
             writer.close()
 
-    server = await asyncio.start_server(accept, DNS_ADDRESS, PORT)
+    server = await asyncio.start_server(accept, sock=network.socket(DNS_ADDRESS, PORT, socket.SOCK_STREAM))
     try:
         await asyncio.Event().wait()
     finally:

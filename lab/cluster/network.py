@@ -1,40 +1,29 @@
 """Services made real: each cluster IP and node port is a socket of this process, which passes connections on to ready Pods.
 
-What kube-proxy is to a node. The whole Service network is made local to this machine's network namespace by one route, so that a socket
-can be bound to any of its addresses; Pods reach them through their gateway, which is this machine.
+What kube-proxy is to a node. The sockets of cluster IPs are in the Service network (`service_network`), to which this machine has a route; Pods
+reach it through their gateway, which is this machine.
 """
 
 import asyncio
 import contextlib
 import logging
 import random
-import shutil
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import cast
 
-from lab.cluster.addresses import API_ADDRESS, DNS_ADDRESS, SERVICE_NETWORK
+from lab.cluster.addresses import API_ADDRESS, DNS_ADDRESS
 from lab.cluster.client import Client
 from lab.cluster.controllers.endpoints import SERVICE, SLICES
 from lab.cluster.objects import Obj, at, labels_of, name_of, namespace_of
+from lab.cluster.service_network import ServiceNetwork, bound
 
 LOG = logging.getLogger("proxy")
 CHUNK = 64 * 1024
 CONNECT_SECONDS = 5.0
 UDP_IDLE_SECONDS = 60.0
 ANYWHERE = "0.0.0.0"
-
-
-async def make_local() -> bool:
-    """Make the Service network this machine's own. Returns whether that worked: it needs CAP_NET_ADMIN and ``ip``."""
-    if not shutil.which("ip"):
-        return False
-    route = await asyncio.create_subprocess_exec(
-        "ip", "route", "replace", "local", str(SERVICE_NETWORK), "dev", "lo",
-        stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
-    )  # fmt: skip
-    return await route.wait() == 0
 
 
 @dataclass(frozen=True)
@@ -65,8 +54,10 @@ class ServiceProxy:
     first use to the end, so that nobody else ever can in its place: without ready endpoints, its connections are reset.
     """
 
-    def __init__(self, client: Client, api_port: int, reserved: Mapping[int, socket.socket]) -> None:
-        self.client, self.api_port = client, api_port
+    def __init__(
+        self, client: Client, network: ServiceNetwork, api_port: int, reserved: Mapping[int, socket.socket]
+    ) -> None:
+        self.client, self.network, self.api_port = client, network, api_port
         self._reserved = dict(reserved)
         self._open: dict[Listener, _Open] = {}
         self._failed: set[Listener] = set()
@@ -153,9 +144,8 @@ class ServiceProxy:
     async def _listen(self, listener: Listener) -> _Open:
         if listener.protocol == "UDP":
             loop = asyncio.get_running_loop()
-            transport, _ = await loop.create_datagram_endpoint(
-                lambda: _Relay(self, listener), (listener.address, listener.port)
-            )
+            bound = self._bound(listener, socket.SOCK_DGRAM)
+            transport, _ = await loop.create_datagram_endpoint(lambda: _Relay(self, listener), sock=bound)
             return _Open(transport)
         connections: set[asyncio.Task[None]] = set()
 
@@ -167,7 +157,13 @@ class ServiceProxy:
             finally:
                 connections.discard(task)
 
-        return _Open(await asyncio.start_server(accept, listener.address, listener.port), connections)
+        return _Open(await asyncio.start_server(accept, sock=self._bound(listener, socket.SOCK_STREAM)), connections)
+
+    def _bound(self, listener: Listener, kind: socket.SocketKind) -> socket.socket:
+        """Node ports are this machine's own, cluster IPs are addresses of the Service network."""
+        if listener.address != ANYWHERE:
+            return self.network.socket(listener.address, listener.port, kind)
+        return bound(ANYWHERE, listener.port, kind)
 
     async def _listen_outside(self, port: int, reserved: socket.socket) -> None:
         async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -101,18 +101,18 @@ class EndpointsController(Controller):
 
     def _slices(self, service: Obj, pods: list[Obj]) -> None:
         """A slice for the Pods that have the same ports: a named one may be another number in each. Without Pods, an empty one."""
-        by_ports: dict[str, tuple[list[Obj] | None, list[Obj]]] = {}
+        wanted: dict[str, tuple[list[Obj] | None, list[Obj]]] = {}
         for pod in pods:
-            ports = self._ports(service, pod)
+            at_pod = self._ports(service, pod)
             endpoint = _endpoint(pod, self._publishes(service)) | _hostname(service, pod)
-            by_ports.setdefault(str(ports), (ports, []))[1].append(endpoint)
+            wanted.setdefault(str(at_pod), (at_pod, []))[1].append(endpoint)
         own = [
             s
             for s in self.client.list(SLICES, namespace_of(service))
             if labels_of(s).get(SERVICE) == name_of(service) and MANAGER in labels_of(s)
         ]
         missing = []
-        for ports, endpoints in by_ports.values() or [(None, [])]:
+        for ports, endpoints in wanted.values() or [(None, [])]:
             fitting = next((s for s in own if (s.get("ports") or None) == (ports or None)), None)
             if fitting is None:
                 missing.append((ports, endpoints))

@@ -169,6 +169,12 @@ def test_status_that_somebody_wrote_is_not_believed(kubectl: Kubectl, named: str
     assert told.found.startswith(f"No command can be run in `{named}`: ")
 
 
+def test_command_that_fails_in_silence_has_its_exit_code_told(kubectl: Kubectl, named: str) -> None:
+    run(kubectl, named, "--", "sh", "-c", "rm /bin/true; printf '#!/bin/sh\nexit 3' > /bin/true; chmod +x /bin/true; sleep infinity")  # fmt: skip
+    told = failure(pod(named).must_be_ready, within_seconds=8)
+    assert told.found == f"The command `true` in `{named}` ended with exit code 3, as one does whose container ends."
+
+
 def test_image_is_known_by_its_id(kubectl: Kubectl, named: str) -> None:
     for command in (
         ["docker", "tag", "redis:alpine", "checks/nginx:alpine"],

@@ -71,6 +71,41 @@ def test_service_is_reached_by_name_from_another_pod(cleaned) -> None:
     )
 
 
+def page(url: str) -> str:
+    return subprocess.run(["curl", "-sS", "--max-time", "5", url], capture_output=True, text=True).stdout
+
+
+@pytest.mark.parametrize("first", ["service", "container"])
+def test_port_of_a_service_can_be_published_by_a_container_too(pocket, cleaned, first: str) -> None:
+    """Each answers at its own address, whichever came first."""
+
+    def serve(name: str) -> str:
+        return f"sh -c 'mkdir /tmp/www; echo {name} > /tmp/www/index.html; exec httpd -f -p 80 -h /tmp/www'"
+
+    def expose() -> None:
+        cleaned.kubectl("expose pod inside --port=8765 --target-port=80")
+
+    cleaned.kubectl(f"run inside --image=busybox -- {serve('pod')}")
+    cleaned.kubectl("run client --image=busybox -- sleep 3600")
+    cleaned.kubectl("wait --for=condition=Ready pod/inside pod/client --timeout=60s")
+    if first == "service":
+        expose()
+        address = cleaned.kubectl("get service inside -o jsonpath={.spec.clusterIP}")
+        eventually(lambda: page(f"http://{address}:8765") == "pod\n")
+    started = cleaned.run(f"docker run -d --rm --name outside -p 8765:80 busybox {serve('container')}")
+    try:
+        assert started.returncode == 0, started.stderr
+        if first == "container":
+            expose()
+        address = cleaned.kubectl("get service inside -o jsonpath={.spec.clusterIP}")
+        eventually(lambda: page("http://localhost:8765") == "container\n")
+        eventually(lambda: page(f"http://{address}:8765") == "pod\n")
+        assert cleaned.kubectl("exec client -- wget -qO- http://inside:8765") == "pod"
+        assert cleaned.kubectl(f"exec client -- wget -qO- http://{address}:8765") == "pod"
+    finally:
+        subprocess.run(["docker", "rm", "-f", "outside"], capture_output=True)
+
+
 def test_pod_of_a_service_account_asks_the_api(cleaned) -> None:
     cleaned.kubectl("run asker --image=nginx")
     cleaned.kubectl("wait --for=condition=Ready pod/asker --timeout=60s")
