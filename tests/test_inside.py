@@ -14,6 +14,8 @@ FOLDERS = sorted(
     }
     - {"tests"}
 )
+# Their files share nothing but the engine, and mostly wait. A cluster of the tests' own leaves no room for another beside it.
+SIDE_BY_SIDE = {"tests/grader/checks": ["-n", "3", "--dist", "loadfile"]}
 
 
 @pytest.mark.machine
@@ -21,7 +23,7 @@ FOLDERS = sorted(
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_engine_suite_passes_in_the_lab(folder: str, test_lab: TestLab, capsys: pytest.CaptureFixture[str]) -> None:
     command = ["python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "engine", folder]
-    done = test_lab.run(*command)
+    done = test_lab.run(*command, *SIDE_BY_SIDE.get(folder, []))
     with capsys.disabled():
         print(f"\n  in the lab: {folder}: {done.stdout.strip().splitlines()[-1]}")
     assert done.returncode == 0, done.stdout

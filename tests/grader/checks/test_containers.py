@@ -143,11 +143,11 @@ def test_unpublished_port_names_the_missing_flag(start: Start) -> None:
 
 
 def test_swapped_ports_are_recognised(start: Start, free_port: int) -> None:
-    web = container(start("-p", f"80:{free_port}", "nginx:alpine"))
-    told = failure(web.must_publish, f"{free_port}:80")
+    web = container(start("-p", f"{free_port}:80", "nginx:alpine"))
+    told = failure(web.must_publish, f"80:{free_port}")
     assert "the two ports are the other way round" in told.found
-    assert f"-p {free_port}:80" in told.hint
-    assert f"-p 80:{free_port}" not in told.hint
+    assert f"-p 80:{free_port}" in told.hint
+    assert f"-p {free_port}:80" not in told.hint
 
 
 def test_port_on_another_host_port_is_told(start: Start, free_port: int) -> None:

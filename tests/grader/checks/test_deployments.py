@@ -21,7 +21,7 @@ def manifest(name: str, command: str, *, replicas: int = 1, env: str = "", **con
         "name": "page", "image": "busybox", "imagePullPolicy": "IfNotPresent", "command": ["sh", "-c", command],
         "env": [{"name": "VERSION", "value": env}], **container,
     }  # fmt: skip
-    template = {"metadata": {"labels": labels}, "spec": {"terminationGracePeriodSeconds": 1, "containers": [made]}}
+    template = {"metadata": {"labels": labels}, "spec": {"terminationGracePeriodSeconds": 3, "containers": [made]}}
     spec = {"replicas": replicas, "selector": {"matchLabels": labels}, "template": template}
     return json.dumps({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name}, "spec": spec})
 
