@@ -36,7 +36,8 @@ def _selector(spec: Obj, kind: str) -> Iterator[FieldError]:
             yield invalid_value("spec.selector", {}, f"empty selector is invalid for {kind}")
 
 
-def _template(spec: Obj) -> Iterator[FieldError]:
+def _template(spec: Obj, *, complete: bool = True) -> Iterator[FieldError]:
+    """``complete``: the template has all that its Pods will have. That of a StatefulSet lacks the volumes of its claims, so nobody looks into it."""
     template = spec.get("template")
     if template is None:
         yield required("spec.template")
@@ -45,7 +46,10 @@ def _template(spec: Obj) -> Iterator[FieldError]:
     selector = spec.get("selector")
     if not selects(selector, given):
         yield invalid_value("spec.template.metadata.labels", given, "`selector` does not match template `labels`")
-    yield from pods.template(template, "spec.template")
+    if complete:
+        yield from pods.template(template, "spec.template")
+    else:
+        yield from labels(given, "spec.template.metadata.labels")
     policy = at(template, "spec", "restartPolicy")
     if policy in pods.RESTART_POLICIES and policy != "Always":
         yield unsupported("spec.template.spec.restartPolicy", policy, ("Always",))
@@ -113,7 +117,7 @@ def stateful_set(obj: Obj) -> Iterator[FieldError]:
         yield unsupported("spec.updateStrategy", at(spec, "updateStrategy", "type"), ("OnDelete", "RollingUpdate"))
     yield from _not_negative(spec, "replicas", "minReadySeconds", "revisionHistoryLimit")
     yield from _selector(spec, "statefulset")
-    yield from _template(spec)
+    yield from _template(spec, complete=False)
 
 
 def daemon_set(obj: Obj) -> Iterator[FieldError]:

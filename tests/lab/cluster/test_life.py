@@ -71,6 +71,49 @@ def test_service_is_reached_by_name_from_another_pod(cleaned) -> None:
     )
 
 
+@pytest.fixture
+def volumes(cleaned, tmp_path: Path):
+    """Two persistent volumes, each a folder of the node's."""
+    manifests = [
+        {
+            "apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": f"folder-{number}"},
+            "spec": {"capacity": {"storage": "10Mi"}, "accessModes": ["ReadWriteOnce"], "hostPath": {"path": str(tmp_path / str(number)), "type": "DirectoryOrCreate"}},
+        }
+        for number in range(2)
+    ]  # fmt: skip
+    cleaned.kubectl("apply -f -", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": manifests}))
+    yield
+    cleaned.kubectl("delete statefulset,pod,pvc --all --grace-period=1 --wait")
+    cleaned.kubectl("delete pv folder-0 folder-1 --wait")
+
+
+def test_stateful_set_keeps_what_its_pods_wrote(pocket, volumes, cleaned) -> None:
+    """Each Pod mounts a claim of its own, which the template names and has no volume for."""
+    container = {"name": "c", "image": "busybox", "command": ["sleep", "3600"], "volumeMounts": [{"name": "data", "mountPath": "/data"}]}  # fmt: skip
+    manifest = {
+        "apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "db"},
+        "spec": {
+            "replicas": 2, "serviceName": "db", "selector": {"matchLabels": {"app": "db"}},
+            "template": {"metadata": {"labels": {"app": "db"}}, "spec": {"terminationGracePeriodSeconds": 1, "containers": [container]}},
+            "volumeClaimTemplates": [{"metadata": {"name": "data"}, "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "10Mi"}}}}],
+        },
+    }  # fmt: skip
+    cleaned.kubectl("apply -f -", stdin=json.dumps(manifest))
+    cleaned.kubectl("rollout status statefulset/db --timeout=120s")
+    for name in ("db-0", "db-1"):
+        cleaned.kubectl(f"exec {name} -- sh -c 'echo {name} > /data/name'")
+    before = cleaned.kubectl("get pod db-1 -o jsonpath={.metadata.uid}")
+    cleaned.kubectl("delete pod db-1")
+    eventually(
+        lambda: cleaned.run("kubectl get pod db-1 -o jsonpath={.metadata.uid}").stdout.strip() not in ("", before)
+    )
+    cleaned.kubectl("wait --for=condition=Ready pod/db-1 --timeout=60s")
+    assert cleaned.kubectl("exec db-1 -- cat /data/name") == "db-1"
+    assert cleaned.kubectl("exec db-0 -- cat /data/name") == "db-0"
+    claims = cleaned.kubectl("get pvc -l app=db -o jsonpath='{.items[*].metadata.name} {.items[*].status.phase}'")
+    assert claims == "data-db-0 data-db-1 Bound Bound"
+
+
 def page(url: str) -> str:
     return subprocess.run(["curl", "-sS", "--max-time", "5", url], capture_output=True, text=True).stdout
 
