@@ -4,9 +4,11 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from lab.cluster import quantity
+from lab.cluster.kubelet.dns import DOMAIN, resolv_conf
 from lab.cluster.kubelet.engine import Engine, EngineError
 from lab.cluster.kubelet.env import ConfigError, expand
 from lab.cluster.kubelet.images import reference
@@ -25,7 +27,7 @@ CONTAINER_LABEL, ATTEMPT_LABEL, HASH_LABEL = (
 ONE_OUTPUT = "one-output"
 NETWORK_IDLE_SECONDS = 2.0  # how long the network of Pods outlives the last of them
 SANDBOX = "POD"  # the name under which the sandbox goes among a Pod's containers
-DOMAIN = "cluster.local"
+RESOLV_CONF = Path("/etc/resolv.conf")  # the node's
 HOSTS = (
     "# Kubernetes-managed hosts file.", "127.0.0.1\tlocalhost", "::1\tlocalhost ip6-localhost ip6-loopback", "fe00::0\tip6-localnet",
     "fe00::0\tip6-mcastprefix", "fe00::1\tip6-allnodes", "fe00::2\tip6-allrouters",
@@ -184,20 +186,11 @@ class Runtime:
                 "",
             ]
             own_line += "\n".join(lines)
-        return [f"HOSTS={chr(10).join(HOSTS)}\n", f"OWN={own_line}", f"RESOLV={self._resolv(pod)}"]
-
-    def _resolv(self, pod: Obj) -> str:
-        namespace = namespace_of(pod)
-        given = pod["spec"].get("dnsConfig") or {}
-        search, servers, options = [f"{namespace}.svc.{DOMAIN}", f"svc.{DOMAIN}", DOMAIN], [self.dns], ["ndots:5"]
-        if pod["spec"].get("dnsPolicy") == "None":
-            search, servers, options = [], [], []
-        servers += given.get("nameservers") or []
-        search += given.get("searches") or []
-        options += [f"{o['name']}:{o['value']}" if o.get("value") else o["name"] for o in given.get("options") or []]
-        lines = [f"search {' '.join(search)}"] if search else []
-        lines += [f"nameserver {server}" for server in servers]
-        return "\n".join([*lines, *([f"options {' '.join(options)}"] if options else []), ""])
+        return [
+            f"HOSTS={chr(10).join(HOSTS)}\n",
+            f"OWN={own_line}",
+            f"RESOLV={resolv_conf(pod, self.dns, RESOLV_CONF.read_text())}",
+        ]
 
     async def create_container(
         self,

@@ -1,0 +1,46 @@
+"""What a Pod has in /etc/resolv.conf: the cluster's DNS or the node's, and what the Pod itself adds."""
+
+from lab.cluster.objects import Obj, namespace_of
+
+DOMAIN = "cluster.local"
+
+
+def resolv_conf(pod: Obj, cluster_dns: str, of_node: str) -> str:
+    """The text of the file; ``of_node`` is the text of the node's. What ``dnsConfig`` says of an option that is there already counts.
+
+    >>> print(resolv_conf({"metadata": {"namespace": "a"}, "spec": {"dnsConfig": {"options": [{"name": "ndots", "value": "2"}]}}}, "10.96.0.10", ""))
+    search a.svc.cluster.local svc.cluster.local cluster.local
+    nameserver 10.96.0.10
+    options ndots:2
+    <BLANKLINE>
+    """
+    spec = pod["spec"]
+    given = spec.get("dnsConfig") or {}
+    policy = spec.get("dnsPolicy", "ClusterFirst")
+    if policy == "None":
+        base: dict[str, list[str]] = {}
+    elif policy == "Default" or (policy == "ClusterFirst" and spec.get("hostNetwork")):
+        base = _parsed(of_node)
+    else:
+        search = [f"{namespace_of(pod)}.svc.{DOMAIN}", f"svc.{DOMAIN}", DOMAIN]
+        base = {"search": search, "nameserver": [cluster_dns], "options": ["ndots:5"]}
+    own = [f"{one['name']}:{one['value']}" if one.get("value") else one["name"] for one in given.get("options") or []]
+    options = {one.partition(":")[0]: one for one in [*base.get("options", []), *own]}
+    search = list(dict.fromkeys([*base.get("search", []), *(given.get("searches") or [])]))
+    lines = [f"search {' '.join(search)}"] if search else []
+    servers = dict.fromkeys([*base.get("nameserver", []), *(given.get("nameservers") or [])])
+    lines += [f"nameserver {server}" for server in servers]
+    lines += [f"options {' '.join(options.values())}"] if options else []
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _parsed(text: str) -> dict[str, list[str]]:
+    """The words of a resolv.conf by keyword; the last ``search`` counts, of the others each."""
+    found: dict[str, list[str]] = {}
+    for line in text.splitlines():
+        keyword, *words = line.split("#")[0].split() or [""]
+        if keyword == "search":
+            found[keyword] = words
+        elif keyword in ("nameserver", "options"):
+            found.setdefault(keyword, []).extend(words)
+    return found
