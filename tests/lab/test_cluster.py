@@ -55,6 +55,7 @@ def test_kubectl_answers_in_the_lab(checkout: Checkout) -> None:
     shell(checkout, "kubectl create namespace mine && kubectl config set-context --current --namespace mine")
     assert shell(checkout, "kubectl config view --minify -o jsonpath={..namespace}") == "mine"
     assert "kubernetes-admin" in shell(checkout, "kubectl auth whoami")
+    assert shell(checkout, 'command -v "$EDITOR"') == "/usr/bin/nano\n"  # for `kubectl edit`
     findings = {one["name"]: one for one in json.loads(checkout.lab("doctor", "--json"))}
     assert findings["cluster"] == {"name": "cluster", "state": "ok", "found": "its own: ready", "todo": ""}
 
