@@ -138,8 +138,8 @@ class Service(ClusterObject):
 
         def look() -> None:
             reply = self.ask(path, port=asked)
-            if every_pod and reply.answered:
-                self._must_say_alike(path, asked, containing)
+            if every_pod:
+                self._must_say_alike(reply, path, asked, containing)
             self._must_say(reply, path, containing)
 
         eventually(look, within_seconds)
@@ -176,29 +176,29 @@ class Service(ClusterObject):
         """One request through it: a `Reply`, whose `text` is the page, or None without one."""
         return _reply(f"{self._collection()}/{self.name}:{port or self._first_port()}", path)
 
-    def _must_say_alike(self, path: str, port: int, containing: str | None) -> None:
-        """Every Pod to which it brings requests gives such a page, asked one by one."""
+    def _must_say_alike(self, reply: Reply, path: str, port: int, containing: str | None) -> None:
+        """Every Pod to which it brings requests gives such a page, asked one by one; `reply` is what one of them gave."""
         endpoints = self._endpoints(port)
-        if not endpoints or "" in endpoints:
+        if reply.answered and (not endpoints or "" in endpoints):
             raise CheckFailed(
                 f"The Service `{self.name}` brings requests to {'an address that is no Pod' if endpoints else 'no Pod that is ready'}.",
                 f"Pods behind `{self.name}`, and nothing else.",
                 f"kubectl get endpointslices --selector={SERVICE_OF_SLICE}={shell_word(self.name)}",
             )
-        replies = {pod: _reply(f"{self._collection('pods')}/{pod}:{number}", path) for pod, number in endpoints.items()}
-        for pod, reply in replies.items():
-            if reply.text is None:
+        pods = {pod: f"{self._collection('pods')}/{pod}:{number}" for pod, number in endpoints.items() if pod}
+        replies = {pod: _reply(target, path) for pod, target in pods.items()}
+        wrong = {pod: one for pod, one in replies.items() if one.text is None or (containing or "") not in one.text}
+        for pod, one in wrong.items():
+            if len(wrong) == len(replies):  # it is what they all serve, and no Pod that should not be there
+                self._must_say(one, path, containing)
+            if one.text is None:
                 raise CheckFailed(
-                    f"The Pod `{pod}`, behind the Service `{self.name}`, gave no answer to {quoted(path)}: {reply.words}.",
+                    f"The Pod `{pod}`, behind the Service `{self.name}`, gave no answer to {quoted(path)}: {one.words}.",
                     f"an answer from every Pod behind `{self.name}`.",
                     f"kubectl describe pod {pod}",
                 )
-        lacking = {pod: reply for pod, reply in replies.items() if containing and containing not in (reply.text or "")}
-        for pod, reply in lacking.items():
-            if len(lacking) == len(replies):  # it is the page that is wrong, and no Pod that should not be there
-                self._must_say(reply, path, containing)
             raise CheckFailed(
-                f"The Pod `{pod}`, behind the Service `{self.name}`, answered {quoted(path)} without {quoted(str(containing))}{said(str(reply.text), 'it says')}.",
+                f"The Pod `{pod}`, behind the Service `{self.name}`, answered {quoted(path)} without {quoted(str(containing))}{said(one.text, 'it says')}.",
                 f"{quoted(str(containing))} in the answer of every Pod behind `{self.name}`.",
                 f"kubectl get pods --show-labels, and compare with kubectl describe {self._typed}",
             )

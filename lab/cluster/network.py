@@ -15,9 +15,10 @@ from typing import cast
 
 from lab.cluster.addresses import API_ADDRESS, DNS_ADDRESS
 from lab.cluster.client import Client
-from lab.cluster.controllers.endpoints import SERVICE, SLICES
-from lab.cluster.objects import Obj, at, labels_of, name_of, namespace_of
+from lab.cluster.controllers.endpoints import SLICES
+from lab.cluster.objects import Obj, name_of, namespace_of
 from lab.cluster.service_network import ServiceNetwork, bound
+from lab.cluster.targets import ready_targets
 
 LOG = logging.getLogger("proxy")
 CHUNK = 64 * 1024
@@ -94,30 +95,7 @@ class ServiceProxy:
         return found
 
     def _targets(self, key: tuple[str, str, str]) -> list[tuple[str, int]]:
-        """Address and port of each ready endpoint of a Service's port."""
-        namespace, name, port_name = key
-        endpoints = self.client.get("endpoints", namespace, name) or {}
-        found = [
-            (address["ip"], port["port"])
-            for subset in endpoints.get("subsets") or []
-            for port in subset.get("ports") or []
-            if port.get("name", "") == port_name
-            for address in subset.get("addresses") or []
-        ]
-        return found if endpoints else self._sliced(namespace, name, port_name)
-
-    def _sliced(self, namespace: str, name: str, port_name: str) -> list[tuple[str, int]]:
-        """The same, of slices that somebody made by hand for a Service without a selector."""
-        return [
-            (address, port["port"])
-            for one in self.client.list(SLICES, namespace)
-            if labels_of(one).get(SERVICE) == name
-            for port in one.get("ports") or []
-            if (port.get("name") or "") == port_name and port.get("port")
-            for endpoint in one.get("endpoints") or []
-            if at(endpoint, "conditions", "ready") is not False
-            for address in endpoint.get("addresses") or []
-        ]
+        return ready_targets(self.client.registry.store, *key)
 
     async def _sync(self) -> None:
         wanted = self.wanted()

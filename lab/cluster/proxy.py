@@ -9,6 +9,7 @@ from lab.cluster.objects import Obj, at
 from lab.cluster.registry import Registry
 from lab.cluster.requestinfo import RequestInfo
 from lab.cluster.status import APIError, bad_request, not_found
+from lab.cluster.targets import ready_targets
 
 HOP_BY_HOP = frozenset({
     "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailers", "transfer-encoding", "upgrade",
@@ -61,17 +62,11 @@ class Proxy:
         service = self.registry.get(info.target, info.namespace, name)
         listed = at(service, "spec", "ports", default=[])
         wanted = next((p for p in listed if port in (str(p["port"]), p.get("name")) or not port), None)
-        endpoints = self.registry.store.get(("endpoints", info.namespace, name)) or {}
-        found = [
-            f"{address['ip']}:{p['port']}"
-            for subset in endpoints.get("subsets") or []
-            for p in subset.get("ports") or []
-            if wanted is not None and p.get("name") == wanted.get("name")
-            for address in subset.get("addresses") or []
-        ]
+        found = ready_targets(self.registry.store, info.namespace, name, wanted.get("name", "")) if wanted else []
         if not found:
             raise APIError(503, "ServiceUnavailable", f'no endpoints available for service "{name}"')
-        return random.choice(found)  # noqa: S311 (spreads load, guards nothing)
+        address, number = random.choice(found)  # noqa: S311 (spreads load, guards nothing)
+        return f"{address}:{number}"
 
 
 def first_port(pod: Obj) -> str:

@@ -129,6 +129,34 @@ def test_pod_that_does_not_answer_is_named(kubectl: Kubectl) -> None:
     assert told.found.startswith("The Pod `mute`, behind the Service `choir`, gave no answer to `/`: ")
 
 
+def test_pod_that_is_not_ready_is_not_asked(kubectl: Kubectl) -> None:
+    serve(kubectl, "steady", "app=shift")
+    never = {"exec": {"command": ["false"]}}
+    container = {"name": "idle", "image": "busybox", "imagePullPolicy": "IfNotPresent", "command": ["sleep", "infinity"], "readinessProbe": never}  # fmt: skip
+    kubectl("create", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "idle", "labels": {"app": "shift"}}, "spec": {"containers": [container]}}))  # fmt: skip
+    kubectl("wait", "--for=condition=Ready", "pod/steady", "--timeout=60s")
+    kubectl("wait", "--for=jsonpath={.status.phase}=Running", "pod/idle", "--timeout=60s")
+    kubectl("expose", "pod", "steady", "--name=shift", "--port=80", "--target-port=8080", "--selector=app=shift")
+    service("shift").must_answer(containing="steady", every_pod=True)
+
+
+def test_port_that_is_asked_for_leads_to_its_own_target(kubectl: Kubectl) -> None:
+    spec = {"selector": {"version": "blue"}, "ports": [{"name": "deaf", "port": 79, "targetPort": 9}, {"name": "web", "port": 80, "targetPort": 8080}]}  # fmt: skip
+    kubectl("create", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "twofold"}, "spec": spec}))  # fmt: skip
+    service("twofold").must_answer(port=80, containing="blue", every_pod=True)
+    failure(service("twofold").must_answer, port=79, every_pod=True, within_seconds=0)
+
+
+def test_address_of_nobody_is_no_pod(kubectl: Kubectl) -> None:
+    spec = {"ports": [{"port": 80, "targetPort": 8080}]}
+    kubectl("create", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "stray"}, "spec": spec}))  # fmt: skip
+    made = {"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "metadata": {"name": "stray-1", "labels": {"kubernetes.io/service-name": "stray"}}, "addressType": "IPv4", "ports": [{"port": 8080}], "endpoints": [{"addresses": [pod("blue").ip]}]}  # fmt: skip
+    kubectl("create", "-f", "-", stdin=json.dumps(made))
+    service("stray").must_answer(containing="blue")
+    told = failure(service("stray").must_answer, containing="blue", every_pod=True, within_seconds=0)
+    assert told.found == "The Service `stray` brings requests to an address that is no Pod."
+
+
 def test_every_pod_with_the_labels_is_selected() -> None:
     before = pod("anything").exists
     service("both").must_select("app=site")
