@@ -1,7 +1,6 @@
 """Admission: what the API server adds to, or refuses of, an object that is valid by itself."""
 
 from collections.abc import Iterator
-from decimal import Decimal
 
 from lab.cluster import quantity
 from lab.cluster.objects import Obj, annotations_of, at, copy, name_of, random_suffix
@@ -170,42 +169,48 @@ def _limit_ranger_check(store: Store, pod: Obj) -> None:
                     raise forbidden("", "pods", name_of(pod), why)
 
 
-def pod_usage(pod: Obj) -> dict[str, Decimal]:
-    """What a Pod counts for in a quota."""
-    used: dict[str, Decimal] = {"pods": Decimal(1), "count/pods": Decimal(1)}
-    for container in pod["spec"]["containers"]:
-        for field in ("requests", "limits"):
-            for name, amount in at(container, "resources", field, default={}).items():
-                for key in (f"{field}.{name}", *([name] if field == "requests" else [])):
-                    used[key] = used.get(key, Decimal(0)) + quantity.parse(amount)
+def pod_usage(pod: Obj) -> dict[str, str]:
+    """What a Pod counts for in a quota: all that runs side by side, or what one of its init containers asks, if that is more."""
+    spec = pod["spec"]
+    init = spec.get("initContainers") or []
+    beside = [one for one in init if one.get("restartPolicy") == "Always"] + spec["containers"]
+    before = [one for one in init if one.get("restartPolicy") != "Always"]
+    used = {"pods": "1", "count/pods": "1"}
+    for field in ("requests", "limits"):
+        for name in {name for one in init + spec["containers"] for name in at(one, "resources", field, default={})}:
+            together = quantity.total(at(one, "resources", field, name, default="0") for one in beside)
+            alone = [at(one, "resources", field, name, default="0") for one in before]
+            most = max([together, *alone], key=quantity.parse)
+            used |= dict.fromkeys((f"{field}.{name}", *([name] if field == "requests" else [])), most)
     return used
 
 
-def usage(qualified: str, obj: Obj) -> dict[str, Decimal]:
+def usage(qualified: str, obj: Obj) -> dict[str, str]:
+    """What an object counts for, by quota name: quantities."""
     if qualified == "pods":
         return pod_usage(obj) if at(obj, "status", "phase") not in ("Succeeded", "Failed") else {}
-    used = {f"count/{qualified}": Decimal(1)}
+    used = {f"count/{qualified}": "1"}
     if qualified in COUNTED:
-        used[COUNTED[qualified]] = Decimal(1)
+        used[COUNTED[qualified]] = "1"
     if qualified == "services" and at(obj, "spec", "type") in ("NodePort", "LoadBalancer"):
-        used["services.nodeports"] = Decimal(len(obj["spec"].get("ports") or []))
+        used["services.nodeports"] = str(len(obj["spec"].get("ports") or []))
     if qualified == "services" and at(obj, "spec", "type") == "LoadBalancer":
-        used["services.loadbalancers"] = Decimal(1)
+        used["services.loadbalancers"] = "1"
     if qualified == "persistentvolumeclaims":
-        used["requests.storage"] = quantity.parse(at(obj, "spec", "resources", "requests", "storage", default=0))
+        used["requests.storage"] = at(obj, "spec", "resources", "requests", "storage", default="0")
     return used
 
 
-def namespace_usage(store: Store, namespace: str, names: list[str]) -> dict[str, Decimal]:
+def namespace_usage(store: Store, namespace: str, names: list[str]) -> dict[str, str]:
     """How much of each quota name a namespace uses now."""
-    total = dict.fromkeys(names, Decimal(0))
+    amounts: dict[str, list[str]] = {name: [] for name in names}
     for resource in store.resources():
         if resource in COUNTED or any(name == f"count/{resource}" for name in names):
             for obj in store.list(resource, namespace):
                 for name, amount in usage(resource, obj).items():
-                    if name in total:
-                        total[name] += amount
-    return total
+                    if name in amounts:
+                        amounts[name].append(amount)
+    return {name: quantity.total(some) for name, some in amounts.items()}
 
 
 def _quota(store: Store, qualified: str, obj: Obj) -> None:
@@ -217,12 +222,16 @@ def _quota(store: Store, qualified: str, obj: Obj) -> None:
         hard: dict[str, str] = at(quota, "spec", "hard", default={})
         if qualified == "pods":
             _must_specify(quota, hard, obj)
-        counted = [name for name in sorted(hard) if asked.get(name)]
+        counted = [name for name in sorted(hard) if quantity.parse(asked.get(name, "0"))]
         used = namespace_usage(store, namespace, counted)
-        over = [name for name in counted if used[name] + asked[name] > quantity.parse(hard[name])]
+        over = [
+            name
+            for name in counted
+            if quantity.parse(quantity.total([used[name], asked[name]])) > quantity.parse(hard[name])
+        ]
         if over:
             parts = [
-                f"{label}: " + ",".join(f"{name}={quantity.format_decimal(value(name))}" for name in over)
+                f"{label}: " + ",".join(f"{name}={value(name)}" for name in over)
                 for label, value in (("requested", asked.__getitem__), ("used", used.__getitem__))
             ]
             limited = ",".join(f"{name}={hard[name]}" for name in over)

@@ -1,6 +1,7 @@
 """``resource.Quantity``: amounts such as ``100m``, ``1.5Gi`` or ``2e3``, exactly."""
 
 import re
+from collections.abc import Iterable
 from decimal import ROUND_CEILING, Decimal
 
 PATTERN = re.compile(r"^([+-]?(?:\d+\.?\d*|\.\d+))(m|n|u|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei|[eE][+-]?\d+)?$")
@@ -39,6 +40,18 @@ def canonical(text: str | int | float) -> str:
     if suffix and suffix[0] in "eE" and suffix not in DECIMAL and suffix not in BINARY:
         return format_exponent(value)
     return format_decimal(value)
+
+
+def total(amounts: Iterable[str | int | float]) -> str:
+    """The sum, in the family of suffixes of the first that is not zero.
+
+    >>> total(["0", "64Mi", "1Gi"]), total(["500m", "1"]), total([])
+    ('1088Mi', '1500m', '0')
+    """
+    some = [amount for amount in amounts if parse(amount)]
+    value = sum((parse(amount) for amount in some), Decimal(0))
+    match = PATTERN.match(str(some[0])) if some else None
+    return format_binary(value) if match and match[2] in BINARY and value >= 1024 else format_decimal(value)
 
 
 def format_binary(value: Decimal) -> str:

@@ -5,10 +5,7 @@ from collections.abc import Iterable
 from lab.cluster.admission import COUNTED, namespace_usage
 from lab.cluster.controllers.base import Controller
 from lab.cluster.objects import Obj, at, key_of
-from lab.cluster.quantity import format_binary, format_decimal
 from lab.cluster.store import Event
-
-BYTES = ("memory", "storage")
 
 
 class ResourceQuotas(Controller):
@@ -24,6 +21,5 @@ class ResourceQuotas(Controller):
             return None
         hard: Obj = at(quota, "spec", "hard", default={})
         used = namespace_usage(self.client.registry.store, namespace, list(hard))
-        shown = {key: (format_binary if key.endswith(BYTES) else format_decimal)(used[key]) for key in hard}
-        self.client.set_status(self.resource, quota, {"hard": hard, "used": shown})
+        self.client.set_status(self.resource, quota, {"hard": hard, "used": used})
         return None

@@ -231,13 +231,13 @@ def _probe(probe: Obj, path: str, *, readiness: bool) -> Iterator[FieldError]:
     handlers = [key for key in ("exec", "httpGet", "tcpSocket", "grpc") if probe.get(key) is not None]
     if not handlers:
         yield required(path, "must specify a handler type")
-    for extra in handlers[1:]:
-        yield field_forbidden(f"{path}.{extra}", "may not specify more than 1 handler type")
-    if probe.get("exec") is not None and not probe["exec"].get("command"):
-        yield required(f"{path}.exec.command")
-    for kind in ("httpGet", "tcpSocket"):
+    for number, kind in enumerate(handlers):
         port = at(probe, kind, "port")
-        if isinstance(port, int) and not _is_port(port):
+        if number:
+            yield field_forbidden(f"{path}.{kind}", "may not specify more than 1 handler type")
+        elif kind == "exec" and not probe["exec"].get("command"):
+            yield required(f"{path}.exec.command")
+        elif kind != "exec" and isinstance(port, int) and not _is_port(port):
             yield invalid_value(f"{path}.{kind}.port", port, PORT_RANGE)
     for field in ("initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold"):
         if probe.get(field, 0) < 0:

@@ -164,3 +164,22 @@ def test_custom_resources_have_the_defaults_of_their_schema() -> None:
     obj: dict = {"items": [{}, {"size": 1}]}
     fill_in(obj, schema)
     assert obj == {"spec": {"size": 3}, "items": [{"size": 3}, {"size": 1}]}
+
+
+def test_quota_counts_in_the_units_that_were_asked_for() -> None:
+    def asking(name: str, memory: str, **more: object) -> dict:
+        container = {"name": "c", "image": "one", "resources": {"requests": {"memory": memory}}}
+        return {"metadata": {"name": name, "namespace": "default"}, "spec": {"containers": [container], **more}}
+
+    async def story(cluster: Pretended) -> None:
+        cluster.create("resourcequotas", "q", spec={"hard": {"requests.memory": "256Mi"}})
+        first = {"name": "i", "image": "one", "resources": {"requests": {"memory": "100Mi"}}}
+        cluster.client.create(PODS, asking("small", "64Mi", initContainers=[first]))  # the most that it needs at a time
+        await cluster.until(
+            lambda: cluster.get("resourcequotas", "q")["status"].get("used") == {"requests.memory": "100Mi"}
+        )
+        with pytest.raises(APIError) as refused:
+            cluster.client.create(PODS, asking("big", "192Mi"))
+        assert "exceeded quota: q, requested: requests.memory=192Mi, used: requests.memory=100Mi, limited: requests.memory=256Mi" in str(refused.value)  # fmt: skip
+
+    play(story)
