@@ -18,7 +18,9 @@ from ..checkouts import Checkout, copy_checkout
 from ..conftest import TestLab
 
 pytestmark = [pytest.mark.machine, pytest.mark.timeout(600)]
-DOCKER_SHOWS = "docker ps -a; docker network ls; docker images; docker volume ls; docker system df"
+DOCKER_SHOWS = (  # but for ages, which change by themselves
+    "docker ps -a; docker network ls; docker images --format '{{.Repository}}:{{.Tag}} {{.ID}} {{.Size}}'; docker volume ls; docker system df"
+)
 FORWARDED = 16443
 
 

@@ -19,6 +19,7 @@ EXACT = (
     "18-configmap-secret", "19-pvc", "23-taint-cordon", "24-invalid-manifests", "28-auth-can-i", "29-top", "31-dry-run", "32-server-side-apply",
     "37-crd",
 )  # fmt: skip
+PLAYED_AT_MOST = 3
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
 
@@ -33,11 +34,15 @@ def _image_of_a_second_version() -> Iterator[None]:
 
 @pytest.mark.parametrize("scenario", EXACT)
 def test_prints_what_kubernetes_prints(cluster, scenario: str, tmp_path: Path) -> None:
+    """How far a Pod has come in the moment of looking is chance, on the recorded cluster as here: what differs is played again."""
     report = tmp_path / "report.json"
     tool = (
         f"{sys.executable} {HERE / 'replay.py'} --kubeconfig {cluster.kubeconfig} --kubectl {shutil.which('kubectl')}"
     )
-    done = cluster.run(f"{tool} --only '^{scenario}$' --show --json {report}", seconds=240)
-    result = json.loads(report.read_text())["scenarios"][scenario]
-    assert result["of"] > 0
-    assert result["differ"] == [], done.stdout
+    for _ in range(PLAYED_AT_MOST):
+        done = cluster.run(f"{tool} --only '^{scenario}$' --show --json {report}", seconds=240)
+        result = json.loads(report.read_text())["scenarios"][scenario]
+        assert result["of"] > 0
+        if not result["differ"]:
+            return
+    raise AssertionError(done.stdout)
