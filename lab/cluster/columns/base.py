@@ -60,7 +60,7 @@ def name_age(obj: Obj) -> list[Any]:
 
 def images(spec: Obj) -> list[str]:
     found = spec.get("containers") or []
-    return [",".join(c["name"] for c in found), ",".join(c.get("image", "") for c in found)]
+    return [",".join(c.get("name", "") for c in found), ",".join(c.get("image", "") for c in found)]
 
 
 def template_images(obj: Obj) -> list[str]:

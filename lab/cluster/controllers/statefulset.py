@@ -105,7 +105,7 @@ class StatefulSets(Controller):
             self.client.create("persistentvolumeclaims", {"metadata": meta, "spec": copy(template["spec"])})
             message = f"create Claim {claim_name} Pod {pod_name} in StatefulSet {name_of(owner)} success"
             self.recorder.normal(owner, "SuccessfulCreate", message)
-        volumes = [v for v in pod["spec"].get("volumes") or [] if v["name"] != volume]
+        volumes = [v for v in pod["spec"].get("volumes") or [] if v.get("name") != volume]
         pod["spec"]["volumes"] = [{"name": volume, "persistentVolumeClaim": {"claimName": claim_name}}, *volumes]
 
     def _report(self, owner: Obj, mine: list[Obj], newest: str) -> None:

@@ -302,9 +302,10 @@ def warnings(spec: Obj, path: str) -> Iterator[str]:
         names: dict[str, int] = {}
         for number, variable in enumerate(container.get("env") or []):
             here = f"{path}.containers[{index}].env"
-            if variable["name"] in names:
-                yield f'{here}[{number}]: hides previous definition of "{variable["name"]}", which may be dropped when using apply'
-            names[variable["name"]] = number
+            name = variable.get("name", "")  # the template of a StatefulSet is not validated
+            if name in names:
+                yield f'{here}[{number}]: hides previous definition of "{name}", which may be dropped when using apply'
+            names[name] = number
 
 
 def image_name_error(image: str) -> bool:

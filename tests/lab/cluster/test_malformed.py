@@ -8,6 +8,7 @@ import pytest
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
 
+TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
 POD = {
     "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "f", "labels": {"a": "b"}},
     "spec": {
@@ -92,6 +93,8 @@ def test_odd_objects_are_refused_politely(cluster, seed: int) -> None:
                 patch = KINDS[kind](body if isinstance(body, dict) else {})
                 answer = http.patch(f"{path}/f", content=json.dumps(patch), headers={"Content-Type": kind})
                 failed += note(answer, patch)
+                if chance.random() < 0.1:
+                    failed += note(http.get(path, headers={"Accept": TABLE}), None)
                 if chance.random() < 0.3:
                     failed += note(http.delete(f"{path}/f", params={"gracePeriodSeconds": 0}), None)
         for path in OBJECTS:
