@@ -24,32 +24,27 @@ class ServiceNetwork:
     """Sockets at addresses of Services. Raises OSError where the namespace is refused (CAP_SYS_ADMIN), or its link (CAP_NET_ADMIN, ``ip``)."""
 
     def __init__(self) -> None:
-        self._outside = _present_namespace()
-        _call("unshare", CLONE_NEWNET)
-        self._inside = _present_namespace()
-        try:
-            self._link()
-        finally:
-            _call("setns", self._outside, CLONE_NEWNET)
-
-    def _link(self) -> None:
-        """A pair of interfaces, one in each namespace, and routes over it. To be called inside."""
         process = os.getpid()
         name, first = f"services{process}", 4 * (process % (LINKS.num_addresses // 4))
         here, there = LINKS[first + 1], LINKS[first + 2]
-        _ip(
-            "link set lo up",
-            f"link add eth0 type veth peer name {name} netns /proc/{process}/fd/{self._outside}",
-            f"address add {there}/30 dev eth0",
-            "link set eth0 up",
-            f"route add default via {here}",
-            f"route add local {SERVICE_NETWORK} dev lo",
-        )
-        _call("setns", self._outside, CLONE_NEWNET)
+        self._outside = _present_namespace()
+        _call("unshare", CLONE_NEWNET)
+        try:
+            self._inside = _present_namespace()
+            _ip(
+                "link set lo up",
+                f"link add eth0 type veth peer name {name} netns /proc/{process}/fd/{self._outside}",
+                f"address add {there}/30 dev eth0",
+                "link set eth0 up",
+                f"route add default via {here}",
+                f"route add local {SERVICE_NETWORK} dev lo",
+            )
+        finally:
+            _call("setns", self._outside, CLONE_NEWNET)
         _ip(
             f"address add {here}/30 dev {name}",
             f"link set {name} up",
-            f"route prepend {SERVICE_NETWORK} via {there}",
+            f"route prepend {SERVICE_NETWORK} via {there}",  # before that of a cluster that is about to end
         )
 
     def socket(self, address: str, port: int, kind: socket.SocketKind) -> socket.socket:
