@@ -188,20 +188,22 @@ class Service(ClusterObject):
         pods = {pod: f"{self._collection('pods')}/{pod}:{number}" for pod, number in endpoints.items() if pod}
         replies = {pod: _reply(target, path) for pod, target in pods.items()}
         wrong = {pod: one for pod, one in replies.items() if one.text is None or (containing or "") not in one.text}
-        for pod, one in wrong.items():
-            if len(wrong) == len(replies):  # it is what they all serve, and no Pod that should not be there
-                self._must_say(one, path, containing)
-            if one.text is None:
-                raise CheckFailed(
-                    f"The Pod `{pod}`, behind the Service `{self.name}`, gave no answer to {quoted(path)}: {one.words}.",
-                    f"an answer from every Pod behind `{self.name}`.",
-                    f"kubectl describe pod {pod}",
-                )
+        if not wrong:
+            return
+        pod, one = next(iter(wrong.items()))
+        if len(wrong) == len(replies):  # it is what they all serve, and no Pod that should not be there
+            self._must_say(one, path, containing)
+        if one.text is None:
             raise CheckFailed(
-                f"The Pod `{pod}`, behind the Service `{self.name}`, answered {quoted(path)} without {quoted(str(containing))}{said(one.text, 'it says')}.",
-                f"{quoted(str(containing))} in the answer of every Pod behind `{self.name}`.",
-                f"kubectl get pods --show-labels, and compare with kubectl describe {self._typed}",
+                f"The Pod `{pod}`, behind the Service `{self.name}`, gave no answer to {quoted(path)}: {one.words}.",
+                f"an answer from every Pod behind `{self.name}`.",
+                f"kubectl describe pod {pod}",
             )
+        raise CheckFailed(
+            f"The Pod `{pod}`, behind the Service `{self.name}`, answered {quoted(path)} without {quoted(str(containing))}{said(one.text, 'it says')}.",
+            f"{quoted(str(containing))} in the answer of every Pod behind `{self.name}`.",
+            f"kubectl get pods --show-labels, and compare with kubectl describe {self._typed}",
+        )
 
     def _endpoints(self, port: int) -> dict[str, int]:
         """The Pods to which requests for this port go, by name, and the port of each; "" stands for an address that is no Pod's."""

@@ -1,4 +1,4 @@
-"""Addresses and ports of Services: who has which, and the next free one. The Services themselves are the book-keeping."""
+"""Addresses, ports and domain of Services: who has which, and the next free one. The Services themselves are the book-keeping."""
 
 import ipaddress
 import secrets
@@ -9,6 +9,7 @@ from lab.cluster.store import Store
 
 SERVICE_NETWORK = ipaddress.ip_network("10.96.0.0/16")
 API_ADDRESS, DNS_ADDRESS = "10.96.0.1", "10.96.0.10"
+DOMAIN = "cluster.local"
 NODE_PORTS = range(30000, 32768)
 
 

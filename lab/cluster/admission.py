@@ -227,7 +227,7 @@ def _quota(store: Store, qualified: str, obj: Obj) -> None:
         over = [
             name
             for name in counted
-            if quantity.parse(quantity.total([used[name], asked[name]])) > quantity.parse(hard[name])
+            if quantity.parse(used[name]) + quantity.parse(asked[name]) > quantity.parse(hard[name])
         ]
         if over:
             parts = [

@@ -8,13 +8,12 @@ from typing import cast
 
 from dnslib import AAAA, CNAME, PTR, QTYPE, RCODE, RR, SRV, A, DNSError, DNSRecord
 
-from lab.cluster.addresses import DNS_ADDRESS
+from lab.cluster.addresses import DNS_ADDRESS, DOMAIN
 from lab.cluster.client import Client
 from lab.cluster.objects import Obj, at, name_of, namespace_of
 from lab.cluster.service_network import ServiceNetwork
 
 LOG = logging.getLogger("dns")
-DOMAIN = "cluster.local"
 TTL = 30
 PORT = 53
 

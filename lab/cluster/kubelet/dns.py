@@ -1,14 +1,17 @@
 """What a Pod has in /etc/resolv.conf: the cluster's DNS or the node's, and what the Pod itself adds."""
 
+from pathlib import Path
+
+from lab.cluster.addresses import DOMAIN
 from lab.cluster.objects import Obj, namespace_of
 
-DOMAIN = "cluster.local"
+OF_NODE = Path("/etc/resolv.conf")
 
 
-def resolv_conf(pod: Obj, cluster_dns: str, of_node: str) -> str:
-    """The text of the file; ``of_node`` is the text of the node's. What ``dnsConfig`` says of an option that is there already counts.
+def resolv_conf(pod: Obj, cluster_dns: str, of_node: Path = OF_NODE) -> str:
+    """The text of the file; ``of_node`` is the node's, read where the Pod wants that one. What ``dnsConfig`` says of an option that is there already counts.
 
-    >>> print(resolv_conf({"metadata": {"namespace": "a"}, "spec": {"dnsConfig": {"options": [{"name": "ndots", "value": "2"}]}}}, "10.96.0.10", ""))
+    >>> print(resolv_conf({"metadata": {"namespace": "a"}, "spec": {"dnsConfig": {"options": [{"name": "ndots", "value": "2"}]}}}, "10.96.0.10"))
     search a.svc.cluster.local svc.cluster.local cluster.local
     nameserver 10.96.0.10
     options ndots:2
@@ -20,7 +23,7 @@ def resolv_conf(pod: Obj, cluster_dns: str, of_node: str) -> str:
     if policy == "None":
         base: dict[str, list[str]] = {}
     elif policy == "Default" or (policy == "ClusterFirst" and spec.get("hostNetwork")):
-        base = _parsed(of_node)
+        base = _parsed(of_node.read_text())
     else:
         search = [f"{namespace_of(pod)}.svc.{DOMAIN}", f"svc.{DOMAIN}", DOMAIN]
         base = {"search": search, "nameserver": [cluster_dns], "options": ["ndots:5"]}

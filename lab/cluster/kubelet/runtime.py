@@ -4,11 +4,11 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from lab.cluster import quantity
-from lab.cluster.kubelet.dns import DOMAIN, resolv_conf
+from lab.cluster.addresses import DOMAIN
+from lab.cluster.kubelet.dns import resolv_conf
 from lab.cluster.kubelet.engine import Engine, EngineError
 from lab.cluster.kubelet.env import ConfigError, expand
 from lab.cluster.kubelet.images import reference
@@ -27,7 +27,6 @@ CONTAINER_LABEL, ATTEMPT_LABEL, HASH_LABEL = (
 ONE_OUTPUT = "one-output"
 NETWORK_IDLE_SECONDS = 2.0  # how long the network of Pods outlives the last of them
 SANDBOX = "POD"  # the name under which the sandbox goes among a Pod's containers
-RESOLV_CONF = Path("/etc/resolv.conf")  # the node's
 HOSTS = (
     "# Kubernetes-managed hosts file.", "127.0.0.1\tlocalhost", "::1\tlocalhost ip6-localhost ip6-loopback", "fe00::0\tip6-localnet",
     "fe00::0\tip6-mcastprefix", "fe00::1\tip6-allnodes", "fe00::2\tip6-allrouters",
@@ -189,7 +188,7 @@ class Runtime:
         return [
             f"HOSTS={chr(10).join(HOSTS)}\n",
             f"OWN={own_line}",
-            f"RESOLV={resolv_conf(pod, self.dns, RESOLV_CONF.read_text())}",
+            f"RESOLV={resolv_conf(pod, self.dns)}",
         ]
 
     async def create_container(

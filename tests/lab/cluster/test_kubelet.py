@@ -75,6 +75,7 @@ def test_failed_start_is_told_without_the_engines_own_words() -> None:
         ({"dnsConfig": {"searches": ["b"], "options": [{"name": "ndots", "value": "1"}, {"name": "edns0"}]}}, "search a.svc.cluster.local svc.cluster.local cluster.local b\nnameserver 10.96.0.10\noptions ndots:1 edns0\n"),
     ],
 )  # fmt: skip
-def test_pod_asks_the_dns_that_its_policy_names(spec: dict, text: str) -> None:
-    of_node = "# made by hand\nsearch home\nnameserver 10.0.0.1\noptions edns0\n"
+def test_pod_asks_the_dns_that_its_policy_names(spec: dict, text: str, tmp_path: Path) -> None:
+    of_node = tmp_path / "resolv.conf"
+    of_node.write_text("# made by hand\nsearch home\nnameserver 10.0.0.1\noptions edns0\n")
     assert resolv_conf({"metadata": {"namespace": "a"}, "spec": spec}, "10.96.0.10", of_node) == text
