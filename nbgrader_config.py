@@ -1,6 +1,6 @@
 """nbgrader's configuration of the course: formgrader and the ``nbgrader`` commands read it when they start in this folder."""
 
-from grader.release import converter_config
+from grader.exercise.release import converter_config
 
 c = get_config()  # type: ignore[name-defined]  # noqa: F821
 c.merge(converter_config())
@@ -9,6 +9,8 @@ c.CourseDirectory.course_id = "docker-kubernetes"
 c.CourseDirectory.db_url = "sqlite:///gradebook.db?timeout=60"
 # Formgrader shows what students wrote: nothing of it may act in the instructor's browser.
 c.HTMLExporter.sanitize_html = True
-c.HTMLExporter.filters = {"markdown2html": "grader.feedback.markdown"}  # formgrader's template leaves texts as they are
+c.HTMLExporter.filters = {
+    "markdown2html": "grader.pages.feedback.markdown"
+}  # formgrader's template leaves texts as they are
 # nbgrader's own autograding would run submissions beside the gradebook.
-c.Autograde.exporter_class = "grader.gradebook.GradeInSandbox"
+c.Autograde.exporter_class = "grader.gradebook.record.GradeInSandbox"

@@ -93,7 +93,8 @@ def printable(text: str) -> str:
     'a\\x1b[2Jb'
     """
     return "".join(
-        char if char.isprintable() else char.encode("unicode_escape", "surrogatepass").decode() for char in text
+        char if char.isprintable() else char.encode("unicode_escape", "surrogatepass").decode()
+        for char in text
     )
 
 
@@ -102,7 +103,9 @@ def take(found: Iterable[Member | Refusal], limits: Limits = HAND_IN) -> Content
     members, refused = unambiguous(found)
     contents = Contents(refused=refused)
     room = limits.total_bytes
-    for member in sorted(members, key=lambda one: (not one.path.lower().endswith(".ipynb"), one.path)):
+    for member in sorted(
+        members, key=lambda one: (not one.path.lower().endswith(".ipynb"), one.path)
+    ):
         try:
             if len(contents.files) >= limits.files:
                 raise RefusedError(f"more than {limits.files} files")
@@ -135,7 +138,10 @@ def unambiguous(found: Iterable[Member | Refusal]) -> tuple[list[Member], list[R
             kept.append(member)
         else:
             refused.append(
-                Refusal(member.path, "another file there has the same name (upper and lower case count as the same)")
+                Refusal(
+                    member.path,
+                    "another file there has the same name (upper and lower case count as the same)",
+                )
             )
     return kept, refused
 
@@ -145,13 +151,22 @@ def opened_zip(source: Path | bytes, limits: Limits = HAND_IN) -> Iterator[list[
     """The members of a zip, to be read inside the block. Raises RefusedError for a file that is no sound zip."""
     size = len(source) if isinstance(source, bytes) else source.stat().st_size
     if size > limits.archive_bytes:
-        raise RefusedError(f"an archive of {size // MIB} MiB; the most is {limits.archive_bytes // MIB} MiB")
+        raise RefusedError(
+            f"an archive of {size // MIB} MiB; the most is {limits.archive_bytes // MIB} MiB"
+        )
     with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as stream:
         # Counted before zipfile makes an object of each: a small archive can list millions.
-        if sum(len(CENTRAL_ENTRY.findall(block)) for block in iter(lambda: stream.read(MIB), b"")) > limits.entries:
+        if (
+            sum(len(CENTRAL_ENTRY.findall(block)) for block in iter(lambda: stream.read(MIB), b""))
+            > limits.entries
+        ):
             raise RefusedError(f"an archive of more than {limits.entries} files")
         with _archive(stream) as archive:
-            yield [_zip_member(archive, entry, limits) for entry in archive.infolist() if not entry.is_dir()]
+            yield [
+                _zip_member(archive, entry, limits)
+                for entry in archive.infolist()
+                if not entry.is_dir()
+            ]
 
 
 def folder_members(folder: Path, limits: Limits = HAND_IN) -> Iterator[Member | Refusal]:
@@ -177,9 +192,13 @@ def read_file(path: Path, most: int, beneath: Path | None = None) -> bytes:
     With ``beneath`` (a folder above it) no link is followed on the way from there, and a second name is refused.
     """
     try:
-        descriptor = _open_beneath(beneath, path.relative_to(beneath)) if beneath else os.open(path, _READ)
+        descriptor = (
+            _open_beneath(beneath, path.relative_to(beneath)) if beneath else os.open(path, _READ)
+        )
     except OSError as error:
-        raise RefusedError("a link" if error.errno == errno.ELOOP else f"cannot be read ({error.strerror})") from error
+        raise RefusedError(
+            "a link" if error.errno == errno.ELOOP else f"cannot be read ({error.strerror})"
+        ) from error
     with os.fdopen(descriptor, "rb") as stream:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
@@ -189,7 +208,15 @@ def read_file(path: Path, most: int, beneath: Path | None = None) -> bytes:
         return _at_most(stream.read(most + 1), most)
 
 
-_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, RuntimeError, OSError, struct.error)
+_DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    ValueError,
+    RuntimeError,
+    OSError,
+    struct.error,
+)
 _READ = os.O_RDONLY | os.O_NONBLOCK  # a pipe must not make the reader wait
 _NO_LINK = _READ | os.O_NOFOLLOW
 
@@ -215,7 +242,9 @@ def _folder_member(folder: Path, path: Path) -> Member | Refusal:
     except OSError as error:
         return Refusal(str(path), f"cannot be read ({error.strerror})")
     if not stat.S_ISREG(status.st_mode):
-        return Refusal(str(path), "a link" if stat.S_ISLNK(status.st_mode) else "not a regular file")
+        return Refusal(
+            str(path), "a link" if stat.S_ISLNK(status.st_mode) else "not a regular file"
+        )
     changed = _moment(lambda: datetime.fromtimestamp(status.st_mtime))
     return Member(path.as_posix(), lambda most: read_file(full, most, beneath=folder), changed)
 
@@ -224,10 +253,14 @@ def _archive(stream: BinaryIO) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(stream)
     except (*_DAMAGE, OverflowError) as error:
-        raise RefusedError(f"a damaged zip ({printable(str(error)) or type(error).__name__})") from error
+        raise RefusedError(
+            f"a damaged zip ({printable(str(error)) or type(error).__name__})"
+        ) from error
 
 
-def _zip_member(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, limits: Limits) -> Member | Refusal:
+def _zip_member(
+    archive: zipfile.ZipFile, entry: zipfile.ZipInfo, limits: Limits
+) -> Member | Refusal:
     reason = _entry_problem(entry, limits)
     if reason:
         return Refusal(entry.orig_filename, reason)
@@ -266,7 +299,9 @@ def _entry_problem(entry: zipfile.ZipInfo, limits: Limits) -> str | None:
 def _at_most(content: bytes, most: int) -> bytes:
     if len(content) > most:
         raise RefusedError(
-            f"larger than {most // MIB} MiB" if most >= MIB else "too large together with the files before it"
+            f"larger than {most // MIB} MiB"
+            if most >= MIB
+            else "too large together with the files before it"
         )
     return content
 
@@ -279,7 +314,11 @@ def _name_problem(path: str) -> str | None:
         return "a name with characters that no file of the course has"
     if not set(parts).isdisjoint({"", ".", ".."}):
         return "a path that leaves its folder"
-    if len(path.encode()) > 400 or any(len(part.encode()) > 200 for part in parts) or len(parts) > HAND_IN.depth + 2:
+    if (
+        len(path.encode()) > 400
+        or any(len(part.encode()) > 200 for part in parts)
+        or len(parts) > HAND_IN.depth + 2
+    ):
         return "a name that is too long"
     if any(part != part.strip() or part.endswith(".") for part in parts):
         return "a name that begins or ends with a space, or ends with a dot"

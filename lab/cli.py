@@ -13,15 +13,22 @@ import click
 from rich.markup import escape
 
 from lab import doctor as doctors
-from lab import engine, kubernetes
+from lab import seat as engine
 from lab import up as labs
 from lab.course import ROOT, WORKSPACE
 from lab.errors import LabError
-from lab.host import connect
+from lab.machine import joined_cluster as kubernetes
+from lab.machine.host import connect
 from lab.progress import console, say
 
 Kind = Literal["student", "instructor"]
-NEED_ENGINE = ("engine", "machine", "grading", "browser", "lesson")  # markers of tests that need more than Python
+NEED_ENGINE = (
+    "engine",
+    "machine",
+    "grading",
+    "browser",
+    "lesson",
+)  # markers of tests that need more than Python
 
 
 class Commands(click.Group):
@@ -39,7 +46,9 @@ class Commands(click.Group):
             sys.exit(130)
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 def main() -> None:
     """Docker and Kubernetes, hands on: a course in JupyterLab in which every command is real.
 
@@ -88,20 +97,28 @@ instructor_option = click.option(
     help="A cluster inside the lab, or that of kubectl's current context on this machine, in a namespace of the lab's own.",
 )
 @click.option("--no-browser", is_flag=True, help="Print the address, open no browser.")
-def up(kind: Kind, port: int | None, folder: Path, where: str, cluster: str | None, no_browser: bool) -> None:
+def up(
+    kind: Kind, port: int | None, folder: Path, where: str, cluster: str | None, no_browser: bool
+) -> None:
     """Set up everything and open the course.
 
     Installs and starts Docker where none answers (Debian, Ubuntu), builds the lab image, brings the course images, starts the lab and prints
     the address of JupyterLab. Run it as often as you like: what is there stays, files that you have changed are never overwritten.
     """
-    state = labs.up(labs.Lab(kind), folder=folder.resolve(), port=port, on_host=where == "host", cluster=cluster)
+    state = labs.up(
+        labs.Lab(kind), folder=folder.resolve(), port=port, on_host=where == "host", cluster=cluster
+    )
     if state.stand_ins:
         say(
             "Docker Hub does not answer: the course images are stand-ins made of Debian packages, under the usual names (bin/lab doctor tells more)."
         )
     say("The course is open. In your browser:")
     click.echo(state.url)
-    if not no_browser and os.environ.get("DISPLAY", os.environ.get("WAYLAND_DISPLAY")) and state.url:
+    if (
+        not no_browser
+        and os.environ.get("DISPLAY", os.environ.get("WAYLAND_DISPLAY"))
+        and state.url
+    ):
         webbrowser.open(state.url)
 
 
@@ -147,7 +164,9 @@ def status(kind: Kind, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(labs.as_json(state), indent=2))
     elif state.running:
-        click.echo(f"running    {state.url}\nworkspace  {state.workspace}\ncluster    {kubernetes.told(state.cluster)}")
+        click.echo(
+            f"running    {state.url}\nworkspace  {state.workspace}\ncluster    {kubernetes.told(state.cluster)}"
+        )
     else:
         click.echo("not running (bin/lab up starts it)")
     sys.exit(0 if state.running else 3)
@@ -183,7 +202,9 @@ def sh(kind: Kind, command: tuple[str, ...]) -> None:
 
 @main.command(context_settings={"ignore_unknown_options": True})
 @click.option(
-    "--fast", is_flag=True, help="Only what needs no engine: lint, types, unit tests. Under three minutes once set up."
+    "--fast",
+    is_flag=True,
+    help="Only what needs no engine: lint, types, unit tests. Under three minutes once set up.",
 )
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def test(fast: bool, arguments: tuple[str, ...]) -> None:
@@ -192,7 +213,11 @@ def test(fast: bool, arguments: tuple[str, ...]) -> None:
     Further ARGUMENTS go to pytest: paths, -k, -x ...
     """
     chosen = ["-m", " and ".join(f"not {marker}" for marker in NEED_ENGINE)] if fast else []
-    sys.exit(subprocess.run([sys.executable, "-m", "pytest", *chosen, *arguments], cwd=ROOT, check=False).returncode)
+    sys.exit(
+        subprocess.run(
+            [sys.executable, "-m", "pytest", *chosen, *arguments], cwd=ROOT, check=False
+        ).returncode
+    )
 
 
 for _command in entry_points(group="lab.commands"):

@@ -12,12 +12,14 @@ from docker.models.containers import Container
 from rich.console import Console
 from rich.table import Table
 
-from lab import engine, kubernetes, template
+from lab import seat as engine
 from lab import up as labs
-from lab.base import hub_answers
+from lab.build import template
+from lab.build.base_image import hub_answers
 from lab.course import ROOT
 from lab.errors import LabError
-from lab.host import connect
+from lab.machine import joined_cluster as kubernetes
+from lab.machine.host import connect
 
 OLDEST_API = (1, 41)  # Docker 20.10: the first with a cgroup namespace of one's own
 MEMORY_GIB = 2.0  # JupyterLab, the engine and a lesson's containers: an estimate, not a measurement
@@ -65,7 +67,10 @@ def _disk() -> Finding:
     free = shutil.disk_usage(ROOT).free / 2**30
     if free < labs.FREE_GIB:
         return Finding(
-            "disk", "bad", f"{free:.1f} GiB free", f"free some: the lab needs {labs.FREE_GIB} GiB while it is built"
+            "disk",
+            "bad",
+            f"{free:.1f} GiB free",
+            f"free some: the lab needs {labs.FREE_GIB} GiB while it is built",
         )
     return Finding("disk", "ok", f"{free:.1f} GiB free")
 
@@ -76,11 +81,15 @@ def _engine(client: docker.DockerClient) -> list[Finding]:
     old = tuple(int(part) for part in api.split(".")) < OLDEST_API
     findings = [
         Finding("engine", "ok", f"Docker {version['Version']} on {info['OperatingSystem']}"),
-        Finding("api", "bad" if old else "ok", api, "update Docker to 20.10 or newer" if old else ""),
+        Finding(
+            "api", "bad" if old else "ok", api, "update Docker to 20.10 or newer" if old else ""
+        ),
         Finding("cgroups", "ok", f"version {info.get('CgroupVersion', '1')}"),
     ]
     if info["Driver"] not in {"overlay2", "overlayfs"}:
-        findings.append(Finding("storage", "note", info["Driver"], "overlay2 is faster and smaller"))
+        findings.append(
+            Finding("storage", "note", info["Driver"], "overlay2 is faster and smaller")
+        )
     if any("rootless" in option for option in info.get("SecurityOptions", [])):
         findings.append(
             Finding(
@@ -111,7 +120,10 @@ def _lab(client: docker.DockerClient) -> list[Finding]:
     if container.status != "running":
         return [
             Finding(
-                "lab", "note", f"its container is {container.status}", "bin/lab up starts it anew; your work is kept"
+                "lab",
+                "note",
+                f"its container is {container.status}",
+                "bin/lab up starts it anew; your work is kept",
             )
         ]
     cluster = kubernetes.status(client, labs.Lab().name, container)
@@ -121,10 +133,19 @@ def _lab(client: docker.DockerClient) -> list[Finding]:
 def _cluster(cluster: kubernetes.Cluster) -> Finding:
     told = kubernetes.told(cluster)
     if cluster.kind == kubernetes.NONE:
-        return Finding("cluster", "note", told, "bin/lab up --engine own, or --cluster current where you have one")
+        return Finding(
+            "cluster",
+            "note",
+            told,
+            "bin/lab up --engine own, or --cluster current where you have one",
+        )
     if cluster.ready:
         return Finding("cluster", "ok", told)
-    todo = "bin/lab reset" if cluster.kind == kubernetes.OWN else f"kubectl --context {cluster.context} get namespaces"
+    todo = (
+        "bin/lab reset"
+        if cluster.kind == kubernetes.OWN
+        else f"kubectl --context {cluster.context} get namespaces"
+    )
     return Finding("cluster", "bad", told, todo)
 
 
@@ -141,7 +162,10 @@ def _inside(container: Container) -> list[Finding]:
         text = answer.text.strip().splitlines()[0] if answer.text.strip() else ""
         findings.append(
             Finding(
-                name, "ok" if answer.exit_code == 0 else "bad", text, "" if answer.exit_code == 0 else "bin/lab reset"
+                name,
+                "ok" if answer.exit_code == 0 else "bad",
+                text,
+                "" if answer.exit_code == 0 else "bin/lab reset",
             )
         )
     try:
@@ -154,7 +178,14 @@ def _inside(container: Container) -> list[Finding]:
 def _stand_ins(container: Container) -> Finding:
     listing = engine.run(
         container,
-        ["docker", "images", "--filter", "label=course.stand-in=true", "--format", "{{.Repository}}:{{.Tag}}"],
+        [
+            "docker",
+            "images",
+            "--filter",
+            "label=course.stand-in=true",
+            "--format",
+            "{{.Repository}}:{{.Tag}}",
+        ],
     ).text.split()
     if not listing:
         return Finding("course images", "ok", f"{', '.join(template.names())} (from Docker Hub)")

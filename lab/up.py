@@ -17,11 +17,15 @@ import docker
 from docker.errors import APIError
 from docker.models.containers import Container
 
-from lab import engine, host, images, kubernetes, template, workspace
-from lab.base import hub_answers
+from lab import seat as engine
+from lab.build import image as images
+from lab.build import template
+from lab.build.base_image import hub_answers
 from lab.course import LABEL, NAME, ROOT
 from lab.errors import LabError
-from lab.host import ensure_engine, owner
+from lab.machine import host, workspace
+from lab.machine import joined_cluster as kubernetes
+from lab.machine.host import ensure_engine, owner
 from lab.progress import say, step
 
 FREE_GIB = 6  # image 1.3 GB, course images 0.5 GB in the template and as much in the engine; the rest is room to build and work
@@ -63,7 +67,9 @@ class Status:
     cluster: kubernetes.Cluster | None = None
 
 
-def up(lab: Lab, *, folder: Path, port: int | None, on_host: bool = False, cluster: str | None = None) -> Status:
+def up(
+    lab: Lab, *, folder: Path, port: int | None, on_host: bool = False, cluster: str | None = None
+) -> Status:
     """Set up everything that is missing and start the lab; nothing that is already right is touched.
 
     ``on_host``: work with the machine's own engine instead of one inside; what is made there gets the lab's label. ``cluster``: own, or
@@ -84,7 +90,14 @@ def up(lab: Lab, *, folder: Path, port: int | None, on_host: bool = False, clust
     if running is None:
         setting = kubernetes.settle(client, lab.name, image, choice, on_host=on_host)
         engine_container = _start(
-            client, lab, image=image, layers=layers, folder=folder, port=port, hub=hub, cluster=setting
+            client,
+            lab,
+            image=image,
+            layers=layers,
+            folder=folder,
+            port=port,
+            hub=hub,
+            cluster=setting,
         )
         _wait_until_open(engine_container)
     return status(client, lab)
@@ -106,7 +119,12 @@ def _known_hub(container: Container) -> bool | None:
 
 
 def _still_right(
-    container: Container | None, image: str, folder: Path, port: int | None, on_host: bool, cluster: str
+    container: Container | None,
+    image: str,
+    folder: Path,
+    port: int | None,
+    on_host: bool,
+    cluster: str,
 ) -> Container | None:
     """The running lab when it is the one that is wanted; else it is removed (its engine's data stay) and None."""
     if container is None:
@@ -156,10 +174,16 @@ def _start(
         "JUPYTER_TOKEN": secrets.token_urlsafe(24),
         **cluster.environment,
     }
-    labels = {"course.workspace": str(folder), "course.port": str(port), "course.engine": "own" if layers else "host"}
+    labels = {
+        "course.workspace": str(folder),
+        "course.port": str(port),
+        "course.engine": "own" if layers else "host",
+    }
     labels[kubernetes.CHOICE] = cluster.choice
     if layers is None:
-        return _start_on_host(client, lab, image, folder, port, environment, labels, cluster.volumes)
+        return _start_on_host(
+            client, lab, image, folder, port, environment, labels, cluster.volumes
+        )
     volumes = {
         **cluster.volumes,
         lab.volume: {"bind": engine.OUR_VOLUME, "mode": "rw"},
@@ -199,7 +223,8 @@ def _start_on_host(
     """An ordinary container in the machine's network, with the workspace at its own path, so that ``-v "$PWD":/x`` and localhost work."""
     if lab.kind == "instructor":
         raise LabError(
-            "The instructor's lab needs an engine of its own.", "bin/lab up --instructor without --engine host"
+            "The instructor's lab needs an engine of its own.",
+            "bin/lab up --instructor without --engine host",
         )
     say(
         "Using the machine's own engine: what is made there gets the lab's label, bin/lab down removes that and nothing else; images are what it holds or can pull."
@@ -230,7 +255,10 @@ def _start_on_host(
 def _explain(error: APIError, port: int) -> LabError:
     text = error.explanation or str(error)
     if "port is already allocated" in text or "address already in use" in text:
-        return LabError(f"Port {port} of this machine is taken by another program.", f"bin/lab up --port {port + 1}")
+        return LabError(
+            f"Port {port} of this machine is taken by another program.",
+            f"bin/lab up --port {port + 1}",
+        )
     return LabError(
         f"The machine's Docker refuses to run an engine inside a container: {text}",
         "bin/lab up --engine host, which uses the machine's own engine (only what the course labels is ever removed from it)",
@@ -245,7 +273,8 @@ def free_port(wanted: int) -> int:
             probe.bind(("127.0.0.1", wanted))
         except OSError as error:
             raise LabError(
-                f"Port {wanted} of this machine is taken by another program.", f"bin/lab up --port {wanted + 1}"
+                f"Port {wanted} of this machine is taken by another program.",
+                f"bin/lab up --port {wanted + 1}",
             ) from error
     return wanted
 
@@ -351,7 +380,9 @@ def enter(client: docker.DockerClient, lab: Lab, command: list[str]) -> int:
             "`bin/lab sh` needs the docker command, and there is none on PATH.",
             "use a terminal in JupyterLab (File > New > Terminal)",
         )
-    environment = dict(entry.split("=", 1) for entry in client.containers.get(lab.name).attrs["Config"]["Env"])
+    environment = dict(
+        entry.split("=", 1) for entry in client.containers.get(lab.name).attrs["Config"]["Env"]
+    )
     terminal = ["--tty"] if sys.stdin.isatty() and sys.stdout.isatty() else []
     options = [
         "--interactive",

@@ -9,7 +9,7 @@ from pathlib import Path
 import docker
 
 from lab.course import ROOT
-from lab.host import ensure_engine
+from lab.machine.host import ensure_engine
 
 from .conftest import free_port
 
@@ -42,7 +42,9 @@ class Checkout:
         self.folder = folder
         self.client = ensure_engine()
         self.port = str(free_port())
-        self.prefix: list[str] = []  # a command that runs its commands elsewhere, such as in another network
+        self.prefix: list[
+            str
+        ] = []  # a command that runs its commands elsewhere, such as in another network
         self.environment = {**os.environ, "PYTHONPATH": str(folder), "NO_COLOR": "1"}
         where = subprocess.run(
             [sys.executable, "-c", "from lab.course import NAME; print(NAME)"],
@@ -57,7 +59,12 @@ class Checkout:
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         command = [*self.prefix, sys.executable, "-m", "lab", *arguments]
         return subprocess.Popen(
-            command, cwd=self.folder, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            command,
+            cwd=self.folder,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
 
     def lab(self, *arguments: str, expect: int = 0) -> str:
@@ -75,7 +82,15 @@ class Checkout:
 
     def left(self) -> list[str]:
         """What of this checkout's lab is on the machine: containers, volumes, networks."""
-        containers = [found.name for found in self.client.containers.list(all=True) if found.name.startswith(self.name)]
-        volumes = [found.name for found in self.client.volumes.list() if found.name.startswith(self.name)]
-        networks = [found.name for found in self.client.networks.list() if found.name.startswith(self.name)]
+        containers = [
+            found.name
+            for found in self.client.containers.list(all=True)
+            if found.name.startswith(self.name)
+        ]
+        volumes = [
+            found.name for found in self.client.volumes.list() if found.name.startswith(self.name)
+        ]
+        networks = [
+            found.name for found in self.client.networks.list() if found.name.startswith(self.name)
+        ]
         return containers + volumes + networks

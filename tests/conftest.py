@@ -13,11 +13,13 @@ import pytest
 
 from lab import up as labs
 from lab.course import ROOT
-from lab.host import ensure_engine
+from lab.machine.host import ensure_engine
 
 NEED_MACHINE = ("machine", "grading", "browser", "lesson")
 CLUSTER = ROOT / "tests" / "lab" / "cluster"
-INSIDE = Path("/opt/lab/venv").is_dir()  # these tests are running in a lab, where `docker` is the lab's engine
+INSIDE = Path(
+    "/opt/lab/venv"
+).is_dir()  # these tests are running in a lab, where `docker` is the lab's engine
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -43,14 +45,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _here(item: pytest.Item) -> bool:
-    if "COURSE_KUBECONFIG" in os.environ and CLUSTER in item.path.parents:  # somebody's own: nothing else may touch it
+    if (
+        "COURSE_KUBECONFIG" in os.environ and CLUSTER in item.path.parents
+    ):  # somebody's own: nothing else may touch it
         return bool(item.get_closest_marker("any_cluster"))
     return bool(item.get_closest_marker("engine")) == INSIDE
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Start the machine's engine, as ``bin/lab up`` does, when one of the chosen tests needs it."""
-    if not INSIDE and any(item.get_closest_marker(name) for item in session.items for name in NEED_MACHINE):
+    if not INSIDE and any(
+        item.get_closest_marker(name) for item in session.items for name in NEED_MACHINE
+    ):
         ensure_engine()
 
 
@@ -78,7 +84,9 @@ class TestLab:
             "PYTHONDONTWRITEBYTECODE=1",
         ]
         called = ["docker", "exec", *options, self.name, *command]
-        return subprocess.run(called, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        return subprocess.run(
+            called, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        )
 
 
 def free_port() -> int:
@@ -99,7 +107,12 @@ def test_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestLab]:
         assert state.url
         running = TestLab(lab.name, state.url, folder)
         installed = running.run(
-            "pip", "install", "--quiet", "--disable-pip-version-check", "-r", "requirements-test.txt"
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "-r",
+            "requirements-test.txt",
         )
         assert installed.returncode == 0, installed.stdout
         yield running

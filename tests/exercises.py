@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, TypeVar
 
-from grader.release import SOURCE
-from grader.sandbox import Limits
-from grader.source import source_text
+from grader.exercise.lint import source_text
+from grader.exercise.release import SOURCE
+from grader.sandbox.docker import Limits
 from lab.course import ROOT
 
 WRONG = ROOT / "tests" / "wrong"
@@ -47,24 +47,36 @@ class Exercise:
 
     @property
     def notebook(self) -> dict[str, Any]:
-        content: dict[str, Any] = json.loads((ROOT / SOURCE / self.name / f"{self.name}.ipynb").read_text())
+        content: dict[str, Any] = json.loads(
+            (ROOT / SOURCE / self.name / f"{self.name}.ipynb").read_text()
+        )
         return content
 
     @property
     def answers(self) -> list[str]:
         """The ids of the code cells that a student fills."""
         return [
-            cell_id(cell) for cell in self.notebook["cells"] if _meta(cell)["solution"] and cell["cell_type"] == "code"
+            cell_id(cell)
+            for cell in self.notebook["cells"]
+            if _meta(cell)["solution"] and cell["cell_type"] == "code"
         ]
 
     @property
     def checks(self) -> dict[str, float]:
         """The ids of all graded cells in order, and their points."""
-        return {cell_id(cell): _meta(cell)["points"] for cell in self.notebook["cells"] if _meta(cell)["grade"]}
+        return {
+            cell_id(cell): _meta(cell)["points"]
+            for cell in self.notebook["cells"]
+            if _meta(cell)["grade"]
+        }
 
     @property
     def by_hand(self) -> list[str]:
-        return [cell_id(cell) for cell in self.notebook["cells"] if _meta(cell)["grade"] and _meta(cell)["solution"]]
+        return [
+            cell_id(cell)
+            for cell in self.notebook["cells"]
+            if _meta(cell)["grade"] and _meta(cell)["solution"]
+        ]
 
     @property
     def sections(self) -> list[tuple[list[str], list[str]]]:
@@ -113,7 +125,9 @@ def together(items: Iterable[T], touched: Callable[[T], set[str]]) -> list[list[
     groups: list[tuple[list[T], set[str]]] = []
     for item in items:
         wanted = touched(item)
-        group, taken = next(((group, taken) for group, taken in groups if not taken & wanted), ([], set()))
+        group, taken = next(
+            ((group, taken) for group, taken in groups if not taken & wanted), ([], set())
+        )
         if not group:
             groups.append((group, taken))
         group.append(item)
@@ -137,12 +151,16 @@ def pattern(message: str) -> str:
 def _rules() -> list[tuple[re.Pattern[str], str]]:
     config = configparser.RawConfigParser()
     config.read(SANITIZE)
-    return [(re.compile(config[name]["regex"]), config[name]["replace"]) for name in config.sections()]
+    return [
+        (re.compile(config[name]["regex"]), config[name]["replace"]) for name in config.sections()
+    ]
 
 
 def first_lost(wrong: Wrong, exercise: Exercise) -> str:
     """The first check that the wrong answer does not fully pass."""
-    return next((check for check, points in wrong.points.items() if points < exercise.checks[check]), "")
+    return next(
+        (check for check, points in wrong.points.items() if points < exercise.checks[check]), ""
+    )
 
 
 def _meta(cell: Cell) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
-from lab.host import run_as_root
+from lab.machine.host import run_as_root
 
 from .conftest import ROOT, TestLab
 
@@ -33,7 +33,15 @@ def browser() -> Iterator[Browser]:
     if not shutil.which("chromium"):
         run_as_root(["apt-get", "update", "-qq"], "apt-get update")
         run_as_root(
-            ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "chromium", "fonts-dejavu"],
+            [
+                "apt-get",
+                "install",
+                "-y",
+                "-qq",
+                "--no-install-recommends",
+                "chromium",
+                "fonts-dejavu",
+            ],
             "apt-get install chromium",
         )
     with sync_playwright() as playwright:
@@ -61,7 +69,9 @@ def open_notebook(page: Page, lab: TestLab, path: str) -> Locator:
     """Open a notebook and wait for its kernel; returns its panel."""
     page.goto(address(lab, path))
     panel = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
-    expect(panel.locator(".jp-Notebook-ExecutionIndicator")).to_have_attribute("data-status", "idle", timeout=PATIENCE)
+    expect(panel.locator(".jp-Notebook-ExecutionIndicator")).to_have_attribute(
+        "data-status", "idle", timeout=PATIENCE
+    )
     return panel
 
 
@@ -71,8 +81,12 @@ def run_cell(panel: Locator, text: str) -> Locator:
     cell.scroll_into_view_if_needed()
     editor = cell.locator(".cm-content")
     editor.click()
-    editor.press("Shift+Enter")  # to this cell, even when the notebook has drawn it anew since the click
-    expect(cell.locator(".jp-InputPrompt").first).to_have_text(re.compile(r"\[\d+\]"), timeout=PATIENCE)
+    editor.press(
+        "Shift+Enter"
+    )  # to this cell, even when the notebook has drawn it anew since the click
+    expect(cell.locator(".jp-InputPrompt").first).to_have_text(
+        re.compile(r"\[\d+\]"), timeout=PATIENCE
+    )
     return cell
 
 
@@ -85,7 +99,9 @@ def test_a_lesson_opens_and_a_cell_runs(page: Page, test_lab: TestLab, tmp_path:
     page.keyboard.press("Enter")
     page.keyboard.type("%%shell\ndocker run --rm busybox echo seen-in-the-browser")
     page.keyboard.press("Shift+Enter")
-    expect(panel.locator(".jp-OutputArea-output", has_text="seen-in-the-browser")).to_be_visible(timeout=PATIENCE)
+    expect(panel.locator(".jp-OutputArea-output", has_text="seen-in-the-browser")).to_be_visible(
+        timeout=PATIENCE
+    )
 
 
 def test_a_live_diagram_is_drawn(page: Page, test_lab: TestLab) -> None:
@@ -107,7 +123,9 @@ def test_the_assignment_list_offers_the_exercises(page: Page, test_lab: TestLab)
     page.goto(address(test_lab, "course/01-what-is-docker.ipynb"))
     page.get_by_role("menuitem", name="Nbgrader").click()
     page.get_by_role("menuitem", name="Assignment List").click()
-    listing = page.locator("#nbgrader-assignment-list, .nbgrader-assignment-list, #assignment_list").first
+    listing = page.locator(
+        "#nbgrader-assignment-list, .nbgrader-assignment-list, #assignment_list"
+    ).first
     expect(listing).to_contain_text("00-check-your-lab", timeout=PATIENCE)
     expect(listing.get_by_role("button", name="Submit").first).to_be_visible()
 

@@ -8,12 +8,19 @@ import pytest
 from lab.course import ROOT
 
 STATEMENTS = tomllib.loads((ROOT / "course" / "coverage.toml").read_text())["statement"]
-LESSONS = {path.name[:2]: json.loads(path.read_text()) for path in sorted((ROOT / "course").glob("*.ipynb"))}
+LESSONS = {
+    path.name[:2]: json.loads(path.read_text())
+    for path in sorted((ROOT / "course").glob("*.ipynb"))
+}
 
 
-@pytest.mark.parametrize("statement", STATEMENTS, ids=lambda statement: f"{statement['lesson']}-{statement['cell']}")
+@pytest.mark.parametrize(
+    "statement", STATEMENTS, ids=lambda statement: f"{statement['lesson']}-{statement['cell']}"
+)
 def test_statement_of_the_notes_is_taught_where_it_says(statement: dict[str, str]) -> None:
-    assert statement["cell"] in [cell["id"] for cell in LESSONS[statement["lesson"]]["cells"]], statement["text"]
+    assert statement["cell"] in [cell["id"] for cell in LESSONS[statement["lesson"]]["cells"]], (
+        statement["text"]
+    )
 
 
 def test_every_lesson_covers_something() -> None:
@@ -28,5 +35,7 @@ def test_lesson_is_a_notebook_as_agreed(number: str) -> None:
     assert kinds[0] == "markdown"
     assert "".join(lesson["cells"][0]["source"]).startswith(f"# {number} · ")
     assert any("quiz(" in "".join(cell["source"]) for cell in lesson["cells"])
-    assert any("--expect-exit" in "".join(cell["source"]) for cell in lesson["cells"]), "one real failure"
+    assert any("--expect-exit" in "".join(cell["source"]) for cell in lesson["cells"]), (
+        "one real failure"
+    )
     assert lesson["metadata"]["kernelspec"]["name"] == "python3"

@@ -9,11 +9,11 @@ import pytest
 from nbgrader.api import Gradebook
 from playwright.sync_api import Page, expect
 
-from grader import feedback
-from grader.execute import verdict_outputs
-from grader.gradebook import Course, ensure_assignment, record, released_cells
-from grader.repair import SubmittedCell, restore
-from grader.results import Check, Result
+from grader.gradebook.record import Course, ensure_assignment, record, released_cells
+from grader.judging.execution import verdict_outputs
+from grader.judging.repair import SubmittedCell, restore
+from grader.judging.results import Check, Result
+from grader.pages import feedback
 
 from .conftest import ROOT
 from .test_browser import browser, page
@@ -49,11 +49,18 @@ def graded(
     handed_in = [SubmittedCell("markdown", answer, "explain")] if answer else []
     notebook, _ = restore(handed_in, cells)
     for released_cell, cell in (
-        (one, cell) for cell in notebook.cells for one in cells if one.metadata() == cell.metadata.get("nbgrader")
+        (one, cell)
+        for cell in notebook.cells
+        for one in cells
+        if one.metadata() == cell.metadata.get("nbgrader")
     ):
         if released_cell.is_test:
-            points, status, message = verdicts.get(released_cell.grade_id, (released_cell.points, "passed", ""))
-            cell.outputs = verdict_outputs(Check(released_cell.title, points, released_cell.points, status, message))  # type: ignore[arg-type]
+            points, status, message = verdicts.get(
+                released_cell.grade_id, (released_cell.points, "passed", "")
+            )
+            cell.outputs = verdict_outputs(
+                Check(released_cell.title, points, released_cell.points, status, message)
+            )  # type: ignore[arg-type]
     record(course, EXERCISE, "ada", {EXERCISE: notebook}, {})
     feedback.write(course, EXERCISE, "ada")
 
@@ -80,17 +87,22 @@ def test_page_says_what_to_look_at_first_and_what_to_try(course: Course, page: P
     opened(page, course)
     expect(page.locator(".score")).to_contain_text("13 of 19 points")
     expect(page.locator("main")).to_contain_text("your instructor still has to read 1")
-    expect(page.locator("main")).to_contain_text("Look first at: The container later is made from busybox")
+    expect(page.locator("main")).to_contain_text(
+        "Look first at: The container later is made from busybox"
+    )
     failed = page.locator(".check.not-yet").first
     assert failed.locator("dt").all_inner_texts() == ["Found", "Expected", "Try"]
     assert (
-        failed.locator("dd.try").inner_text() == "docker rm -f later && docker create --name later busybox echo ready"
+        failed.locator("dd.try").inner_text()
+        == "docker rm -f later && docker create --name later busybox echo ready"
     )
     assert page.locator("h2").first.inner_text() == "1 · Create (2 points)"
     expect(page.locator(".check.partly .points")).to_have_text("partly, 1 of 2")
     assert page.locator(".check.partly dt").all_inner_texts() == ["Found", "", "Expected", "Try"]
     expect(page.locator(".check.not-checked .points")).to_have_text("not checked, 1 points")
-    expect(page.locator(".check.waits-for-your-instructor h3")).to_contain_text("Your answer in words")
+    expect(page.locator(".check.waits-for-your-instructor h3")).to_contain_text(
+        "Your answer in words"
+    )
     assert asked == [path_of(course).as_uri()]
     if "UPDATE_SCREENSHOTS" in os.environ:
         page.screenshot(path=ROOT / "docs" / "images" / "feedback.png")
@@ -132,14 +144,18 @@ def test_answer_that_was_not_given_says_what_to_do(course: Course) -> None:
 def test_comment_below_a_command_reaches_the_student(course: Course) -> None:
     graded(course, {"later-test": (0, "failed", LATER)})
     with Gradebook(course.db_url) as gradebook:
-        gradebook.find_comment("later", EXERCISE, EXERCISE, "ada").manual_comment = "Create & start are two steps."
+        gradebook.find_comment(
+            "later", EXERCISE, EXERCISE, "ada"
+        ).manual_comment = "Create & start are two steps."
         gradebook.db.commit()
     feedback.write(course, EXERCISE, "ada")
     assert "Your instructor: Create &amp; start are two steps." in path_of(course).read_text()
 
 
 def test_page_of_what_was_not_graded_gives_no_points(course: Course) -> None:
-    feedback.write_reason(course, EXERCISE, Result("eve", [Check("`web` runs", 0, 3, "skipped")], "environment"))
+    feedback.write_reason(
+        course, EXERCISE, Result("eve", [Check("`web` runs", 0, 3, "skipped")], "environment")
+    )
     text = (course.folder("feedback", EXERCISE, "eve") / "not-graded.html").read_text()
     assert "Not graded" in text
     assert "not checked, 3 points" in text

@@ -21,7 +21,9 @@ SIDE_BY_SIDE = {"tests/grader/checks": ["-n", "3", "--dist", "loadfile"]}
 @pytest.mark.machine
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("folder", FOLDERS)
-def test_engine_suite_passes_in_the_lab(folder: str, test_lab: TestLab, capsys: pytest.CaptureFixture[str]) -> None:
+def test_engine_suite_passes_in_the_lab(
+    folder: str, test_lab: TestLab, capsys: pytest.CaptureFixture[str]
+) -> None:
     command = ["python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "engine", folder]
     done = test_lab.run(*command, *SIDE_BY_SIDE.get(folder, []))
     with capsys.disabled():

@@ -46,7 +46,11 @@ def hand_in_what_acts(graded: Checkout) -> None:
     folder = graded.folder / "submitted" / "ada" / EXERCISE
     path = folder / f"{EXERCISE}.ipynb"
     notebook = json.loads(path.read_text())
-    answer = next(one for one in notebook["cells"] if one["metadata"].get("nbgrader", {}).get("grade_id") == "explain")
+    answer = next(
+        one
+        for one in notebook["cells"]
+        if one["metadata"].get("nbgrader", {}).get("grade_id") == "explain"
+    )
     answer["source"] = f"In words. {ACTS}"
     shown = f"from IPython.display import HTML, Markdown, display\ndisplay(HTML({ACTS!r}), Markdown({ACTS!r}))\nprint({ACTS!r}, 'was printed')"
     own = [
@@ -58,7 +62,9 @@ def hand_in_what_acts(graded: Checkout) -> None:
 
 
 def test_marks_given_by_hand_reach_the_student(graded: Checkout, page: Page) -> None:
-    result = json.loads(graded.lab("grade", EXERCISE, "--student", "ada", "--json"))["submissions"][0]
+    result = json.loads(graded.lab("grade", EXERCISE, "--student", "ada", "--json"))["submissions"][
+        0
+    ]
     assert (result["student"], result["status"]) == ("ada", "graded")
     waiting = [check for check in result["checks"] if check["status"] == "needs-grading"]
     assert waiting
@@ -68,18 +74,24 @@ def test_marks_given_by_hand_reach_the_student(graded: Checkout, page: Page) -> 
     score = page.locator("input.score").last
     expect(score).to_be_visible(timeout=PATIENCE)
     score.fill("2")
-    with page.expect_response(lambda answer: "/api/grade/" in answer.url and answer.request.method == "PUT"):
+    with page.expect_response(
+        lambda answer: "/api/grade/" in answer.url and answer.request.method == "PUT"
+    ):
         score.press("Tab")
 
     graded.lab("feedback", EXERCISE)
     feedback = (graded.folder / "feedback" / "ada" / EXERCISE / f"{EXERCISE}.html").read_text()
     assert f"{result['max_points']:g} of {result['max_points']:g}" in feedback
 
-    again = json.loads(graded.lab("grade", EXERCISE, "--student", "ada", "--json"))["submissions"][0]
+    again = json.loads(graded.lab("grade", EXERCISE, "--student", "ada", "--json"))["submissions"][
+        0
+    ]
     assert again["points"] == result["max_points"], "grading again keeps what was given by hand"
 
 
-def test_what_a_student_hands_in_acts_in_no_instructors_browser(graded: Checkout, page: Page) -> None:
+def test_what_a_student_hands_in_acts_in_no_instructors_browser(
+    graded: Checkout, page: Page
+) -> None:
     hand_in_what_acts(graded)
     graded.lab("grade", EXERCISE, "--student", "ada")
     open_first_submission(graded, page)

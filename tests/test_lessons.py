@@ -8,12 +8,14 @@ from collections.abc import Iterator
 import pytest
 from docker.models.containers import Container
 
-from lab.host import ensure_engine
+from lab.machine.host import ensure_engine
 
 from .conftest import ROOT, TestLab
 
 LESSONS = sorted(path.name for path in (ROOT / "course").glob("*.ipynb"))
-IN_THE_CLUSTER = "deployments,replicasets,pods,services,configmaps,secrets,jobs,persistentvolumeclaims"
+IN_THE_CLUSTER = (
+    "deployments,replicasets,pods,services,configmaps,secrets,jobs,persistentvolumeclaims"
+)
 NBVAL = [
     "python",
     "-m",
@@ -41,7 +43,9 @@ def objects(lab: TestLab) -> dict[str, list[str]]:
     return {kind: sorted(lab.run(*command).stdout.split()) for kind, command in listings.items()}
 
 
-def wait_for(before: dict[str, list[str]], lab: TestLab, seconds: float = 10) -> dict[str, list[str]]:
+def wait_for(
+    before: dict[str, list[str]], lab: TestLab, seconds: float = 10
+) -> dict[str, list[str]]:
     """What there is, as soon as it is what there was before: the cluster's network goes a little after its last Pod."""
     deadline = time.monotonic() + seconds
     while (found := objects(lab)) != before and time.monotonic() < deadline:
@@ -61,7 +65,9 @@ def somebody_elses(test_lab: TestLab) -> Iterator[Container]:
     client = ensure_engine()
     image = client.containers.get(test_lab.name).image
     assert image is not None
-    container = client.containers.run(image.id, ["sleep", "3600"], detach=True, labels={"lesson": "04"})
+    container = client.containers.run(
+        image.id, ["sleep", "3600"], detach=True, labels={"lesson": "04"}
+    )
     yield container
     container.remove(force=True)
 
@@ -69,7 +75,9 @@ def somebody_elses(test_lab: TestLab) -> Iterator[Container]:
 @pytest.mark.lesson
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("lesson", LESSONS)
-def test_lesson_runs_twice_and_leaves_nothing(lesson: str, test_lab: TestLab, somebody_elses: Container) -> None:
+def test_lesson_runs_twice_and_leaves_nothing(
+    lesson: str, test_lab: TestLab, somebody_elses: Container
+) -> None:
     before = objects(test_lab)
     for attempt in ("first", "second"):
         shutil.copy(ROOT / "course" / lesson, test_lab.workspace / "course" / lesson)
@@ -88,8 +96,12 @@ def test_lesson_runs_twice_and_leaves_nothing(lesson: str, test_lab: TestLab, so
 @pytest.mark.lesson
 def test_a_cell_that_fails_fails_the_build(test_lab: TestLab) -> None:
     broken = json.loads((ROOT / "course" / LESSONS[0]).read_text())
-    shell_cells = [cell for cell in broken["cells"] if "".join(cell["source"]).startswith("%%shell")]
-    shell_cells[0]["source"] = "%%shell\ndocker run --rm no-such-image-anywhere | cat\necho unreached"
+    shell_cells = [
+        cell for cell in broken["cells"] if "".join(cell["source"]).startswith("%%shell")
+    ]
+    shell_cells[0]["source"] = (
+        "%%shell\ndocker run --rm no-such-image-anywhere | cat\necho unreached"
+    )
     shell_cells[0]["outputs"] = []
     (test_lab.workspace / "course" / "broken.ipynb").write_text(json.dumps(broken))
     done = test_lab.run(*NBVAL, "broken.ipynb", cwd="/home/student/workspace/course")

@@ -13,9 +13,15 @@ import yaml
 from lab.course import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-TRACKED = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False).stdout.split("\n")
+TRACKED = subprocess.run(
+    ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False
+).stdout.split("\n")
 
-NOTEBOOKS = [ROOT / path for path in TRACKED if path.startswith(("course/", "solutions/")) and path.endswith(".ipynb")]
+NOTEBOOKS = [
+    ROOT / path
+    for path in TRACKED
+    if path.startswith(("course/", "solutions/")) and path.endswith(".ipynb")
+]
 
 
 @pytest.mark.parametrize(
@@ -24,7 +30,9 @@ NOTEBOOKS = [ROOT / path for path in TRACKED if path.startswith(("course/", "sol
     ids=lambda command: " ".join(command),
 )
 def test_is_clean(command: list[str]) -> None:
-    done = subprocess.run([sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -37,13 +45,22 @@ def test_conda_and_pip_users_get_the_same_packages() -> None:
 
 
 def test_every_dependency_is_pinned() -> None:
-    named = [*PROJECT["dependencies"], *(pin for pins in PROJECT["optional-dependencies"].values() for pin in pins)]
+    named = [
+        *PROJECT["dependencies"],
+        *(pin for pins in PROJECT["optional-dependencies"].values() for pin in pins),
+    ]
     assert [pin for pin in named if not re.search(r"==[\w.]+$", pin)] == []
 
 
-@pytest.mark.parametrize("lock", ["requirements.txt", "requirements-image.txt", "requirements-test.txt"])
+@pytest.mark.parametrize(
+    "lock", ["requirements.txt", "requirements-image.txt", "requirements-test.txt"]
+)
 def test_locks_hold_what_the_project_pins(lock: str) -> None:
-    locked = {line.split(";")[0].strip().lower() for line in (ROOT / lock).read_text().splitlines() if "==" in line}
+    locked = {
+        line.split(";")[0].strip().lower()
+        for line in (ROOT / lock).read_text().splitlines()
+        if "==" in line
+    }
     extra = {"requirements-image.txt": "image", "requirements-test.txt": "test"}.get(lock)
     wanted = PROJECT["dependencies"] + (PROJECT["optional-dependencies"][extra] if extra else [])
     assert {pin.lower() for pin in wanted} <= locked
@@ -53,7 +70,9 @@ def test_no_file_is_too_long_to_read() -> None:
     long = [
         name
         for name in TRACKED
-        if name.endswith(".py") and (ROOT / name).is_file() and len((ROOT / name).read_text().splitlines()) > 400
+        if name.endswith(".py")
+        and (ROOT / name).is_file()
+        and len((ROOT / name).read_text().splitlines()) > 400
     ]
     assert long == []
 
@@ -71,20 +90,31 @@ def test_no_file_names_a_package_registry() -> None:
         )
     )
     texts = [ROOT / name for name in TRACKED if name and Path(name).suffix not in {".png", ".ico"}]
-    assert [path.name for path in texts if path.is_file() and hosts.search(path.read_text(errors="replace"))] == []
+    assert [
+        path.name
+        for path in texts
+        if path.is_file() and hosts.search(path.read_text(errors="replace"))
+    ] == []
 
 
 def test_no_container_has_a_name_that_another_ones_id_may_begin_with() -> None:
     """`docker rm -f db`, where nothing has that name, removes a container whose id begins with db."""
-    named = {path.name: re.findall(r"--name[ =]([0-9a-f]+)(?![\w-])", path.read_text()) for path in NOTEBOOKS}
+    named = {
+        path.name: re.findall(r"--name[ =]([0-9a-f]+)(?![\w-])", path.read_text())
+        for path in NOTEBOOKS
+    }
     assert {path: names for path, names in named.items() if names} == {}
 
 
-def test_cell_that_takes_down_the_pod_of_a_new_deployment_waits_until_the_old_ones_are_gone() -> None:
+def test_cell_that_takes_down_the_pod_of_a_new_deployment_waits_until_the_old_ones_are_gone() -> (
+    None
+):
     """A grader runs a setup cell twice within a second, and a Pod that is going is as old as the new one then."""
     cells = [cell.source for path in NOTEBOOKS for cell in nbformat.read(path, as_version=4).cells]
     takers = [
-        cell for cell in cells if re.search(r"--capture.*kubectl delete deployment.*kubectl get pods", cell, re.S)
+        cell
+        for cell in cells
+        if re.search(r"--capture.*kubectl delete deployment.*kubectl get pods", cell, re.S)
     ]
     assert takers
     assert [cell for cell in takers if "--cascade=foreground" not in cell] == []

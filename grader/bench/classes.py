@@ -12,8 +12,8 @@ from pathlib import Path
 import nbformat
 from nbformat.v4 import new_markdown_cell
 
-from grader.gradebook import Course, ensure_assignment
-from grader.release import SOURCE
+from grader.exercise.release import SOURCE
+from grader.gradebook.record import Course, ensure_assignment
 from lab.course import ROOT
 from lab.errors import LabError
 
@@ -40,9 +40,13 @@ def make(root: Path, assignment: str, students: int) -> Path:
 
 def full_points(course: Path, assignment: str) -> float:
     """What a right submission earns without a person: the points of its test cells."""
-    notebook = json.loads((course / SOURCE / assignment / f"{assignment}.ipynb").read_text(encoding="utf-8"))
+    notebook = json.loads(
+        (course / SOURCE / assignment / f"{assignment}.ipynb").read_text(encoding="utf-8")
+    )
     claims = [cell["metadata"].get("nbgrader", {}) for cell in notebook["cells"]]
-    return float(sum(claim["points"] for claim in claims if claim.get("grade") and not claim.get("solution")))
+    return float(
+        sum(claim["points"] for claim in claims if claim.get("grade") and not claim.get("solution"))
+    )
 
 
 @dataclass(frozen=True)
@@ -55,16 +59,40 @@ class Graded:
 
 def grade(course: Path, assignment: str, workers: int) -> Graded:
     """`bin/lab grade`, timed from its start to its end."""
-    ensure_assignment(Course(course), assignment)  # a course has its gradebook before the first class
-    command = [sys.executable, "-m", "lab", "grade", assignment, "--course", str(course), "--workers", str(workers)]
+    ensure_assignment(
+        Course(course), assignment
+    )  # a course has its gradebook before the first class
+    command = [
+        sys.executable,
+        "-m",
+        "lab",
+        "grade",
+        assignment,
+        "--course",
+        str(course),
+        "--workers",
+        str(workers),
+    ]
     start = time.perf_counter()
-    done = subprocess.run([*command, "--json"], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [*command, "--json"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     seconds = time.perf_counter() - start
     if done.returncode:
-        raise LabError(f"bin/lab grade failed:\n{done.stderr[-2000:]}", f"bin/lab grade {assignment}")
-    checks = [(one["student"], check) for one in json.loads(done.stdout)["submissions"] for check in one["checks"]]
-    lost = [(who, check) for who, check in checks if check["status"] not in ("passed", "needs-grading")]
-    return Graded(seconds, tuple(f"{who}: {check['name']}: {check['message']}" for who, check in lost))
+        raise LabError(
+            f"bin/lab grade failed:\n{done.stderr[-2000:]}", f"bin/lab grade {assignment}"
+        )
+    checks = [
+        (one["student"], check)
+        for one in json.loads(done.stdout)["submissions"]
+        for check in one["checks"]
+    ]
+    lost = [
+        (who, check) for who, check in checks if check["status"] not in ("passed", "needs-grading")
+    ]
+    return Graded(
+        seconds, tuple(f"{who}: {check['name']}: {check['message']}" for who, check in lost)
+    )
 
 
 def seconds_to_grade(course: Path, assignment: str, workers: int) -> float:

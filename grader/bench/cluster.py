@@ -7,12 +7,14 @@ from typing import Any
 import docker
 
 from grader.bench.labs import BenchLab
-from grader.sandbox import PYTHON, Place
+from grader.sandbox.docker import PYTHON, Place
 
 INSIDE = "grader.bench.cluster_figures"
 
 
-def measured(client: docker.DockerClient, place: Place, times: int, seconds: float) -> dict[str, Any]:
+def measured(
+    client: docker.DockerClient, place: Place, times: int, seconds: float
+) -> dict[str, Any]:
     """Each single measurement (``grader/bench/cluster_figures.py``); ``seconds``: how long requests are counted."""
     with BenchLab(client, place) as lab:
         told = lab.run(PYTHON, "-m", INSIDE, str(times), str(seconds))

@@ -48,10 +48,19 @@ class API:
         return http.client.HTTPSConnection(*self.address, context=self.trust, timeout=30)
 
     def ask(
-        self, connection: http.client.HTTPSConnection, method: str, path: str, body: Any = None, accept: str = TABLE
+        self,
+        connection: http.client.HTTPSConnection,
+        method: str,
+        path: str,
+        body: Any = None,
+        accept: str = TABLE,
     ) -> tuple[int, bytes]:
         """Ask and read the whole answer: status and body."""
-        headers = {"Authorization": f"Bearer {self.token}", "Accept": accept, "Content-Type": "application/json"}
+        headers = {
+            "Authorization": f"Bearer {self.token}",
+            "Accept": accept,
+            "Content-Type": "application/json",
+        }
         connection.request(method, path, json.dumps(body) if body else None, headers)
         answer = connection.getresponse()
         return answer.status, answer.read()
@@ -60,7 +69,9 @@ class API:
         """Run kubectl to its end; it must succeed."""
         environment = {**os.environ, "KUBECONFIG": str(self.kubeconfig)}
         given = json.dumps(document) if document else ""
-        subprocess.run(["kubectl", *words], input=given, env=environment, stdout=2, text=True, check=True)
+        subprocess.run(
+            ["kubectl", *words], input=given, env=environment, stdout=2, text=True, check=True
+        )
 
 
 @contextmanager
@@ -70,7 +81,8 @@ def started() -> Iterator[tuple[subprocess.Popen[bytes], API, float]]:
         kubeconfig = Path(folder, "kubeconfig")
         begun = time.perf_counter()
         process = subprocess.Popen(
-            [sys.executable, "-m", "lab.cluster", "--port", "0", "--kubeconfig", str(kubeconfig)], stdout=2
+            [sys.executable, "-m", "lab.cluster", "--port", "0", "--kubeconfig", str(kubeconfig)],
+            stdout=2,
         )
         try:
             api = _wait(kubeconfig, begun)
@@ -95,7 +107,10 @@ def _wait(kubeconfig: Path, begun: float) -> API:
 def memory_mib(process: int) -> float:
     """Resident memory of a process."""
     status = Path(f"/proc/{process}/status").read_text()
-    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS")) / 1024
+    return (
+        next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS"))
+        / 1024
+    )
 
 
 def deployment(replicas: int) -> dict[str, Any]:

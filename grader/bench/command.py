@@ -11,8 +11,14 @@ if TYPE_CHECKING:
 
 
 @click.command("bench")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of the table.")
-@click.option("--quick", is_flag=True, help="A few sandboxes and a class of two: whether it works, not how fast.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON document instead of the table."
+)
+@click.option(
+    "--quick",
+    is_flag=True,
+    help="A few sandboxes and a class of two: whether it works, not how fast.",
+)
 @click.option(
     "--write", "folder", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
     help="Also write performance.json and the plots (images/) there, and the table into performance.md: `--write docs`.",
@@ -26,8 +32,8 @@ def bench_command(as_json: bool, quick: bool, folder: Path | None) -> None:
     """
     from grader.bench import pages
     from grader.bench.measure import FULL, QUICK, measure
-    from grader.cli import sandbox_place
-    from lab.host import connect
+    from grader.commands.grade import sandbox_place
+    from lab.machine.host import connect
 
     client = connect()
     figures = measure(client, sandbox_place(client), QUICK if quick else FULL)

@@ -6,8 +6,8 @@ from typing import Self
 import docker
 from docker.models.containers import Container
 
-from grader.sandbox import Place
-from lab import engine
+from grader.sandbox.docker import Place
+from lab import seat as engine
 from lab.course import LABEL, NAME
 from lab.errors import LabError
 
@@ -29,7 +29,12 @@ class BenchLab:
             f"{self._name}-engine": {"bind": engine.OUR_VOLUME, "mode": "rw"},
             str(self._place.registry): {"bind": "/template", "mode": "ro"},
         }
-        environment = {"LAB_UID": "1000", "LAB_GID": "1000", "LAB_FOLDER": "/srv", "JUPYTER_TOKEN": self._name}
+        environment = {
+            "LAB_UID": "1000",
+            "LAB_GID": "1000",
+            "LAB_FOLDER": "/srv",
+            "JUPYTER_TOKEN": self._name,
+        }
         self._client.volumes.create(f"{self._name}-engine", labels={LABEL: self._name})
         self.container = engine.start(
             self._client, self._place.image, self._name, ["/usr/local/lib/lab/start", "lab"],
@@ -46,7 +51,8 @@ class BenchLab:
         done = engine.run(self.container, list(command), workdir=folder)
         if done.exit_code:
             raise LabError(
-                f"`{' '.join(command)}` failed:\n{done.text[-2000:]}", "bin/lab doctor; then bin/lab bench again"
+                f"`{' '.join(command)}` failed:\n{done.text[-2000:]}",
+                "bin/lab doctor; then bin/lab bench again",
             )
         return done.text
 
@@ -55,7 +61,10 @@ class BenchLab:
         while not self.container.logs(tail=1).decode().strip().endswith(" ready"):
             self.container.reload()
             if self.container.status != "running" or time.monotonic() > deadline:
-                raise LabError(f"A lab did not start:\n{self.container.logs(tail=6).decode()}", "bin/lab doctor")
+                raise LabError(
+                    f"A lab did not start:\n{self.container.logs(tail=6).decode()}",
+                    "bin/lab doctor",
+                )
             time.sleep(0.2)
 
     def _remove(self) -> None:

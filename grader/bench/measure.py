@@ -14,7 +14,7 @@ import docker
 from grader.bench import classes, cluster, sandboxes
 from grader.bench.otter import OtterGrader
 from grader.bench.rivals import StockNbgrader
-from grader.sandbox import Place
+from grader.sandbox.docker import Place
 from lab.progress import Step, say, step
 
 ASSIGNMENT = "01-containers"
@@ -49,7 +49,16 @@ FULL = Plan(
     clusters=5,
     request_seconds=10,
 )
-QUICK = Plan(sandboxes=2, at_once=1, rounds=1, class_of=2, workers=(2,), sizes=(2,), clusters=1, request_seconds=1)
+QUICK = Plan(
+    sandboxes=2,
+    at_once=1,
+    rounds=1,
+    class_of=2,
+    workers=(2,),
+    sizes=(2,),
+    clusters=1,
+    request_seconds=1,
+)
 
 
 def measure(client: docker.DockerClient, place: Place, plan: Plan) -> dict[str, Any]:
@@ -61,7 +70,10 @@ def measure(client: docker.DockerClient, place: Place, plan: Plan) -> dict[str, 
     rounds = _rounds(client, place, plan)
     by_workers, by_size = _growth(plan)
     graded = plan.class_of * len(rounds)
-    rate = {name: graded * 60 / sum(one["seconds"][name] for one in rounds) for name in rounds[0]["seconds"]}
+    rate = {
+        name: graded * 60 / sum(one["seconds"][name] for one in rounds)
+        for name in rounds[0]["seconds"]
+    }
     return {
         "machine": {
             "processors": os.cpu_count(), "engine": client.version()["Version"], "kernel": platform.release(),
@@ -98,7 +110,9 @@ def _sandboxes(client: docker.DockerClient, place: Place, plan: Plan) -> dict[st
     with step("Sandboxes, side by side"):
         sizes = sandboxes.size(client, place, plan.at_once)
     with step("Sandboxes with a cluster") as progress:
-        with_cluster = sandboxes.seconds_until_ready(client, place, plan.sandboxes, progress.advance, cluster=True)
+        with_cluster = sandboxes.seconds_until_ready(
+            client, place, plan.sandboxes, progress.advance, cluster=True
+        )
         larger = sandboxes.size(client, place, plan.at_once, cluster=True)
     return {
         "cold_seconds": cold, "wait_seconds": wait, "sizes": sizes, "cluster_cold_seconds": with_cluster, "cluster_sizes": larger,
@@ -125,7 +139,9 @@ def _rounds(client: docker.DockerClient, place: Place, plan: Plan) -> list[dict[
                 progress.advance(number * 3 + turn, plan.rounds * 3)
                 progress.note(name)
                 seconds[name], repeated[name] = _repeated(graders[name], students)
-            rounds.append({"submissions": students, "order": names, "seconds": seconds, "repeated": repeated})
+            rounds.append(
+                {"submissions": students, "order": names, "seconds": seconds, "repeated": repeated}
+            )
     return rounds
 
 
@@ -144,18 +160,24 @@ def _repeated(grade: Callable[[Path], float], students: int) -> tuple[float, int
 
 def _growth(plan: Plan) -> tuple[list[dict[str, float]], list[dict[str, float]]]:
     most = plan.workers[-1]
-    pairs = [(workers, plan.sizes[0]) for workers in plan.workers] + [(most, size) for size in plan.sizes[1:]]
+    pairs = [(workers, plan.sizes[0]) for workers in plan.workers] + [
+        (most, size) for size in plan.sizes[1:]
+    ]
     with step("More workers, larger classes") as progress:
         grown = [_graded(*pair, progress, number, len(pairs)) for number, pair in enumerate(pairs)]
     return grown[: len(plan.workers)], grown[len(plan.workers) - 1 :]
 
 
-def _graded(workers: int, students: int, progress: Step, number: int, total: int) -> dict[str, float]:
+def _graded(
+    workers: int, students: int, progress: Step, number: int, total: int
+) -> dict[str, float]:
     """Each once: of a large class, one that lost points is told (``lost``: checks), and costs no second half-hour."""
     progress.advance(number, total)
     progress.note(f"{students} students, {workers} workers")
     with tempfile.TemporaryDirectory(prefix="docker-course-") as folder:
-        graded = classes.grade(classes.make(Path(folder), ASSIGNMENT, students), ASSIGNMENT, workers)
+        graded = classes.grade(
+            classes.make(Path(folder), ASSIGNMENT, students), ASSIGNMENT, workers
+        )
     for one in graded.lost:
         say(one)
     each = graded.seconds / students

@@ -19,12 +19,12 @@ import docker
 from docker.errors import DockerException
 
 from grader.bench.classes import PointsLostError, full_points
-from grader.crossing import USER
-from grader.sandbox import PYTHON, Limits, Place, Sandbox
-from lab import engine
+from grader.sandbox.docker import PYTHON, Limits, Place, Sandbox
+from grader.sandbox.files import USER
+from lab import seat as engine
 from lab.course import LABEL, NAME
 from lab.errors import LabError
-from lab.guard.containers import WORK
+from lab.inside.guard.containers import WORK
 
 VERSION = "7.0.0"
 MEMORY_MIB = 1024  # Otter's own kernel and libraries need more than ours
@@ -60,7 +60,11 @@ class OtterGrader:
     def __enter__(self) -> Self:
         dockerfile = DOCKERFILE.format(image=self._place.image).encode()
         self._client.images.build(
-            fileobj=io.BytesIO(dockerfile), tag=self._image, labels={LABEL: self._image}, rm=True, forcerm=True
+            fileobj=io.BytesIO(dockerfile),
+            tag=self._image,
+            labels={LABEL: self._image},
+            rm=True,
+            forcerm=True,
         )
         return self
 
@@ -71,7 +75,8 @@ class OtterGrader:
     def seconds_to_grade(self, course: Path, assignment: str, containers: int) -> float:
         """Seconds for the class, ``containers`` at a time. Raises PointsLostError unless each submission earns its points."""
         notebooks = [
-            split(one / assignment / f"{assignment}.ipynb") for one in sorted((course / "submitted").iterdir())
+            split(one / assignment / f"{assignment}.ipynb")
+            for one in sorted((course / "submitted").iterdir())
         ]
         expected = full_points(course, assignment)
         start = time.perf_counter()
@@ -80,7 +85,8 @@ class OtterGrader:
         seconds = time.perf_counter() - start
         if set(points) != {expected}:
             raise PointsLostError(
-                f"Otter gave {points}, and not {expected} each: not the work to measure.", "bin/lab bench again"
+                f"Otter gave {points}, and not {expected} each: not the work to measure.",
+                "bin/lab bench again",
             )
         return seconds
 
@@ -90,15 +96,27 @@ class OtterGrader:
         with Sandbox(self._client, place, Limits(kernel_memory=MEMORY_MIB)) as sandbox:
             sandbox.bring({"submission.ipynb": notebook, "autograder.zip": autograder})
             container = self._client.containers.get(sandbox.container("student"))
-            command = [PYTHON, "-m", "otter", "run", "-a", "autograder.zip", "submission.ipynb", "--no-logo"]
+            command = [
+                PYTHON,
+                "-m",
+                "otter",
+                "run",
+                "-a",
+                "autograder.zip",
+                "submission.ipynb",
+                "--no-logo",
+            ]
             done = engine.run(container, command, user=str(USER), workdir=WORK)
             if done.exit_code:
                 raise LabError(f"otter run failed:\n{done.text[-2000:]}", "bin/lab bench again")
             results = json.loads(sandbox.read_file("results.json"))
-        lost = [test for test in results["tests"] if test.get("score", 0.0) < test.get("max_score", 0.0)]
+        lost = [
+            test for test in results["tests"] if test.get("score", 0.0) < test.get("max_score", 0.0)
+        ]
         if lost:
             raise PointsLostError(
-                f"Otter's checks failed: not the work to measure. {json.dumps(lost)}", "bin/lab bench again"
+                f"Otter's checks failed: not the work to measure. {json.dumps(lost)}",
+                "bin/lab bench again",
             )
         return float(sum(test.get("score", 0.0) for test in results["tests"]))
 
@@ -114,6 +132,9 @@ def split(path: Path) -> tuple[bytes, bytes]:
         for number, ((cell, claim), test) in enumerate(zip(claims, is_test, strict=True)):
             if test:
                 name, source = f"q{number:03}", "".join(cell["source"])
-                archive.writestr(f"tests/{name}.py", TEST.format(name=name, points=claim["points"], source=source))
+                archive.writestr(
+                    f"tests/{name}.py",
+                    TEST.format(name=name, points=claim["points"], source=source),
+                )
     notebook["cells"] = [cell for (cell, _), test in zip(claims, is_test, strict=True) if not test]
     return json.dumps(notebook).encode(), spool.getvalue()

@@ -14,10 +14,14 @@ Figures = Mapping[str, Any]
 def rows(figures: Figures) -> list[tuple[str, str]]:
     """What a person wants to read, as (name, value)."""
     rates = [
-        (f"{name}, submissions per minute", f"{rate:.1f}") for name, rate in figures["submissions_per_minute"].items()
+        (f"{name}, submissions per minute", f"{rate:.1f}")
+        for name, rate in figures["submissions_per_minute"].items()
     ]
     growth = [
-        (f"seconds per submission, {one['students']} students, {one['workers']} workers", f"{one['seconds_each']:.1f}")
+        (
+            f"seconds per submission, {one['students']} students, {one['workers']} workers",
+            f"{one['seconds_each']:.1f}",
+        )
         for one in _points(figures)
     ]
     machine = figures["machine"]
@@ -49,7 +53,9 @@ def write(figures: Figures, folder: Path) -> None:
     (folder / DOCUMENT).write_text(json.dumps(figures, indent=2) + "\n")
     page = folder / PAGE
     if page.exists():
-        table = "\n".join(["| | |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in rows(figures))])
+        table = "\n".join(
+            ["| | |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in rows(figures))]
+        )
         page.write_text(TABLE.sub(lambda found: f"{found[1]}{table}\n{found[2]}", page.read_text()))
     _plot_sandboxes(figures, folder / IMAGES / "bench-sandboxes.png")
     _plot_throughput(figures, folder / IMAGES / "bench-throughput.png")
@@ -75,7 +81,12 @@ def _plot_sandboxes(figures: Figures, path: Path) -> None:
         seconds = sorted(figures["sandbox"][name])
         share = [100 * number / len(seconds) for number in range(1, len(seconds) + 1)]
         axes.step([0, *seconds], [0, *share], where="post", label=label)
-    axes.set(xlabel="seconds until the sandbox is ready", ylabel="% of sandboxes", xlim=(0, None), ylim=(0, 100))
+    axes.set(
+        xlabel="seconds until the sandbox is ready",
+        ylabel="% of sandboxes",
+        xlim=(0, None),
+        ylim=(0, 100),
+    )
     axes.legend(loc="lower right")
     figure.savefig(path, dpi=110)
 
@@ -88,7 +99,9 @@ def _plot_throughput(figures: Figures, path: Path) -> None:
     rates = dict(reversed(figures["submissions_per_minute"].items()))
     bars = axes.barh(list(rates), list(rates.values()))
     axes.bar_label(bars, fmt="%.1f", padding=3)
-    axes.set(xlabel=f"submissions per minute ({figures['assignment']}, {figures['class_of']} students)")
+    axes.set(
+        xlabel=f"submissions per minute ({figures['assignment']}, {figures['class_of']} students)"
+    )
     axes.margins(x=0.1)
     figure.savefig(path, dpi=110)
 

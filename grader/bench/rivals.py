@@ -36,12 +36,15 @@ class StockNbgrader(BenchLab):
         self.run("nbgrader", "autograde", assignment, folder=COURSE)
         seconds = time.perf_counter() - start
         points = json.loads(
-            self.run("python", "-W", "ignore", "-c", POINTS, assignment, folder=COURSE).splitlines()[-1]
+            self.run(
+                "python", "-W", "ignore", "-c", POINTS, assignment, folder=COURSE
+            ).splitlines()[-1]
         )
         expected = [full_points(course, assignment)] * len(list((course / "submitted").iterdir()))
         if points != expected:
             raise PointsLostError(
-                f"nbgrader gave {points}, and not {expected}: not the work to measure.", "bin/lab bench again"
+                f"nbgrader gave {points}, and not {expected}: not the work to measure.",
+                "bin/lab bench again",
             )
         return seconds
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import docker
 
-from grader.pool import Sandboxes
-from grader.sandbox import ROLES, Limits, Place, Sandbox
+from grader.sandbox.docker import ROLES, Limits, Place, Sandbox
+from grader.sandbox.pool import Sandboxes
 
 MIB = 2**20
 PAUSE_SECONDS = 1.0  # about the shortest that grading a submission takes: as long has the pool to make the next one
@@ -29,7 +29,9 @@ def seconds_until_ready(
     return taken
 
 
-def seconds_waited(client: docker.DockerClient, place: Place, count: int, tell: Tell) -> list[float]:
+def seconds_waited(
+    client: docker.DockerClient, place: Place, count: int, tell: Tell
+) -> list[float]:
     """Seconds that a submission waits for its sandbox while the pool makes the next one ahead; the first one is made cold."""
     waited = []
     with Sandboxes(lambda: Sandbox(client, place, Limits()), ahead=1, needed=count) as sandboxes:
@@ -42,10 +44,15 @@ def seconds_waited(client: docker.DockerClient, place: Place, count: int, tell: 
     return waited
 
 
-def size(client: docker.DockerClient, place: Place, count: int, *, cluster: bool = False) -> list[dict[str, float]]:
+def size(
+    client: docker.DockerClient, place: Place, count: int, *, cluster: bool = False
+) -> list[dict[str, float]]:
     """Of each of ``count`` sandboxes that run side by side: MiB of memory of each container, as `docker stats` counts it, and MiB written to disk."""
     with ExitStack() as stack:
-        sandboxes = [stack.enter_context(Sandbox(client, place, Limits(), cluster=cluster)) for _ in range(count)]
+        sandboxes = [
+            stack.enter_context(Sandbox(client, place, Limits(), cluster=cluster))
+            for _ in range(count)
+        ]
         time.sleep(PAUSE_SECONDS)
         return [_size(client.api, sandbox) for sandbox in sandboxes]
 

@@ -34,7 +34,9 @@ class NoAnswerError(Exception):
 
 def get(url: str, within_seconds: float, address: str | None = None) -> Answer:
     """One GET request, redirects not followed; raises `NoAnswerError`. With an `address` that one is asked, whatever the URL's name means."""
-    return in_time(lambda deadline: _ask(url, deadline, address), min(within_seconds, MAX_WAIT_SECONDS))
+    return in_time(
+        lambda deadline: _ask(url, deadline, address), min(within_seconds, MAX_WAIT_SECONDS)
+    )
 
 
 def in_time(ask: Callable[[Deadline], T], within_seconds: float) -> T:
@@ -73,7 +75,9 @@ def _ask(url: str, deadline: Deadline, address: str | None) -> Answer:
     headers = {"Accept-Encoding": "identity", "Host": named.netloc.decode()}
     with (
         httpx.Client(trust_env=False, timeout=max(0.1, deadline.seconds_left)) as client,
-        client.stream("GET", asked, headers=headers, extensions={"sni_hostname": named.host}) as response,
+        client.stream(
+            "GET", asked, headers=headers, extensions={"sni_hostname": named.host}
+        ) as response,
     ):
         return read(response, deadline, MAX_BODY_BYTES)
 

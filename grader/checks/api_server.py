@@ -48,10 +48,14 @@ class Proxy:
         deadline = Deadline(START_SECONDS)
         while not self._socket.is_socket():
             if not self.runs or deadline.passed:
-                said = self._errors.read_text(errors="replace").strip() or "kubectl proxy does not start"
+                said = (
+                    self._errors.read_text(errors="replace").strip()
+                    or "kubectl proxy does not start"
+                )
                 self.stop()
                 raise EnvironmentProblem(
-                    f"kubectl has no way to the cluster: {quoted(said.splitlines()[-1])}.", "kubectl cluster-info"
+                    f"kubectl has no way to the cluster: {quoted(said.splitlines()[-1])}.",
+                    "kubectl cluster-info",
                 )
             time.sleep(0.005)
 
@@ -71,7 +75,9 @@ class Proxy:
         """What is at a path of the API. Raises `answers.NoAnswerError`."""
 
         def ask(deadline: Deadline) -> Answer:
-            with self._client.stream("GET", path, timeout=max(0.1, deadline.seconds_left)) as response:
+            with self._client.stream(
+                "GET", path, timeout=max(0.1, deadline.seconds_left)
+            ) as response:
                 return answers.read(response, deadline, max_bytes)
 
         return answers.in_time(ask, within_seconds)

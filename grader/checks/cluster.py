@@ -41,7 +41,9 @@ class Done:
         return len(self.stdout.encode()) >= MAX_OUTPUT_BYTES
 
 
-def kubectl(*arguments: str, stdin: str = "", within_seconds: float = REQUEST_SECONDS, merged: bool = False) -> Done:
+def kubectl(
+    *arguments: str, stdin: str = "", within_seconds: float = REQUEST_SECONDS, merged: bool = False
+) -> Done:
     """Runs kubectl with the caller's own kubeconfig; `merged` puts standard error into standard output, as a terminal does."""
     with tempfile.TemporaryFile() as source, tempfile.TemporaryFile() as errors:
         source.write(stdin.encode())
@@ -86,7 +88,9 @@ def answer(*arguments: str, stdin: str = "") -> str:
         raise _too_long(arguments[-1])
     if done.exit_code == 0:
         return done.stdout
-    raise _refusal(words(done) if done.exit_code is not None else f"no answer within {REQUEST_SECONDS:g} s")
+    raise _refusal(
+        words(done) if done.exit_code is not None else f"no answer within {REQUEST_SECONDS:g} s"
+    )
 
 
 def get(path: str) -> str:
@@ -155,7 +159,8 @@ def objects(path: str) -> list[Json]:
         return [dict(item) for item in listed["items"]]
     except (RefusedError, ValueError, KeyError) as error:
         raise EnvironmentProblem(
-            f"The Kubernetes cluster does not list {quoted(path)}: {error}", "kubectl auth can-i --list"
+            f"The Kubernetes cluster does not list {quoted(path)}: {error}",
+            "kubectl auth can-i --list",
         ) from None
 
 
@@ -168,5 +173,7 @@ def namespace() -> str:
 def _namespace(_kubeconfig: tuple[object, ...]) -> str:
     done = kubectl("config", "view", "--minify", "--output=json")
     if done.exit_code != 0:
-        raise EnvironmentProblem(f"No cluster is chosen: {words(done)}.", "kubectl config get-contexts")
+        raise EnvironmentProblem(
+            f"No cluster is chosen: {words(done)}.", "kubectl config get-contexts"
+        )
     return str(json.loads(done.stdout)["contexts"][0]["context"].get("namespace") or "default")

@@ -80,7 +80,9 @@ class RunCommand:
 
     def without(self, option: str, value: str | None = None) -> RunCommand:
         """The same line without an option (or only where it has this value)."""
-        kept = [(o, v) for o, v in self.options if o != option or (value is not None and v != value)]
+        kept = [
+            (o, v) for o, v in self.options if o != option or (value is not None and v != value)
+        ]
         return RunCommand(self.image, kept, self.command)
 
     def replacing(self, option: str, value: str) -> RunCommand:
@@ -163,7 +165,9 @@ def _volumes(container: Json, base: Json) -> list[str]:
         if anonymous and mount["Destination"] in inherited:
             continue
         options = "" if mount.get("RW", True) else ":ro"
-        specs.append(mount["Destination"] if anonymous else f"{source}:{mount['Destination']}{options}")
+        specs.append(
+            mount["Destination"] if anonymous else f"{source}:{mount['Destination']}{options}"
+        )
     return specs
 
 
@@ -175,7 +179,11 @@ def is_anonymous(volume_name: str) -> bool:
 def _labels(config: Json, base: Json) -> list[str]:
     ours: dict[str, str] = config.get("Labels") or {}
     inherited: dict[str, str] = base.get("Labels") or {}
-    return [f"{k}={v}" for k, v in ours.items() if inherited.get(k) != v and not k.startswith(HIDDEN_FROM_RUN)]
+    return [
+        f"{k}={v}"
+        for k, v in ours.items()
+        if inherited.get(k) != v and not k.startswith(HIDDEN_FROM_RUN)
+    ]
 
 
 def _scalars(config: Json, host: Json, base: Json) -> list[tuple[str, str | None]]:
@@ -200,7 +208,11 @@ def _entrypoint(config: Json, base: Json) -> tuple[list[tuple[str, str | None]],
     entrypoint, command = config.get("Entrypoint") or [], config.get("Cmd") or []
     if entrypoint == (base.get("Entrypoint") or []):
         return [], [] if command == (base.get("Cmd") or []) else command
-    return ([("--entrypoint", entrypoint[0])], [*entrypoint[1:], *command]) if entrypoint else ([], command)
+    return (
+        ([("--entrypoint", entrypoint[0])], [*entrypoint[1:], *command])
+        if entrypoint
+        else ([], command)
+    )
 
 
 def restart_policy(host: Json) -> str:

@@ -74,7 +74,13 @@ class ConfigMap(ClusterObject):
         patch = json.dumps({"data": {key: None if value is None else self._encoded(value)}})
         try:
             cluster.answer(
-                "patch", self._noun, self.name, f"--namespace={self._namespace}", "--type=merge", "--patch", patch
+                "patch",
+                self._noun,
+                self.name,
+                f"--namespace={self._namespace}",
+                "--type=merge",
+                "--patch",
+                patch,
             )
         except RefusedError as said:
             raise CheckFailed(
@@ -97,7 +103,9 @@ class Secret(ConfigMap):
     def data(self) -> dict[str, str]:
         """What it holds, by key, decoded as text."""
         held = self._object().get("data") or {}
-        return {key: base64.b64decode(value).decode("utf-8", "replace") for key, value in held.items()}
+        return {
+            key: base64.b64decode(value).decode("utf-8", "replace") for key, value in held.items()
+        }
 
     def _encoded(self, value: str) -> str:
         return base64.b64encode(value.encode()).decode()

@@ -6,7 +6,7 @@ import shlex
 
 from grader.checks import archive
 from grader.checks.commandline import shell_word
-from grader.checks.container_ports import ContainerPorts
+from grader.checks.container.ports import ContainerPorts
 from grader.checks.deadline import Deadline, eventually
 from grader.checks.execution import ExecResult, execute, must_have_done
 from grader.checks.verdict import CheckFailed, quoted, said
@@ -43,7 +43,12 @@ class Container(ContainerPorts):
         return execute(self.id, self.name, list(argv), within_seconds)
 
     def must_run(
-        self, command: str, *, printing: str | None = None, exit_code: int = 0, within_seconds: float = 10
+        self,
+        command: str,
+        *,
+        printing: str | None = None,
+        exit_code: int = 0,
+        within_seconds: float = 10,
     ) -> None:
         """A command line in it ends with this exit code and prints this text. No shell: write `sh -c '…'` for one.
 
@@ -53,7 +58,9 @@ class Container(ContainerPorts):
         deadline = Deadline(within_seconds)
 
         def look() -> None:
-            result = self.exec(*shlex.split(command), within_seconds=max(1.0, deadline.seconds_left))
+            result = self.exec(
+                *shlex.split(command), within_seconds=max(1.0, deadline.seconds_left)
+            )
             typed = f"docker exec {self._word} {command}"
             must_have_done(self.name, command, typed, result, printing, exit_code)
 
@@ -67,7 +74,9 @@ class Container(ContainerPorts):
         if found is None or found.kind != "file":
             what = f"There is no file {quoted(path)} in `{self.name}`."
             raise CheckFailed(
-                what if found is None else f"{quoted(path)} in `{self.name}` is a {found.kind}, not a file.",
+                what
+                if found is None
+                else f"{quoted(path)} in `{self.name}` is a {found.kind}, not a file.",
                 f"a file {quoted(path)}.",
                 listing if self.running else f"docker start {self._word}, then {listing}",
             )

@@ -12,7 +12,9 @@ from grader.checks.services import Service
 from grader.checks.verdict import CheckFailed, quoted
 
 TEMPLATE_HASH = "pod-template-hash"  # the label that a ReplicaSet's copy of the template has more
-AFTERMATH_SECONDS = 6.0  # a Pod that is trusted too early is asked only when the last old one has gone
+AFTERMATH_SECONDS = (
+    6.0  # a Pod that is trusted too early is asked only when the last old one has gone
+)
 REQUESTS_BETWEEN_LOOKS = 4
 
 
@@ -59,7 +61,9 @@ class Deployment(ClusterObject):
 
         def look() -> None:
             self._must_be_rolled_out_now()
-            for one in self.pods:  # a container that ends at once is ready for a moment each time it is started
+            for one in (
+                self.pods
+            ):  # a container that ends at once is ready for a moment each time it is started
                 one.must_take_commands()
 
         self.must_exist()
@@ -87,7 +91,9 @@ class Deployment(ClusterObject):
         first = template["spec"]["containers"][0]["name"]
         if not made:
             raise CheckFailed(
-                f"`{self.name}` has no Pods.", f"Pods made from {quoted(ref)}.", f"kubectl describe {self._typed}"
+                f"`{self.name}` has no Pods.",
+                f"Pods made from {quoted(ref)}.",
+                f"kubectl describe {self._typed}",
             )
         if not all(runs_image(one, ref) for one in made):
             raise CheckFailed(
@@ -107,7 +113,9 @@ class Deployment(ClusterObject):
             )
         victim = self.pods[0].name
         self._do("delete", "pod", victim, "--now", "--wait=false", expected=f"`{victim}` deleted.")
-        self.must_be_rolled_out(within_seconds=within_seconds)  # one that is being deleted counts no longer
+        self.must_be_rolled_out(
+            within_seconds=within_seconds
+        )  # one that is being deleted counts no longer
 
     def must_restart(self, *, within_seconds: float = 30) -> None:
         """All its Pods are replaced by new ones of the same template, as `kubectl rollout restart` does, and these become ready."""
@@ -116,10 +124,14 @@ class Deployment(ClusterObject):
 
     def must_undo(self, *, within_seconds: float = 30) -> None:
         """It goes back to the version before the present one, as `kubectl rollout undo` does, and the Pods of that become ready."""
-        self._do("rollout", "undo", self._slashed, expected=f"`{self.name}` back at the version before.")
+        self._do(
+            "rollout", "undo", self._slashed, expected=f"`{self.name}` back at the version before."
+        )
         self.must_be_rolled_out(within_seconds=within_seconds)
 
-    def must_restart_without_a_gap(self, through: Service, path: str = "/", *, within_seconds: float = 30) -> None:
+    def must_restart_without_a_gap(
+        self, through: Service, path: str = "/", *, within_seconds: float = 30
+    ) -> None:
         """While all its Pods are replaced one after the other, every request through the Service is answered."""
         self.must_be_rolled_out(within_seconds=within_seconds)
         through.must_answer(path)
@@ -130,7 +142,10 @@ class Deployment(ClusterObject):
         after: Deadline | None = None
         while after is None or not after.passed:
             replies = [through.ask(path) for _ in range(REQUESTS_BETWEEN_LOOKS)]
-            asked, lost = asked + len(replies), lost + [reply.words for reply in replies if not reply.answered]
+            asked, lost = (
+                asked + len(replies),
+                lost + [reply.words for reply in replies if not reply.answered],
+            )
             if after is None:
                 after = self._aftermath(deadline)
         if lost:
@@ -152,7 +167,8 @@ class Deployment(ClusterObject):
                 if name in behind
                 else f"`{name}`, a Pod of `{self.name}`, is not behind the Service `{through.name}`.",
                 f"the Pods of `{self.name}` behind `{through.name}`, and no others.",
-                "kubectl get pods --show-labels, and compare with kubectl describe service " + through.name,
+                "kubectl get pods --show-labels, and compare with kubectl describe service "
+                + through.name,
             )
 
     def _aftermath(self, deadline: Deadline) -> Deadline | None:
@@ -174,7 +190,11 @@ class Deployment(ClusterObject):
         """The Pods of these ReplicaSets that stay."""
         uids = {one["metadata"]["uid"] for one in sets}
         all_of_them = cluster.objects(self._collection("pods", "/api/v1"))
-        return [one for one in all_of_them if owned_by(one, uids) and not one["metadata"].get("deletionTimestamp")]
+        return [
+            one
+            for one in all_of_them
+            if owned_by(one, uids) and not one["metadata"].get("deletionTimestamp")
+        ]
 
     def _must_be_rolled_out_now(self) -> None:
         found = self._object()
@@ -188,7 +208,9 @@ class Deployment(ClusterObject):
         left = f", and {old} of an older version {'is' if old == 1 else 'are'} left" if old else ""
         paused = f" `{self.name}` is paused." if found["spec"].get("paused") else ""
         why, hint = (
-            troubles[0] if troubles else ("", f"kubectl rollout {'resume' if paused else 'status'} {self._slashed}")
+            troubles[0]
+            if troubles
+            else ("", f"kubectl rollout {'resume' if paused else 'status'} {self._slashed}")
         )
         raise CheckFailed(
             f"`{self.name}` wants {_counted(wanted)}, and has {ready} that {'is' if ready == 1 else 'are'} up to date and ready{left}."
@@ -218,5 +240,7 @@ def _template(one: Json) -> Json:
     """Its Pod template, without the label that tells the versions apart."""
     template = one["spec"]["template"]
     metadata = dict(template.get("metadata") or {})
-    labels = {key: value for key, value in (metadata.get("labels") or {}).items() if key != TEMPLATE_HASH}
+    labels = {
+        key: value for key, value in (metadata.get("labels") or {}).items() if key != TEMPLATE_HASH
+    }
     return {**template, "metadata": {**metadata, "labels": labels}}

@@ -33,7 +33,9 @@ class Instruction:
     @property
     def words(self) -> tuple[str, ...]:
         """Values and here-documents, word by word, paths without `./` and final `/`."""
-        return tuple(_plain(word) for text in (*self.values, *self.heredocs) for word in text.split())
+        return tuple(
+            _plain(word) for text in (*self.values, *self.heredocs) for word in text.split()
+        )
 
     def matches(self, wanted: Instruction) -> bool:
         """Whether it has the keyword, the flags, and somewhere in a row the words of the wanted one."""
@@ -85,13 +87,18 @@ class Dockerfile(File):
             found = parse(text)
         except ValueError as error:
             line = _line_of_error(text)
-            raise self._broken(f"Line {line}" if line else "A line", quoted(str(error)), line) from None
+            raise self._broken(
+                f"Line {line}" if line else "A line", quoted(str(error)), line
+            ) from None
         for each in found:
             if each.keyword not in INSTRUCTIONS:
                 meant = difflib.get_close_matches(each.keyword[:40], INSTRUCTIONS, n=1)
                 guess = f" Did you mean {quoted(meant[0])}?" if meant else ""
                 raise self._broken(
-                    f"Line {each.line}", f"there is no instruction {quoted(each.keyword)}", each.line, guess
+                    f"Line {each.line}",
+                    f"there is no instruction {quoted(each.keyword)}",
+                    each.line,
+                    guess,
                 )
         return found
 
@@ -143,7 +150,11 @@ class Dockerfile(File):
         """An instruction like this is in it, in any stage."""
         if not self._all_like(instruction):
             keyword = parse(instruction)[0].keyword
-            same = [f"{each} (line {each.line})" for each in self.instructions if each.keyword == keyword]
+            same = [
+                f"{each} (line {each.line})"
+                for each in self.instructions
+                if each.keyword == keyword
+            ]
             raise CheckFailed(
                 f"{quoted(self.path)} has no {quoted(instruction)}; its {keyword} instructions: {listed(same)}."
                 if same
@@ -226,7 +237,9 @@ class Dockerfile(File):
         return CheckFailed(
             f"{where} of {quoted(self.path)} cannot be read: {why}.{guess}",
             "a Dockerfile that Docker can build.",
-            f"edit line {line} of {self.path}." if line else f"docker build -f {self.path} . says more.",
+            f"edit line {line} of {self.path}."
+            if line
+            else f"docker build -f {self.path} . says more.",
         )
 
 
@@ -281,7 +294,9 @@ def _defaults(args: list[Instruction]) -> dict[str, str]:
     return defaults
 
 
-def _stage(index: int, start: Instruction, body: tuple[Instruction, ...], args: dict[str, str]) -> Stage:
+def _stage(
+    index: int, start: Instruction, body: tuple[Instruction, ...], args: dict[str, str]
+) -> Stage:
     base = expand(start.values[0], args) if start.values else ""
     named = len(start.values) == 3 and start.values[1].upper() == "AS"
     return Stage(index, base, start.values[2] if named else None, body)

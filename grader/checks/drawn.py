@@ -8,7 +8,10 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-DRAWING = {random: ("randint", "randrange", "getrandbits"), secrets: ("randbelow", "token_hex", "token_urlsafe")}
+DRAWING = {
+    random: ("randint", "randrange", "getrandbits"),
+    secrets: ("randbelow", "token_hex", "token_urlsafe"),
+}
 MIN_CHARS = 3  # shorter ones are in every message
 _drawn: set[str] = set()
 
@@ -22,7 +25,9 @@ def watch() -> None:
 
 def values() -> list[str]:
     """All values drawn so far that a message could give away, the longest first."""
-    return sorted((value for value in _drawn if len(value) >= MIN_CHARS), key=len, reverse=True)[:200]
+    return sorted((value for value in _drawn if len(value) >= MIN_CHARS), key=len, reverse=True)[
+        :200
+    ]
 
 
 def _remembered(draw: Callable[..., Any]) -> Callable[..., Any]:

@@ -26,7 +26,9 @@ def engine() -> docker.APIClient:
     Raises `EnvironmentProblem` if it does not answer.
     """
     with transport():
-        return docker.APIClient(**kwargs_from_env(), version="auto", timeout=REQUEST_TIMEOUT_SECONDS)
+        return docker.APIClient(
+            **kwargs_from_env(), version="auto", timeout=REQUEST_TIMEOUT_SECONDS
+        )
 
 
 @contextmanager
@@ -37,7 +39,9 @@ def transport() -> Iterator[None]:
     except APIError as error:
         if error.status_code is not None and error.status_code < 500:
             raise
-        raise _problem(f"The Docker engine reports a fault of its own: {explanation(error)}") from None
+        raise _problem(
+            f"The Docker engine reports a fault of its own: {explanation(error)}"
+        ) from None
     except OUT_OF_REACH as error:
         raise _lost(error) from None
 
@@ -85,4 +89,6 @@ def _lost(error: Exception) -> EnvironmentProblem:
 
 
 def _problem(what: str) -> EnvironmentProblem:
-    return EnvironmentProblem(what, "run `bin/lab status`; if the engine is down, `bin/lab up` starts it again.")
+    return EnvironmentProblem(
+        what, "run `bin/lab status`; if the engine is down, `bin/lab up` starts it again."
+    )

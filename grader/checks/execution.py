@@ -40,7 +40,9 @@ def execute(container_id: str, name: str, argv: list[str], within_seconds: float
     try:
         with asking():
             exec_id = engine().exec_create(container_id, argv)["Id"]
-            stdout, stderr, ended = _collect(engine().exec_start(exec_id, socket=True), within_seconds)
+            stdout, stderr, ended = _collect(
+                engine().exec_start(exec_id, socket=True), within_seconds
+            )
             exit_code = engine().exec_inspect(exec_id)["ExitCode"]
     except APIError as error:
         raise CheckFailed(

@@ -66,7 +66,11 @@ class File:
         try:
             return json.loads(text)
         except (ValueError, RecursionError) as error:
-            where = f" at line {error.lineno}, column {error.colno}" if isinstance(error, json.JSONDecodeError) else ""
+            where = (
+                f" at line {error.lineno}, column {error.colno}"
+                if isinstance(error, json.JSONDecodeError)
+                else ""
+            )
             raise CheckFailed(
                 f"{quoted(self.path)} is not JSON{where}.",
                 "one JSON document.",
@@ -80,7 +84,9 @@ class File:
     def must_not_exist(self) -> None:
         """Nothing is there, not even a folder or a link."""
         if os.path.lexists(self.path):
-            raise CheckFailed(f"{quoted(self.path)} exists.", f"no {quoted(self.path)}.", f"rm -r {self.path}")
+            raise CheckFailed(
+                f"{quoted(self.path)} exists.", f"no {quoted(self.path)}.", f"rm -r {self.path}"
+            )
 
     def must_contain(self, text: str) -> None:
         """Its text contains this text."""

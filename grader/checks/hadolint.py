@@ -31,17 +31,30 @@ def findings(text: str) -> list[Finding]:
     command = [_program(), "--format", "json", "--no-fail", "--disable-ignore-pragma", "-"]
     try:
         done = subprocess.run(
-            command, input=text, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, cwd="/", env=CLEAN_ENVIRONMENT
+            command,
+            input=text,
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_SECONDS,
+            cwd="/",
+            env=CLEAN_ENVIRONMENT,
         )
         found = json.loads(done.stdout)
     except (OSError, subprocess.SubprocessError, ValueError) as error:
-        raise EnvironmentProblem(f"hadolint did not work ({type(error).__name__}).", "bin/lab doctor") from None
-    return sorted((Finding(f["code"], f["line"], f["level"], f["message"]) for f in found), key=lambda f: f.line)
+        raise EnvironmentProblem(
+            f"hadolint did not work ({type(error).__name__}).", "bin/lab doctor"
+        ) from None
+    return sorted(
+        (Finding(f["code"], f["line"], f["level"], f["message"]) for f in found),
+        key=lambda f: f.line,
+    )
 
 
 def _program() -> str:
     beside = Path(sys.executable).parent / "hadolint"
     program = str(beside) if beside.exists() else shutil.which("hadolint")
     if program is None:
-        raise EnvironmentProblem("hadolint is not installed here.", "run this in the lab: bin/lab up.")
+        raise EnvironmentProblem(
+            "hadolint is not installed here.", "run this in the lab: bin/lab up."
+        )
     return program

@@ -10,7 +10,7 @@ from docker.errors import APIError
 
 from grader.checks import archive, throwaway
 from grader.checks.commandline import Json, RunCommand, shell_word
-from grader.checks.container_facts import MIB, inspect_image, pairs
+from grader.checks.container.facts import MIB, inspect_image, pairs
 from grader.checks.containers import Container
 from grader.checks.engine import engine, near, transport
 from grader.checks.execution import ExecResult
@@ -248,7 +248,12 @@ class Image:
             )
 
     def must_print(
-        self, *, containing: str, args: list[str] | None = None, exit_code: int = 0, within_seconds: float = 20
+        self,
+        *,
+        containing: str,
+        args: list[str] | None = None,
+        exit_code: int = 0,
+        within_seconds: float = 20,
     ) -> None:
         """A throw-away container of it (no network) ends with this exit code and prints this text."""
         result = self._try(args, within_seconds)
@@ -261,7 +266,11 @@ class Image:
             )
         if containing not in result.output:
             printed = quoted(result.output.strip()) if result.output.strip() else "nothing"
-            raise CheckFailed(f"{quoted(typed)} printed {printed}.", f"{quoted(containing)} in what it prints.", typed)
+            raise CheckFailed(
+                f"{quoted(typed)} printed {printed}.",
+                f"{quoted(containing)} in what it prints.",
+                typed,
+            )
 
     @contextmanager
     def run(
@@ -275,12 +284,16 @@ class Image:
 
         `publish` is spelled as after `-p`; `"80"` alone takes a free host port, and `must_answer("/")` finds it.
         """
-        with throwaway.created(self.id, self.ref, list(args), publish, env or [], volumes or []) as name:
+        with throwaway.created(
+            self.id, self.ref, list(args), publish, env or [], volumes or []
+        ) as name:
             throwaway.start(name, self.ref)
             try:
                 yield Container(name)
             except CheckFailed as failure:
-                raise self._as_seen_by_the_student(failure, name, publish, env or [], list(args)) from None
+                raise self._as_seen_by_the_student(
+                    failure, name, publish, env or [], list(args)
+                ) from None
 
     # how
 
@@ -296,11 +309,15 @@ class Image:
         info = inspect_image(self.ref)
         if info is not None:
             return info
-        sentence, meant = near(self.ref, [name.removesuffix(":latest") for name in image_names()], "images")
+        sentence, meant = near(
+            self.ref, [name.removesuffix(":latest") for name in image_names()], "images"
+        )
         raise CheckFailed(
             f"There is no image {quoted(self.ref)} on this engine. {sentence}",
             f"an image {quoted(self.ref)}.",
-            f"docker tag {shell_word(meant)} {self._word}" if meant else f"docker build -t {self._word} .",
+            f"docker tag {shell_word(meant)} {self._word}"
+            if meant
+            else f"docker build -t {self._word} .",
         )
 
     def _steps(self) -> list[Json]:
@@ -312,7 +329,9 @@ class Image:
 
     def _from_dockerfile(self) -> bool:
         newest = next(iter(self._steps()), {})
-        return str(newest.get("Comment")).startswith(BUILDKIT) or "#(nop)" in str(newest.get("CreatedBy"))
+        return str(newest.get("Comment")).startswith(BUILDKIT) or "#(nop)" in str(
+            newest.get("CreatedBy")
+        )
 
     def _file(self, path: str) -> archive.Found | None:
         with throwaway.created(self.id, self.ref, ["true"]) as name:
@@ -331,7 +350,9 @@ class Image:
         options += [("-p", publish)] if publish else []
         options += [("-e", item) for item in env]
         who = f"a container of {quoted(self.ref)}"
-        found, expected = (text.replace(f"`{name}`", who) for text in (failure.found, failure.expected))
+        found, expected = (
+            text.replace(f"`{name}`", who) for text in (failure.found, failure.expected)
+        )
         if found.startswith(who):
             found = found[:1].upper() + found[1:]
         return CheckFailed(found, expected, RunCommand(self.ref, options, args).line())
@@ -346,7 +367,9 @@ class Image:
                 f"{instruction} {exec_form} in its Dockerfile, then docker build -t {self._word} .",
             )
 
-    def _must_have_pair(self, noun: str, instruction: str, found: dict[str, str], spec: str) -> None:
+    def _must_have_pair(
+        self, noun: str, instruction: str, found: dict[str, str], spec: str
+    ) -> None:
         key, given, value = spec.partition("=")
         if key not in found or (given and found[key] != value):
             raise CheckFailed(
@@ -365,4 +388,9 @@ def _counted(words: list[str]) -> str:
 def image_names() -> list[str]:
     """The names of all images that have one."""
     with transport():
-        return sorted(tag for each in engine().images() for tag in each.get("RepoTags") or [] if tag != "<none>:<none>")
+        return sorted(
+            tag
+            for each in engine().images()
+            for tag in each.get("RepoTags") or []
+            if tag != "<none>:<none>"
+        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from grader.checks.cluster import Json
 from grader.checks.commandline import shell_word
-from grader.checks.container_facts import inspect_image
+from grader.checks.container.facts import inspect_image
 from grader.checks.engine import engine, transport
 from grader.checks.references import same_image
 from grader.checks.verdict import listed, quoted
@@ -24,7 +24,10 @@ def trouble(pod: Json) -> tuple[str, str] | None:
     conditions = {one["type"]: one for one in status.get("conditions") or []}
     if conditions.get("Ready", {}).get("status") == "True":
         return None
-    for one in [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]:
+    for one in [
+        *(status.get("initContainerStatuses") or []),
+        *(status.get("containerStatuses") or []),
+    ]:
         said = _trouble_of(one, name, describe, logs)
         if said:
             return said
@@ -47,13 +50,18 @@ def _trouble_of(status: Json, pod: str, describe: str, logs: str) -> tuple[str, 
     reason = str(waiting.get("reason") or "")
     if reason in UNPULLED:
         return f"The image {quoted(status['image'])} of the {container} cannot be had.", describe
-    ended = state.get("terminated") or ((status.get("lastState") or {}).get("terminated") if not _runs(state) else None)
+    ended = state.get("terminated") or (
+        (status.get("lastState") or {}).get("terminated") if not _runs(state) else None
+    )
     if ended and not (ended["exitCode"] == 0 and status.get("ready")):
         return f"The {container} ended with exit code {ended['exitCode']}.", logs
     if waiting and reason not in STARTING:
         return f"The {container} waits: {reason}, {quoted(waiting.get('message') or '')}.", describe
     if _runs(state) and not status.get("ready"):
-        return f"The {container} runs, and is not ready: its readiness probe has not succeeded.", describe
+        return (
+            f"The {container} runs, and is not ready: its readiness probe has not succeeded.",
+            describe,
+        )
     return None
 
 
@@ -76,7 +84,9 @@ def other_image(who: str, names: list[str], ref: str) -> str:
 def how_to_set_image(typed: str, container: str, names: list[str], ref: str) -> str:
     """What to do about it; `typed` is the object as kubectl takes it."""
     if any(same_image(name, ref) for name in names):
-        return f"docker pull {ref}, then delete {quoted(typed.partition('/')[2])} and make it again."
+        return (
+            f"docker pull {ref}, then delete {quoted(typed.partition('/')[2])} and make it again."
+        )
     return f"kubectl set image {typed} {container}={ref}"
 
 

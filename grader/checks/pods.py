@@ -13,7 +13,9 @@ from grader.checks.execution import ExecResult, must_have_done
 from grader.checks.pod_state import how_to_set_image, images, other_image, runs_image, trouble
 from grader.checks.verdict import CheckFailed, quoted
 
-NO_PROGRAM = "executable file not found"  # the runtime's words: the container runs, and has no `true`
+NO_PROGRAM = (
+    "executable file not found"  # the runtime's words: the container runs, and has no `true`
+)
 STARTS_DIFFER_SECONDS = 3  # by so much a container may become ready sooner than the one before
 
 
@@ -100,7 +102,12 @@ class Pod(ClusterObject):
             )
 
     def must_run(
-        self, command: str, *, printing: str | None = None, exit_code: int = 0, within_seconds: float = 10
+        self,
+        command: str,
+        *,
+        printing: str | None = None,
+        exit_code: int = 0,
+        within_seconds: float = 10,
     ) -> None:
         """A command line in its first container ends with this exit code and prints this text. No shell: write `sh -c '…'` for one.
 
@@ -110,7 +117,9 @@ class Pod(ClusterObject):
         deadline = Deadline(within_seconds)
 
         def look() -> None:
-            result = self.exec(*shlex.split(command), within_seconds=max(5.0, deadline.seconds_left))
+            result = self.exec(
+                *shlex.split(command), within_seconds=max(5.0, deadline.seconds_left)
+            )
             typed = f"kubectl exec {self.name} -- {command}"
             must_have_done(self.name, command, typed, result, printing, exit_code)
 
@@ -156,7 +165,10 @@ class Pod(ClusterObject):
         eventually(look, within_seconds)
         took = ceil(within_seconds - deadline.seconds_left)
         # one that is started again from time to time, whatever happens in it, is watched for as long as it has taken
-        self.must_be_ready(for_seconds=took + STARTS_DIFFER_SECONDS, within_seconds=max(15.0, deadline.seconds_left))
+        self.must_be_ready(
+            for_seconds=took + STARTS_DIFFER_SECONDS,
+            within_seconds=max(15.0, deadline.seconds_left),
+        )
 
     def must_take_commands(self) -> None:
         """A command can be run in it. Anybody who may write a status can write into it what they like; a command runs only where a container does."""
@@ -180,4 +192,6 @@ def _restarts(found: Json) -> int:
 def _own_words(output: str) -> str:
     """What the program printed, without the line in which kubectl repeats its exit code."""
     lines = output.splitlines(keepends=True)
-    return "".join(line for line in lines if not line.startswith("command terminated with exit code"))
+    return "".join(
+        line for line in lines if not line.startswith("command terminated with exit code")
+    )

@@ -48,7 +48,9 @@ def expand(text: str, values: Mapping[str, str]) -> str:
             inside, _, text = rest[1:].partition("}")
             done += _substitute(inside, values)
         else:
-            end = next((i for i, char in enumerate(rest) if not (char.isalnum() or char == "_")), len(rest))
+            end = next(
+                (i for i, char in enumerate(rest) if not (char.isalnum() or char == "_")), len(rest)
+            )
             done += values.get(rest[:end], "") if end else "$"
             text = rest[end:]
     return (done + text)[:MAX_CHARS]
@@ -59,7 +61,9 @@ def _template_images() -> list[tuple[str, str]]:
     if not TEMPLATE_IMAGES.exists():
         return []
     repositories = json.loads(TEMPLATE_IMAGES.read_text())["Repositories"].values()
-    return [(name, known) for names in repositories for name, known in names.items() if "@" not in name]
+    return [
+        (name, known) for names in repositories for name, known in names.items() if "@" not in name
+    ]
 
 
 def _substitute(inside: str, values: Mapping[str, str]) -> str:

@@ -13,7 +13,9 @@ from grader.checks.deadline import Deadline, eventually
 from grader.checks.pod_state import trouble
 from grader.checks.verdict import CheckFailed, EnvironmentProblem, quoted, said
 
-SERVICE_OF_SLICE = "kubernetes.io/service-name"  # the label by which kube-proxy finds a Service's EndpointSlices
+SERVICE_OF_SLICE = (
+    "kubernetes.io/service-name"  # the label by which kube-proxy finds a Service's EndpointSlices
+)
 
 
 @dataclass(frozen=True)
@@ -106,9 +108,13 @@ class Service(ClusterObject):
 
         def look() -> None:
             if pod in self.pods:
-                blocked = trouble(next(one for one in self._pods() if one["metadata"]["name"] == pod))
+                blocked = trouble(
+                    next(one for one in self._pods() if one["metadata"]["name"] == pod)
+                )
                 if blocked:
-                    raise CheckFailed(blocked[0], f"the Pod `{pod}` ready, and behind `{self.name}`.", blocked[1])
+                    raise CheckFailed(
+                        blocked[0], f"the Pod `{pod}` ready, and behind `{self.name}`.", blocked[1]
+                    )
                 return
             raise CheckFailed(
                 f"The Pod `{pod}` is not behind the Service `{self.name}`, {self._selecting()}.",
@@ -185,13 +191,23 @@ class Service(ClusterObject):
                 f"Pods behind `{self.name}`, and nothing else.",
                 f"kubectl get endpointslices --selector={SERVICE_OF_SLICE}={shell_word(self.name)}",
             )
-        pods = {pod: f"{self._collection('pods')}/{pod}:{number}" for pod, number in endpoints.items() if pod}
+        pods = {
+            pod: f"{self._collection('pods')}/{pod}:{number}"
+            for pod, number in endpoints.items()
+            if pod
+        }
         replies = {pod: _reply(target, path) for pod, target in pods.items()}
-        wrong = {pod: one for pod, one in replies.items() if one.text is None or (containing or "") not in one.text}
+        wrong = {
+            pod: one
+            for pod, one in replies.items()
+            if one.text is None or (containing or "") not in one.text
+        }
         if not wrong:
             return
         pod, one = next(iter(wrong.items()))
-        if len(wrong) == len(replies):  # it is what they all serve, and no Pod that should not be there
+        if len(wrong) == len(
+            replies
+        ):  # it is what they all serve, and no Pod that should not be there
             self._must_say(one, path, containing)
         if one.text is None:
             raise CheckFailed(
@@ -210,7 +226,9 @@ class Service(ClusterObject):
         name = next((one.get("name") for one in self._ports() if one["port"] == port), None) or ""
         found = {
             _pod_of(endpoint): int(of["port"])
-            for one in cluster.objects(self._collection("endpointslices", "/apis/discovery.k8s.io/v1"))
+            for one in cluster.objects(
+                self._collection("endpointslices", "/apis/discovery.k8s.io/v1")
+            )
             if (one["metadata"].get("labels") or {}).get(SERVICE_OF_SLICE) == self.name
             for of in one.get("ports") or []
             if (of.get("name") or "") == name
@@ -224,7 +242,9 @@ class Service(ClusterObject):
         words = ""
         for host in ["localhost", *self._nodes()]:
             try:
-                answer = answers.get(f"http://{host}:{self.node_ports[0]}{path}", max(1.0, deadline.seconds_left))
+                answer = answers.get(
+                    f"http://{host}:{self.node_ports[0]}{path}", max(1.0, deadline.seconds_left)
+                )
             except answers.NoAnswerError as error:
                 words = words or f"http://localhost:{self.node_ports[0]}{path} {error}"
             else:
@@ -295,5 +315,6 @@ class Service(ClusterObject):
         return [
             one
             for one in cluster.objects(self._collection("pods"))
-            if selects(selector, one["metadata"].get("labels") or {}) and not one["metadata"].get("deletionTimestamp")
+            if selects(selector, one["metadata"].get("labels") or {})
+            and not one["metadata"].get("deletionTimestamp")
         ]

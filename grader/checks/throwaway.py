@@ -10,7 +10,7 @@ from typing import Any
 from docker.errors import APIError, NotFound
 
 from grader.checks.commandline import MountSpec, Publish
-from grader.checks.container_facts import inspect_image, read_log
+from grader.checks.container.facts import inspect_image, read_log
 from grader.checks.deadline import eventually
 from grader.checks.engine import asking, engine, explanation, transport
 from grader.checks.execution import ExecResult
@@ -94,9 +94,15 @@ def kill(pid: int) -> None:
     """Kills a process of the engine's machine from outside its container, where even process 1 of it is not safe."""
     found = next(((ref, info["Id"]) for ref in KILLER_IMAGES if (info := inspect_image(ref))), None)
     if found is None:
-        raise EnvironmentProblem(f"None of the images {listed(list(KILLER_IMAGES))} is here.", "docker pull busybox")
-    image, image_id = found  # by its id: nothing of a student's may run beside the engine's own processes
-    with created(image_id, image, ["kill", "-KILL", str(pid)], network="none", pid_mode="host") as name:
+        raise EnvironmentProblem(
+            f"None of the images {listed(list(KILLER_IMAGES))} is here.", "docker pull busybox"
+        )
+    image, image_id = (
+        found  # by its id: nothing of a student's may run beside the engine's own processes
+    )
+    with created(
+        image_id, image, ["kill", "-KILL", str(pid)], network="none", pid_mode="host"
+    ) as name:
         start(name, image)
         wait(name, image, 10)
 

@@ -38,31 +38,49 @@ def serving(namespace: str, labels: dict[str, str], port: int | str) -> Iterator
         yield page
     finally:
         cluster.kubectl(
-            "delete", "pod", name, f"--namespace={namespace}", "--now", "--ignore-not-found", "--wait=false"
+            "delete",
+            "pod",
+            name,
+            f"--namespace={namespace}",
+            "--now",
+            "--ignore-not-found",
+            "--wait=false",
         )
 
 
 def _start(namespace: str, name: str, manifest: str) -> None:
     try:
-        cluster.answer("create", f"--namespace={namespace}", "--validate=false", "--filename=-", stdin=manifest)
+        cluster.answer(
+            "create", f"--namespace={namespace}", "--validate=false", "--filename=-", stdin=manifest
+        )
         Pod(name).must_be_ready(within_seconds=START_SECONDS)
     except RefusedError as said:
-        if "forbidden" in str(said):  # by a quota, for example, which somebody has made: nothing is broken
+        if "forbidden" in str(
+            said
+        ):  # by a quota, for example, which somebody has made: nothing is broken
             raise _kept_out(str(said), "kubectl get resourcequotas,limitranges") from None
         raise EnvironmentProblem(
             f"The cluster takes no Pod of the check's own: {said}.", "kubectl get events"
         ) from None
     except CheckFailed as failure:
         made = [
-            one for one in cluster.objects(f"/api/v1/namespaces/{namespace}/pods") if one["metadata"]["name"] == name
+            one
+            for one in cluster.objects(f"/api/v1/namespaces/{namespace}/pods")
+            if one["metadata"]["name"] == name
         ]
         if not made or waits_for_node(made[0]):
             raise _kept_out(failure.found, "kubectl describe nodes") from None
-        raise EnvironmentProblem(f"A Pod of the check's own does not start: {failure.found}", failure.hint) from None
+        raise EnvironmentProblem(
+            f"A Pod of the check's own does not start: {failure.found}", failure.hint
+        ) from None
 
 
 def _kept_out(why: str, hint: str) -> CheckFailed:
-    return CheckFailed(f"A further Pod cannot be made: {why}", "a cluster in which a further Pod can be made.", hint)
+    return CheckFailed(
+        f"A further Pod cannot be made: {why}",
+        "a cluster in which a further Pod can be made.",
+        hint,
+    )
 
 
 def _manifest(name: str, labels: dict[str, str], port: int | str, page: Page) -> cluster.Json:
@@ -75,11 +93,18 @@ def _manifest(name: str, labels: dict[str, str], port: int | str, page: Page) ->
         "imagePullPolicy": "IfNotPresent",
         "command": ["sh", "-c", serve],
         "ports": [{"containerPort": number, **named}],
-        "readinessProbe": {"httpGet": {"path": f"/{page.name}", "port": number}, "periodSeconds": 1},
+        "readinessProbe": {
+            "httpGet": {"path": f"/{page.name}", "port": number},
+            "periodSeconds": 1,
+        },
     }
     return {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {"name": name, "labels": labels},
-        "spec": {"terminationGracePeriodSeconds": 1, "automountServiceAccountToken": False, "containers": [container]},
+        "spec": {
+            "terminationGracePeriodSeconds": 1,
+            "automountServiceAccountToken": False,
+            "containers": [container],
+        },
     }

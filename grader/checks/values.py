@@ -45,7 +45,9 @@ class Given:
         unset = self._value is None or self._value is ...
         if unset or not _is_data(self._value):
             kind = (
-                "has no value yet" if unset else f"holds a Python object of type {quoted(type(self._value).__name__)}"
+                "has no value yet"
+                if unset
+                else f"holds a Python object of type {quoted(type(self._value).__name__)}"
             )
             raise CheckFailed(
                 f"`{self.name}` {kind}.",
@@ -54,19 +56,25 @@ class Given:
             )
         return self._value
 
-    def must_equal(self, expected: Any, *, hint: str, asked: str | None = None, ignore_case: bool = False) -> None:
+    def must_equal(
+        self, expected: Any, *, hint: str, asked: str | None = None, ignore_case: bool = False
+    ) -> None:
         """It is this value. Texts are compared without the space around them; `asked` says in words what was asked."""
         self._must_be_kind(expected)
         if not _same(self.value, expected, ignore_case):
             raise self._wrong(asked or f"another value: {KINDS[type(expected)]}.", hint)
 
-    def must_be_one_of(self, *accepted: Any, hint: str, asked: str | None = None, ignore_case: bool = False) -> None:
+    def must_be_one_of(
+        self, *accepted: Any, hint: str, asked: str | None = None, ignore_case: bool = False
+    ) -> None:
         """It is one of these values."""
         self._must_be_kind(*accepted)
         if not any(_same(self.value, each, ignore_case) for each in accepted):
             raise self._wrong(asked or f"another value: {KINDS[type(accepted[0])]}.", hint)
 
-    def must_be_about(self, expected: float, *, within: float, hint: str, asked: str | None = None) -> None:
+    def must_be_about(
+        self, expected: float, *, within: float, hint: str, asked: str | None = None
+    ) -> None:
         """It is a number at most `within` away from this one, in the same unit."""
         self._must_be_kind(expected)
         try:
@@ -76,7 +84,9 @@ class Given:
         if not distance <= within:
             raise self._wrong(asked or "another number.", hint)
 
-    def must_contain(self, text: str, *, hint: str, asked: str | None = None, ignore_case: bool = True) -> None:
+    def must_contain(
+        self, text: str, *, hint: str, asked: str | None = None, ignore_case: bool = True
+    ) -> None:
         """It is a text that contains this text."""
         self._must_be_kind(text)
         if _plain(text, ignore_case) not in _plain(self.value, ignore_case):
@@ -128,7 +138,9 @@ def _same(found: Any, expected: Any, ignore_case: bool) -> bool:
             _same(one, other, ignore_case) for one, other in zip(found, expected, strict=True)
         )
     if type(found) is dict and type(expected) is dict:
-        return found.keys() == expected.keys() and all(_same(found[k], expected[k], ignore_case) for k in expected)
+        return found.keys() == expected.keys() and all(
+            _same(found[k], expected[k], ignore_case) for k in expected
+        )
     if type(found) is bool or type(expected) is bool:
         return found is expected
     return bool(found == expected)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from lab.cluster import pki
+from lab.cluster.apiserver import pki
 from lab.cluster.cluster import Cluster, Options
 from lab.cluster.kubelet.engine import Engine, EngineError
 
@@ -50,7 +50,9 @@ async def serve(options: Options, engine_seconds: float) -> None:
     async with contextlib.AsyncExitStack() as stack:
         await enter(stack, engine, engine_seconds)
         port = await stack.enter_async_context(cluster.serving())
-        click.echo(f"The cluster is ready at https://127.0.0.1:{port}; KUBECONFIG={options.kubeconfig}")
+        click.echo(
+            f"The cluster is ready at https://127.0.0.1:{port}; KUBECONFIG={options.kubeconfig}"
+        )
         sys.stdout.flush()
         await stop.wait()
 
@@ -63,7 +65,11 @@ async def serve(options: Options, engine_seconds: float) -> None:
     help="Where to write the file that kubectl reads.",
 )
 @click.option(
-    "--port", type=click.IntRange(0, 65535), default=6443, show_default=True, help="Port on loopback; 0 takes any."
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=6443,
+    show_default=True,
+    help="Port on loopback; 0 takes any.",
 )
 @click.option(
     "--data",
@@ -76,7 +82,12 @@ async def serve(options: Options, engine_seconds: float) -> None:
     show_default=True,
     help="Image of the container that holds a Pod's network; it needs sh.",
 )
-@click.option("--context", default=pki.CONTEXT, show_default=True, help="The context's name in the kubeconfig.")
+@click.option(
+    "--context",
+    default=pki.CONTEXT,
+    show_default=True,
+    help="The context's name in the kubeconfig.",
+)
 @click.option(
     "--student-kubeconfig",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -89,7 +100,10 @@ async def serve(options: Options, engine_seconds: float) -> None:
     help="File descriptors of bound sockets on which the API and node ports are served as well.",
 )
 @click.option(
-    "--engine-seconds", type=click.FloatRange(0), default=0, help="How long to wait for the engine's first answer."
+    "--engine-seconds",
+    type=click.FloatRange(0),
+    default=0,
+    help="How long to wait for the engine's first answer.",
 )
 @click.option("--verbose", is_flag=True, help="Log what the parts do.")
 def main(
@@ -102,7 +116,9 @@ def main(
         student_kubeconfig.absolute() if student_kubeconfig else None, reserved_sockets(*reserved) if reserved else {},
     )  # fmt: skip
     form = "%(asctime)s %(levelname)s %(name)s: %(message)s"
-    logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format=form, stream=sys.stderr)
+    logging.basicConfig(
+        level=logging.INFO if verbose else logging.WARNING, format=form, stream=sys.stderr
+    )
     try:
         asyncio.run(serve(options, engine_seconds))
     except EngineError as error:

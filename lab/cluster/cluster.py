@@ -12,26 +12,27 @@ from typing import Any
 
 from aiohttp import web
 
-from lab.cluster import auth, controllers, dns, pki
-from lab.cluster.addresses import DNS_ADDRESS
-from lab.cluster.admission import PRIORITY_CLASSES
-from lab.cluster.client import Client
+from lab.cluster import controllers
+from lab.cluster.apiserver import auth, pki
+from lab.cluster.apiserver.openapi import OpenAPI
+from lab.cluster.apiserver.proxy import Proxy
+from lab.cluster.apiserver.server import APIServer
+from lab.cluster.apiserver.streams import Streams
 from lab.cluster.controllers.base import run as run_controllers
 from lab.cluster.kubelet.engine import Engine
 from lab.cluster.kubelet.kubelet import Kubelet
 from lab.cluster.kubelet.runtime import Runtime
-from lab.cluster.network import ServiceProxy, api_service, dns_service
-from lab.cluster.objects import Obj, at, name_of, namespace_of, uid_of
-from lab.cluster.openapi import OpenAPI
-from lab.cluster.proxy import Proxy
-from lab.cluster.registry import Registry
-from lab.cluster.resources import Resources
-from lab.cluster.scheduler import Scheduler
-from lab.cluster.schema import Schemas
-from lab.cluster.server import APIServer
-from lab.cluster.service_network import ServiceNetwork
-from lab.cluster.store import Store
-from lab.cluster.streams import Streams
+from lab.cluster.model.objects import Obj, at, name_of, namespace_of, uid_of
+from lab.cluster.model.resources import Resources
+from lab.cluster.model.schema import Schemas
+from lab.cluster.network.namespace import ServiceNetwork
+from lab.cluster.network.serviceproxy import ServiceProxy, api_service, dns, dns_service
+from lab.cluster.registry.addresses import DNS_ADDRESS
+from lab.cluster.registry.admission import PRIORITY_CLASSES
+from lab.cluster.registry.client import Client
+from lab.cluster.registry.registry import Registry
+from lab.cluster.registry.store import Store
+from lab.cluster.scheduler.scheduler import Scheduler
 
 LOG = logging.getLogger("cluster")
 LOOPBACK = "127.0.0.1"
@@ -99,7 +100,9 @@ class Cluster:
         self._bootstrap()
         system_namespace = self.store.get(("namespaces", "", "kube-system")) or {}
         self.runtime = Runtime(engine, uid_of(system_namespace), DNS_ADDRESS, options.pause_image)
-        self.kubelet = Kubelet(Client(self.registry, "kubelet"), self.runtime, self.node, self.address, self._token)
+        self.kubelet = Kubelet(
+            Client(self.registry, "kubelet"), self.runtime, self.node, self.address, self._token
+        )
         authorizer = auth.Authorizer(self.store)
         self.server = APIServer(
             self.registry, auth.Authenticator(self.credentials, self.store), authorizer,
@@ -161,7 +164,9 @@ class Cluster:
         found = self.store.get(("serviceaccounts", namespace_of(pod), account)) or {}
         identity = {"namespace": namespace_of(pod), "name": account, "uid": uid_of(found)}
         holder = {"name": name_of(pod), "uid": uid_of(pod)}
-        return pki.service_account_token(self.credentials, identity, seconds, [audience or pki.ISSUER], holder)
+        return pki.service_account_token(
+            self.credentials, identity, seconds, [audience or pki.ISSUER], holder
+        )
 
     # -------------------------------------------------------------------- running
 
@@ -174,7 +179,9 @@ class Cluster:
             self.server.application(), access_log=None, keepalive_timeout=IDLE_SECONDS, shutdown_timeout=0.5, handle_signals=False,
         )  # fmt: skip
         await runner.setup()
-        site = web.TCPSite(runner, LOOPBACK, self.options.port, ssl_context=context, reuse_address=True)
+        site = web.TCPSite(
+            runner, LOOPBACK, self.options.port, ssl_context=context, reuse_address=True
+        )
         await site.start()
         port = int(runner.addresses[0][1])
         if outside := self.options.reserved.get(port):
@@ -183,7 +190,10 @@ class Cluster:
         self._write_kubeconfigs(f"https://{LOOPBACK}:{port}")
         network = _service_network()
         await self.runtime.prepare()
-        tasks = [asyncio.ensure_future(self._supervise(name, start)) for name, start in self._parts(port, network)]
+        tasks = [
+            asyncio.ensure_future(self._supervise(name, start))
+            for name, start in self._parts(port, network)
+        ]
         await self._settle()
         self.server.ready = True
         try:
@@ -199,22 +209,29 @@ class Cluster:
 
     def _write_kubeconfigs(self, server: str) -> None:
         options = self.options
-        pki.write_private(options.kubeconfig, pki.kubeconfig(self.credentials, server, options.context))
+        pki.write_private(
+            options.kubeconfig, pki.kubeconfig(self.credentials, server, options.context)
+        )
         if options.student_kubeconfig:
             pki.write_private(
-                options.student_kubeconfig, pki.student_kubeconfig(self.credentials, server, options.context)
+                options.student_kubeconfig,
+                pki.student_kubeconfig(self.credentials, server, options.context),
             )
 
     async def _settle(self) -> None:
         """Until what a first Pod needs is there: the node and its namespace's account."""
         for _ in range(200):
-            if self.system.get("nodes", "", self.node) and self.system.get("serviceaccounts", "default", "default"):
+            if self.system.get("nodes", "", self.node) and self.system.get(
+                "serviceaccounts", "default", "default"
+            ):
                 return
             await asyncio.sleep(0.005)
 
     def _parts(self, port: int, network: ServiceNetwork | None) -> list[tuple[str, Any]]:
         controller_client = Client(self.registry, "kube-controller-manager")
-        listed = controllers.all_controllers(controller_client, self.credentials.authority.certificate.decode())
+        listed = controllers.all_controllers(
+            controller_client, self.credentials.authority.certificate.decode()
+        )
         parts = [
             ("controller-manager", lambda: run_controllers(listed, controller_client)),
             ("scheduler", Scheduler(Client(self.registry, "kube-scheduler"), self.node).run),

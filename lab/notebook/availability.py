@@ -60,14 +60,20 @@ class Answers:
         """The outage in words."""
         if self.outage is None:
             return "no answer any more"
-        return f"{self.outage:.2f} s without an answer" if self.outage else "every request was answered"
+        return (
+            f"{self.outage:.2f} s without an answer"
+            if self.outage
+            else "every request was answered"
+        )
 
     def __str__(self) -> str:
         return f"{self.name}: {self.result}"
 
 
 @contextmanager
-def record_answers(name: str, url: str, *, give_up_seconds: float = GIVE_UP_SECONDS) -> Iterator[Answers]:
+def record_answers(
+    name: str, url: str, *, give_up_seconds: float = GIVE_UP_SECONDS
+) -> Iterator[Answers]:
     """Ask `url` fifty times a second while the commands of the `with` block run, and until it is clear what came of them.
 
     That is: until every request of a second was answered, or none of the last `give_up_seconds`. `name` is what the plot calls it.
@@ -80,7 +86,9 @@ def record_answers(name: str, url: str, *, give_up_seconds: float = GIVE_UP_SECO
     """
     recording, stop = Answers(name, url), Event()
     if not _answers(url):
-        raise LessonError(f"{url} does not answer, so there is nothing to measure.\nTry: curl {url}")
+        raise LessonError(
+            f"{url} does not answer, so there is nothing to measure.\nTry: curl {url}"
+        )
     recording.requests.append(Request(0.0, 0.0, True))
     asking = Thread(target=_ask, args=(recording, stop), daemon=True)
     asking.start()
@@ -155,7 +163,9 @@ def answer_plot(*recordings: Answers) -> Plot:
 
 def _draw(axis: "Axes", row: int, recording: Answers) -> None:
     for began, seconds, answered in _spans(recording.requests):
-        axis.broken_barh([(began, seconds)], (row - 0.3, 0.6), color=_ANSWERED if answered else _UNANSWERED)
+        axis.broken_barh(
+            [(began, seconds)], (row - 0.3, 0.6), color=_ANSWERED if answered else _UNANSWERED
+        )
     axis.text(recording.requests[-1].ended, row, f"  {recording.result}", va="center", fontsize=9)
 
 

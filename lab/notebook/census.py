@@ -57,10 +57,14 @@ def take_census(client: docker.DockerClient, label: str | None) -> Census:
     found = client.containers.list(all=True, filters=filters, ignore_removed=True)
     raw = sorted((each.attrs for each in found), key=lambda attrs: str(attrs["Created"]))
     names = shown_names((each["Id"], each["Name"].lstrip("/"), _image(each)) for each in raw)
-    containers = sorted((_container(each, names[each["Id"]]) for each in raw), key=attrgetter("name"))
+    containers = sorted(
+        (_container(each, names[each["Id"]]) for each in raw), key=attrgetter("name")
+    )
     tags = (tag for image in client.images.list(filters=filters) for tag in image.tags)
     networks = (
-        each.name for each in client.networks.list(filters=filters) if each.name not in {"bridge", "host", "none"}
+        each.name
+        for each in client.networks.list(filters=filters)
+        if each.name not in {"bridge", "host", "none"}
     )
     volumes = (each.name for each in client.volumes.list(filters=filters))
     mounts = (mount for each in containers for mount in each.mounts)
@@ -68,7 +72,9 @@ def take_census(client: docker.DockerClient, label: str | None) -> Census:
         containers=tuple(containers),
         images=_sorted(*(short_image(tag) for tag in tags), *(each.image for each in containers)),
         networks=_sorted(*networks, *(network for each in containers for network in each.networks)),
-        volumes=_sorted(*map(_volume, volumes), *(mount.source for mount in mounts if mount.kind == "volume")),
+        volumes=_sorted(
+            *map(_volume, volumes), *(mount.source for mount in mounts if mount.kind == "volume")
+        ),
     )
 
 

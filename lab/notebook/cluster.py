@@ -64,13 +64,19 @@ def inventory(found: Iterable[Obj], label: str | None) -> Inventory:
     trees = [each for each in objects if each["kind"] not in {"Service", "EndpointSlice"}]
     known = {each["metadata"]["uid"] for each in trees}
     slices = [each for each in objects if each["kind"] == "EndpointSlice"]
-    chosen = [each for each in objects if label is None or has_label(each["metadata"].get("labels", {}), label)]
+    chosen = [
+        each
+        for each in objects
+        if label is None or has_label(each["metadata"].get("labels", {}), label)
+    ]
     above = {each["metadata"]["uid"] for each in chosen} if label else known
     roots = [each for each in chosen if each in trees and _owner(each) not in above]
     services = (each for each in chosen if each["kind"] == "Service")
     return Inventory(
         tuple(_nodes(roots, trees)),
-        tuple(sorted((_service(each, slices) for each in services), key=lambda service: service.name)),
+        tuple(
+            sorted((_service(each, slices) for each in services), key=lambda service: service.name)
+        ),
     )
 
 
@@ -79,12 +85,16 @@ def _kubectl_get() -> list[Obj]:
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     except FileNotFoundError:
-        raise LessonError("There is no kubectl here.\nTry: bin/lab up, which brings one along.") from None
+        raise LessonError(
+            "There is no kubectl here.\nTry: bin/lab up, which brings one along."
+        ) from None
     try:
         return list(json.loads(done.stdout)["items"])
     except (ValueError, KeyError):
         said = (done.stderr.strip().splitlines() or ["kubectl said nothing."])[-1]
-        raise LessonError(f"The cluster does not answer.\n{said}\nTry: kubectl config current-context") from None
+        raise LessonError(
+            f"The cluster does not answer.\n{said}\nTry: kubectl config current-context"
+        ) from None
 
 
 def _owner(obj: Obj) -> str:
@@ -103,7 +113,11 @@ def _nodes(objects: Iterable[Obj], everything: Sequence[Obj]) -> list[Node]:
 def _order(obj: Obj) -> tuple[str, int, str]:
     meta = obj["metadata"]
     revision = int(meta.get("annotations", {}).get("deployment.kubernetes.io/revision", 0))
-    return obj["kind"], revision if obj["kind"] == "ReplicaSet" else 0, meta.get("generateName") or meta["name"]
+    return (
+        obj["kind"],
+        revision if obj["kind"] == "ReplicaSet" else 0,
+        meta.get("generateName") or meta["name"],
+    )
 
 
 def _facts_below(node: Node) -> str:
@@ -116,7 +130,9 @@ def _node(obj: Obj, everything: Sequence[Obj]) -> Node:
         return Node("Pod", obj["metadata"]["name"], facts, health, tuple(_containers(obj)))
     facts, health = _controller(obj)
     owned = [each for each in everything if _owner(each) == obj["metadata"]["uid"]]
-    return Node(obj["kind"], obj["metadata"]["name"], facts, health, tuple(_nodes(owned, everything)))
+    return Node(
+        obj["kind"], obj["metadata"]["name"], facts, health, tuple(_nodes(owned, everything))
+    )
 
 
 def _controller(obj: Obj) -> tuple[str, Health]:
@@ -126,7 +142,11 @@ def _controller(obj: Obj) -> tuple[str, Health]:
     if obj["kind"] == "Job":
         have, want, word = status.get("succeeded", 0), spec.get("completions", 1), "done"
     elif obj["kind"] == "DaemonSet":
-        have, want, word = status.get("numberReady", 0), status.get("desiredNumberScheduled", 0), "ready"
+        have, want, word = (
+            status.get("numberReady", 0),
+            status.get("desiredNumberScheduled", 0),
+            "ready",
+        )
     else:
         have, want, word = status.get("readyReplicas", 0), spec.get("replicas", 1), "ready"
     health: Health = "none" if have == want == 0 else "good" if have == want else "bad"
@@ -144,7 +164,11 @@ def _pod(pod: Obj) -> tuple[str, Health]:
     if conditions.get("Ready", {}).get("status") == "True":
         return f"{phase}, ready", "good"
     scheduled = conditions.get("PodScheduled", {})
-    reason = f" ({scheduled['reason']})" if scheduled.get("status") == "False" and "reason" in scheduled else ""
+    reason = (
+        f" ({scheduled['reason']})"
+        if scheduled.get("status") == "False" and "reason" in scheduled
+        else ""
+    )
     return f"{phase}{reason}, not ready", "bad"
 
 
@@ -175,12 +199,18 @@ def _state(status: Obj) -> tuple[str, Health]:
 
 def _service(service: Obj, slices: Iterable[Obj]) -> Service:
     name, spec = service["metadata"]["name"], service["spec"]
-    mine = (each for each in slices if each["metadata"].get("labels", {}).get("kubernetes.io/service-name") == name)
+    mine = (
+        each
+        for each in slices
+        if each["metadata"].get("labels", {}).get("kubernetes.io/service-name") == name
+    )
     return Service(
         name=name,
         type=spec.get("type", "ClusterIP"),
         ports=tuple(_port(each) for each in spec.get("ports", ())),
-        selector=",".join(f"{key}={value}" for key, value in sorted(spec.get("selector", {}).items())),
+        selector=",".join(
+            f"{key}={value}" for key, value in sorted(spec.get("selector", {}).items())
+        ),
         endpoints=tuple(sorted((end for each in mine for end in _endpoints(each)), key=_by_pod)),
     )
 

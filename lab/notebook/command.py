@@ -105,7 +105,9 @@ def run_script(
             status = 0
         if line and len(pipe) > 1:  # bash names only the last command of a pipe
             command = script.splitlines()[line - 1]
-    return Outcome(128 - status if status < 0 else status, line, command, pipe, stopped, interrupted)
+    return Outcome(
+        128 - status if status < 0 else status, line, command, pipe, stopped, interrupted
+    )
 
 
 def _first_failure(report: IO[bytes]) -> tuple[int | None, str, tuple[int, ...]]:
@@ -119,7 +121,9 @@ def _first_failure(report: IO[bytes]) -> tuple[int | None, str, tuple[int, ...]]
 class _Run:
     """A started script and the ends of what it writes to."""
 
-    def __init__(self, process: subprocess.Popen[bytes], ends: dict[int, str], typist: Typist | None) -> None:
+    def __init__(
+        self, process: subprocess.Popen[bytes], ends: dict[int, str], typist: Typist | None
+    ) -> None:
         self.process, self.typist = process, typist
         self.selector = selectors.DefaultSelector()
         for fd, name in ends.items():
@@ -130,7 +134,9 @@ class _Run:
         """Hand on output until the script ends. Returns why it was stopped, and whether it was sent Ctrl-C."""
         try:
             if limits.interrupt_after is None:
-                return (None if self._ends(output, limits.timeout) else self._stop("timeout")), False
+                return (
+                    None if self._ends(output, limits.timeout) else self._stop("timeout")
+                ), False
             if self._ends(output, limits.interrupt_after):
                 return None, False
             self._press_ctrl_c()
@@ -200,10 +206,16 @@ def _read_some(fd: int) -> bytes:
         return b""
 
 
-def _on_pipes(stack: ExitStack, script: str, report: IO[bytes], stdin: IO[bytes], separate: bool) -> _Run:
-    process = _bash(script, report, stdin, subprocess.PIPE, subprocess.PIPE if separate else subprocess.STDOUT)
+def _on_pipes(
+    stack: ExitStack, script: str, report: IO[bytes], stdin: IO[bytes], separate: bool
+) -> _Run:
+    process = _bash(
+        script, report, stdin, subprocess.PIPE, subprocess.PIPE if separate else subprocess.STDOUT
+    )
     streams = {"stdout": process.stdout, "stderr": process.stderr}
-    ends = {stack.enter_context(stream).fileno(): name for name, stream in streams.items() if stream}
+    ends = {
+        stack.enter_context(stream).fileno(): name for name, stream in streams.items() if stream
+    }
     return _Run(process, ends, None)
 
 
@@ -218,7 +230,9 @@ def _on_terminal(stack: ExitStack, script: str, report: IO[bytes], typed: str) -
     return _Run(process, {ours: "stdout"}, Typist(ours, typed))
 
 
-def _bash(script: str, report: IO[bytes], stdin: int | IO[bytes], stdout: int, stderr: int) -> subprocess.Popen[bytes]:
+def _bash(
+    script: str, report: IO[bytes], stdin: int | IO[bytes], stdout: int, stderr: int
+) -> subprocess.Popen[bytes]:
     prefix = _REPORT_FAILURE.replace("{fd}", str(report.fileno()))
     return subprocess.Popen(
         ["bash", "-ETeuo", "pipefail", "-c", prefix + script, "cell"],

@@ -35,7 +35,9 @@ def judge(outcome: Outcome, limits: Limits, expected: int | None) -> str | None:
     if expected is not None:
         if outcome.status == expected:
             return f"exit status {expected} (expected)"
-        raise CommandError(f"{_found(outcome)}\nExpected: exit status {expected}.\n{_try(outcome)}", outcome.status)
+        raise CommandError(
+            f"{_found(outcome)}\nExpected: exit status {expected}.\n{_try(outcome)}", outcome.status
+        )
     if outcome.status and not outcome.interrupted:
         raise CommandError(f"{_found(outcome)}\n{_try(outcome)}", outcome.status)
     return None

@@ -20,7 +20,9 @@ CAPTURE_BYTES = 10 * 2**20
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise LessonError(f"%%shell: {message}.\n{self.format_usage().strip()}\nTry: %shell? explains each option.")
+        raise LessonError(
+            f"%%shell: {message}.\n{self.format_usage().strip()}\nTry: %shell? explains each option."
+        )
 
 
 def _parser() -> _Parser:
@@ -57,7 +59,9 @@ def shell(line: str, cell: str | None = None) -> None:
     options, command = _parse(line, with_cell=cell is not None)
     script = command if cell is None else cell
     if not script.strip():
-        raise LessonError("This shell cell is empty.\nTry: write commands below %%shell, or behind %shell.")
+        raise LessonError(
+            "This shell cell is empty.\nTry: write commands below %%shell, or behind %shell."
+        )
     _run(script, options)
 
 

@@ -2,7 +2,15 @@
 
 from dataclasses import dataclass
 
-_SPECIAL = {"#": "#35;", ";": "#59;", '"': "#quot;", "<": "#lt;", ">": "#gt;", "`": "#96;", "\n": "<br/>"}
+_SPECIAL = {
+    "#": "#35;",
+    ";": "#59;",
+    '"': "#quot;",
+    "<": "#lt;",
+    ">": "#gt;",
+    "`": "#96;",
+    "\n": "<br/>",
+}
 
 
 @dataclass(frozen=True)

@@ -46,9 +46,14 @@ def _branch(node: Node) -> Branch:
 
 
 def _service_branch(service: Service) -> Branch:
-    ends = [f"endpoint {_address(each)}{f' -> Pod {each.pod}' if each.pod else ''}" for each in service.endpoints]
+    ends = [
+        f"endpoint {_address(each)}{f' -> Pod {each.pod}' if each.pod else ''}"
+        for each in service.endpoints
+    ]
     leaves = [f"selects {service.selector or 'nothing'}", *(ends or ["no endpoints"])]
-    return f"Service {service.name}  {', '.join([service.type, *service.ports])}", [(leaf, ()) for leaf in leaves]
+    return f"Service {service.name}  {', '.join([service.type, *service.ports])}", [
+        (leaf, ()) for leaf in leaves
+    ]
 
 
 def _address(endpoint: Endpoint) -> str:
@@ -109,7 +114,9 @@ def _draw(chart: _Chart, node: Node, parent: str) -> str:
 def _draw_service(chart: _Chart, service: Service) -> None:
     selector = f"selects {service.selector}" if service.selector else "selects nothing"
     me = chart.box(
-        ("Service", service.name), [service.name, f"Service, {service.type}", *service.ports, selector], "service"
+        ("Service", service.name),
+        [service.name, f"Service, {service.type}", *service.ports, selector],
+        "service",
     )
     for endpoint in service.endpoints:
         key = ("Pod", endpoint.pod) if endpoint.pod else ("address", endpoint.address)

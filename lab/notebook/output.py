@@ -56,7 +56,9 @@ class FoldedOutput:
         folded = self._count - HEAD_LINES - len(self._tail)
         if self._log:
             self._log.close()
-            show(f"... {folded} lines folded; all {self._count} are in {_from_home(Path(self._log.name))}")
+            show(
+                f"... {folded} lines folded; all {self._count} are in {_from_home(Path(self._log.name))}"
+            )
         for line in self._tail:
             show(line)
 
@@ -100,7 +102,9 @@ def _open_log(name: str) -> IO[str]:
             return (folder / f"cell-{name}.log").open("w", encoding="utf-8")
         except OSError:
             continue
-    raise OSError(f"No folder takes the log of this cell: neither {home} nor {tempfile.gettempdir()} is writable.")
+    raise OSError(
+        f"No folder takes the log of this cell: neither {home} nor {tempfile.gettempdir()} is writable."
+    )
 
 
 def _from_home(path: Path) -> str:

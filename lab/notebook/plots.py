@@ -58,7 +58,9 @@ def layer_plot(*images: str) -> Plot:
     if not images:
         raise LessonError('No image was named.\nTry: layer_plot("nginx")')
     with engine() as client:
-        stacks = {image: [_layer(each) for each in reversed(_history(client, image))] for image in images}
+        stacks = {
+            image: [_layer(each) for each in reversed(_history(client, image))] for image in images
+        }
     titles = {
         image: f"Layers of the image {image}: {_human(sum(bar.size for bar in bars))} in all"
         for image, bars in stacks.items()
@@ -74,7 +76,9 @@ def writable_layer_plot(*containers: str) -> Plot:
     with engine() as client:
         found = client.api.containers(all=True, size=True)
     found.sort(key=lambda each: each["Created"])
-    names = shown_names((each["Id"], each["Names"][0].lstrip("/"), short_image(each["Image"])) for each in found)
+    names = shown_names(
+        (each["Id"], each["Names"][0].lstrip("/"), short_image(each["Image"])) for each in found
+    )
     bars = {names[each["Id"]]: _writable(names[each["Id"]], each) for each in found}
     missing = [name for name in containers if name not in bars]
     if missing:
@@ -87,7 +91,9 @@ def _history(client: Any, image: str) -> list[dict[str, Any]]:
     try:
         return list(client.api.history(image))
     except ImageNotFound:
-        raise LessonError(f"The image {image!r} is not on this engine.\nTry: docker pull {image}") from None
+        raise LessonError(
+            f"The image {image!r} is not on this engine.\nTry: docker pull {image}"
+        ) from None
 
 
 def _layer(entry: dict[str, Any]) -> _Bar:
@@ -108,7 +114,9 @@ def instruction(created_by: str) -> str:
 
 
 def _writable(name: str, container: dict[str, Any]) -> _Bar:
-    return _Bar(f"{name} ({short_image(container['Image'])})", container.get("SizeRw", 0), _COLOURS["RUN"])
+    return _Bar(
+        f"{name} ({short_image(container['Image'])})", container.get("SizeRw", 0), _COLOURS["RUN"]
+    )
 
 
 def _plot(panels: list[tuple[str, list[_Bar]]]) -> Plot:
@@ -132,7 +140,9 @@ def _draw(axis: "Axes", title: str, bars: list[_Bar], scale: float) -> None:
     sizes, colours = [bar.size / scale for bar in bars], [bar.colour for bar in bars]
     drawn = axis.barh(range(len(bars)), sizes, color=colours, height=0.7)
     axis.bar_label(drawn, [_human(bar.size) for bar in bars], padding=4, fontsize=9)
-    axis.set_yticks(range(len(bars)), [_shorten(bar.text) for bar in bars], fontsize=9, family="monospace")
+    axis.set_yticks(
+        range(len(bars)), [_shorten(bar.text) for bar in bars], fontsize=9, family="monospace"
+    )
     axis.set_title(title, loc="left", fontsize=11)
     axis.invert_yaxis()
     axis.spines[["top", "right", "left"]].set_visible(False)

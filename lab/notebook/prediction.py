@@ -24,7 +24,9 @@ def predict(key: str, question: str, options: Sequence[str]) -> None:
     _choices[key] = buttons
     box = ipywidgets.VBox([ipywidgets.HTML(f"<b>Predict:</b> {escape(question)}"), buttons])
     bundle = dict(box._repr_mimebundle_())
-    bundle["text/plain"] = "\n".join([f"Predict: {question}", *(f"  ( ) {option}" for option in options)])
+    bundle["text/plain"] = "\n".join(
+        [f"Predict: {question}", *(f"  ( ) {option}" for option in options)]
+    )
     display(bundle, raw=True)  # type: ignore[no-untyped-call]
 
 

@@ -40,7 +40,9 @@ class Event:
 
 
 @contextmanager
-def record_events(*, names: Collection[str] = (), label: str | None = None) -> Iterator[list[Event]]:
+def record_events(
+    *, names: Collection[str] = (), label: str | None = None
+) -> Iterator[list[Event]]:
     """Record the engine's events from here to the end of the `with` block; the list is filled there, oldest first.
 
     `names` keeps only what concerns these containers, images, networks or volumes; `label` (`"lesson=02"` or `"lesson"`)
@@ -61,12 +63,16 @@ def record_events(*, names: Collection[str] = (), label: str | None = None) -> I
             events.extend(_settled(client, since, names, label))
 
 
-def _settled(client: docker.DockerClient, since: str, names: Collection[str], label: str | None) -> list[Event]:
+def _settled(
+    client: docker.DockerClient, since: str, names: Collection[str], label: str | None
+) -> list[Event]:
     """The engine answers `docker run` moments before it publishes the end of the container: ask until both agree."""
     deadline = time.monotonic() + _SETTLE_SECONDS
     while True:
         events = _concerning(_past_events(client, since), names, label)
-        if time.monotonic() > deadline or all(_agrees(client, each, events) for each in _container_ids(events)):
+        if time.monotonic() > deadline or all(
+            _agrees(client, each, events) for each in _container_ids(events)
+        ):
             return events
 
 
@@ -137,7 +143,11 @@ def _container_ids(events: list[Event]) -> list[str]:
 
 def _agrees(client: docker.DockerClient, container_id: str, events: list[Event]) -> bool:
     """Whether the recording has the end of this container, if it has ended. (To inspect waits for the engine's lock.)"""
-    actions = [event.action for event in events if event.container_id == container_id and event.type == "container"]
+    actions = [
+        event.action
+        for event in events
+        if event.container_id == container_id and event.type == "container"
+    ]
     if "destroy" in actions:
         return True
     try:
@@ -147,5 +157,7 @@ def _agrees(client: docker.DockerClient, container_id: str, events: list[Event])
     if found["State"]["Running"] or found["State"]["Status"] == "created":
         return True
     # `docker stop` too may return before `die` is published.
-    last = next((action for action in reversed(actions) if action in {"start", "kill", "die"}), "die")
+    last = next(
+        (action for action in reversed(actions) if action in {"start", "kill", "die"}), "die"
+    )
     return last == "die" and not found["HostConfig"].get("AutoRemove")

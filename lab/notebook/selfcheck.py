@@ -33,6 +33,8 @@ def quiz(questions: Sequence[dict[str, Any]]) -> None:
     state = random.getstate()
     random.seed(json.dumps(questions))
     try:
-        display_quiz(list(questions), shuffle_answers=False, colors=_COLOURS, border_radius=6, max_width=760)
+        display_quiz(
+            list(questions), shuffle_answers=False, colors=_COLOURS, border_radius=6, max_width=760
+        )
     finally:
         random.setstate(state)

@@ -78,7 +78,10 @@ def sequence_diagram(events: Sequence[Event], *, times: bool = False) -> Diagram
     """
     arrows = list(_Story(events).arrows())
     start = events[0].time if events else 0.0
-    texts = [f"{arrow.text} ({1000 * (arrow.time - start):.0f} ms)" if times else arrow.text for arrow in arrows]
+    texts = [
+        f"{arrow.text} ({1000 * (arrow.time - start):.0f} ms)" if times else arrow.text
+        for arrow in arrows
+    ]
     people = _participants(arrows)
     source = ["sequenceDiagram"]
     source += [f"    participant {key} as {escape(person)}" for person, key in people.items()]
@@ -103,12 +106,16 @@ class _Story:
     def __init__(self, events: Sequence[Event]) -> None:
         self._events = events
         self._people = shown_names(
-            (event.container_id, event.name, event.image) for event in events if event.type == "container"
+            (event.container_id, event.name, event.image)
+            for event in events
+            if event.type == "container"
         )
         self._attached: set[str] = set()
         self._start_asked: set[str] = set()
         self._ended_alone: set[str] = set()
-        self._requests: dict[str, str] = {}  # stop, restart or kill: from its first signal to the next start
+        self._requests: dict[
+            str, str
+        ] = {}  # stop, restart or kill: from its first signal to the next start
 
     def arrows(self) -> Iterator[Arrow]:
         for index, event in enumerate(self._events):
@@ -125,13 +132,18 @@ class _Story:
         if event.action == "kill" and who not in self._requests:
             self._requests[who] = self._signal_request(index, who)
             yield CLIENT, DAEMON, f"{self._requests[who]} {{person}}"
-        elif self._is_part_of_start(index, who) and not (who in self._start_asked or self._starts_by_itself(who)):
+        elif self._is_part_of_start(index, who) and not (
+            who in self._start_asked or self._starts_by_itself(who)
+        ):
             self._start_asked.add(who)
             yield CLIENT, DAEMON, "start {person}"
 
     def _is_part_of_start(self, index: int, who: str) -> bool:
         actions = (event.action for event in self._events[index:] if event.container_id == who)
-        return bool(who) and next((each for each in actions if each not in {"connect", "mount"}), "") == "start"
+        return (
+            bool(who)
+            and next((each for each in actions if each not in {"connect", "mount"}), "") == "start"
+        )
 
     def _starts_by_itself(self, who: str) -> bool:
         return who in self._ended_alone or self._requests.get(who) == "restart"
@@ -166,7 +178,9 @@ def _fill(text: str, event: Event, person: str) -> str:
     origin = "" if is_invented(event.name) else f" from {event.image}"
     name = "(anonymous)" if is_invented(event.name) else event.name
     detail = _signal_name(event.detail) if event.action == "kill" else event.detail
-    return text.format(person=person, name=name, origin=origin, detail=detail, exit_code=event.exit_code)
+    return text.format(
+        person=person, name=name, origin=origin, detail=detail, exit_code=event.exit_code
+    )
 
 
 def _signal_name(number: str) -> str:

@@ -46,10 +46,17 @@ def state_diagram(*container_names: str) -> Diagram:
 def _mermaid(found: dict[str, str]) -> str:
     lines = ["stateDiagram-v2", "    direction LR", _HERE]
     for state in _STATES:
-        here = [_within(name, shown) for name, shown in found.items() if shown.split(" ")[0] == state]
+        here = [
+            _within(name, shown) for name, shown in found.items() if shown.split(" ")[0] == state
+        ]
         if here:
-            lines += [f'    state "{"<br/>".join([state.upper(), *here])}" as {state}', f"    class {state} here"]
-    lines += [f"    {source} --> {target} : {escape(deed)}" for source, target, deed in _TRANSITIONS]
+            lines += [
+                f'    state "{"<br/>".join([state.upper(), *here])}" as {state}',
+                f"    class {state} here",
+            ]
+    lines += [
+        f"    {source} --> {target} : {escape(deed)}" for source, target, deed in _TRANSITIONS
+    ]
     return "\n".join(lines)
 
 
@@ -65,9 +72,9 @@ def _text(found: dict[str, str]) -> str:
         lines += _ways(shown.split(" ")[0] or _BEGIN)
     if found:
         return "\n".join(lines)
-    return "\n".join(f"{source} -- {deed} -> {target}" for source, target, deed in _TRANSITIONS).replace(
-        _BEGIN, "(none)"
-    )
+    return "\n".join(
+        f"{source} -- {deed} -> {target}" for source, target, deed in _TRANSITIONS
+    ).replace(_BEGIN, "(none)")
 
 
 def _ways(state: str) -> list[str]:

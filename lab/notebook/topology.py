@@ -39,10 +39,18 @@ def _text(census: Census) -> str:
         members = [each for each in census.containers if _home(each) == network]
         if network is None and not members:
             continue
-        lines += [f"network {network}" if network else "no network", *_tree([_branch(each) for each in members])]
-    unused = [image for image in census.images if all(each.image != image for each in census.containers)]
+        lines += [
+            f"network {network}" if network else "no network",
+            *_tree([_branch(each) for each in members]),
+        ]
+    unused = [
+        image for image in census.images if all(each.image != image for each in census.containers)
+    ]
     used = {mount.source for each in census.containers for mount in each.mounts}
-    for title, names in (("images without a container", unused), ("volumes not in use", set(census.volumes) - used)):
+    for title, names in (
+        ("images without a container", unused),
+        ("volumes not in use", set(census.volumes) - used),
+    ):
         if names:
             lines += [title, *_tree([(name, ()) for name in sorted(names)])]
     return "\n".join(lines) or "(nothing here yet)"
@@ -55,12 +63,19 @@ def _home(container: Container) -> str | None:
 
 def _branch(container: Container) -> tuple[str, Sequence[str]]:
     ports = (
-        f"port {port.container} <- {port.host}" if port.host else f"port {port.container} not published"
+        f"port {port.container} <- {port.host}"
+        if port.host
+        else f"port {port.container} not published"
         for port in container.ports
     )
     mounts = (f"{mount.kind} {mount.source} -> {mount.target}" for mount in container.mounts)
     also = (f"also in network {network}" for network in container.networks[1:])
-    return f"{container.name}  {container.state}", [f"image {container.image}", *ports, *mounts, *also]
+    return f"{container.name}  {container.state}", [
+        f"image {container.image}",
+        *ports,
+        *mounts,
+        *also,
+    ]
 
 
 def _tree(branches: Sequence[tuple[str, Sequence[str]]]) -> Iterator[str]:
@@ -68,7 +83,9 @@ def _tree(branches: Sequence[tuple[str, Sequence[str]]]) -> Iterator[str]:
         last = index == len(branches) - 1
         yield ("└─ " if last else "├─ ") + name
         for number, leaf in enumerate(leaves):
-            yield ("   " if last else "│  ") + ("└─ " if number == len(leaves) - 1 else "├─ ") + leaf
+            yield (
+                ("   " if last else "│  ") + ("└─ " if number == len(leaves) - 1 else "├─ ") + leaf
+            )
 
 
 class _Ids:
@@ -84,20 +101,25 @@ class _Ids:
 def _mermaid(census: Census) -> str:
     ids = _Ids()
     lines = ["flowchart LR", *_STYLES]
-    lines += [f'    {ids("image", name)}[["image {escape(name)}"]]:::thing' for name in census.images]
+    lines += [
+        f'    {ids("image", name)}[["image {escape(name)}"]]:::thing' for name in census.images
+    ]
     for network in census.networks:
         members = [each for each in census.containers if _home(each) == network]
         lines.append(f'    subgraph {ids("network", network)}["network {escape(network)}"]')
         lines += [f"    {_node(ids, each)}" for each in members]
         guests = [each for each in census.containers if network in each.networks[1:]]
         lines += [
-            f'        {ids(f"guest of {network}", each.name)}["<b>{escape(each.name)}</b>"]:::still' for each in guests
+            f'        {ids(f"guest of {network}", each.name)}["<b>{escape(each.name)}</b>"]:::still'
+            for each in guests
         ]
         if not members and not guests:
             lines.append(f'        {ids("empty", network)}["(no container)"]:::still')
         lines += ["    end", f"    class {ids('network', network)} network"]
     lines += [_node(ids, each) for each in census.containers if not each.networks]
-    lines += [f'    {ids("volume", name)}[("volume {escape(name)}")]:::thing' for name in census.volumes]
+    lines += [
+        f'    {ids("volume", name)}[("volume {escape(name)}")]:::thing' for name in census.volumes
+    ]
     for container in census.containers:
         lines += _links(ids, container)
     if lines == ["flowchart LR", *_STYLES]:
@@ -119,7 +141,9 @@ def _links(ids: _Ids, container: Container) -> Iterable[str]:
             yield f'    {ids("port", port.host)}(["{escape(port.host)}"]):::port -- "{port.container}" --> {me}'
     for mount in container.mounts:
         where = ids(mount.kind, mount.source)
-        shape = "" if mount.kind == "volume" else f'[/"{escape(mount.source or mount.kind)}"/]:::thing'
+        shape = (
+            "" if mount.kind == "volume" else f'[/"{escape(mount.source or mount.kind)}"/]:::thing'
+        )
         yield f'    {where}{shape} -- "{escape(mount.target)}" --- {me}'
     for network in container.networks[1:]:
         yield f"    {me} -. same container .- {ids(f'guest of {network}', container.name)}"

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from grader.results import Reason
-from grader.sandbox import CHECK, SOCKETS, WORK
+from grader.judging.results import Reason
+from grader.sandbox.docker import CHECK, SOCKETS, WORK
 
 Notebook = dict[str, Any]
 Change = Callable[[Notebook], None]
@@ -146,4 +146,10 @@ def aimed(code: str) -> str:
 
 def code_cell(source: str, **metadata: Any) -> dict[str, Any]:
     """A new code cell."""
-    return {"cell_type": "code", "metadata": metadata, "source": source, "outputs": [], "execution_count": None}
+    return {
+        "cell_type": "code",
+        "metadata": metadata,
+        "source": source,
+        "outputs": [],
+        "execution_count": None,
+    }

@@ -15,22 +15,26 @@ import docker
 import nbformat
 import pytest
 
-from grader.classrun import plan
-from grader.cli import sandbox_place
-from grader.gradebook import Course
-from grader.release import generate
-from grader.results import Result
-from grader.sandbox import OWNER_LABEL, Limits, owner, sweep
-from lab.host import ensure_engine
+from grader.commands.grade import sandbox_place
+from grader.exercise.release import generate
+from grader.gradebook.record import Course
+from grader.judging.results import Result
+from grader.run.classrun import plan
+from grader.sandbox.docker import OWNER_LABEL, Limits, owner, sweep
+from lab.machine.host import ensure_engine
 
 from . import table
 from .attack import EVERYTHING, PODS, TRIALS, Attack
 from .suite import ATTACKS, GROUPS
 
 FIXTURE = Path(__file__).parent / "fixtures" / "solutions"
-LIMITS = Limits(cell_seconds=15, submission_seconds=60, check_seconds=20, engine_disk=384, work_disk=16)
+LIMITS = Limits(
+    cell_seconds=15, submission_seconds=60, check_seconds=20, engine_disk=384, work_disk=16
+)
 HONEST = [Attack(f"{place} honest", "", answers=EVERYTHING) for place in ("aa", "kk", "zz")]
-HONEST_WITH_PODS = [Attack(f"{place} honest with pods", "", answers=("web",), trial=PODS) for place in ("aa", "zz")]
+HONEST_WITH_PODS = [
+    Attack(f"{place} honest with pods", "", answers=("web",), trial=PODS) for place in ("aa", "zz")
+]
 WRONG = Attack("kk wrong", "", 'open("Dockerfile", "w").write("FROM alpine")\ntotal = 1')
 SECRET = "canary-of-another-student"
 gained: dict[str, float] = {}  # for the table, by name of attack
@@ -73,7 +77,12 @@ class Class:
     def shown(self, student: str) -> str:
         """All that the student's own cells showed."""
         return "\n".join(
-            str(output.get("text") or output.get("data", {}).get("text/plain") or output.get("evalue") or "")
+            str(
+                output.get("text")
+                or output.get("data", {}).get("text/plain")
+                or output.get("evalue")
+                or ""
+            )
             for one in self.autograded(student).cells
             if one.cell_type == "code" and not one.metadata.get("nbgrader", {}).get("grade")
             for output in one.outputs
@@ -81,11 +90,15 @@ class Class:
 
     def page(self, student: str) -> str:
         """The feedback page."""
-        return next((self.course.folder("feedback", self.trials[student], student)).glob("*.html")).read_text()
+        return next(
+            (self.course.folder("feedback", self.trials[student], student)).glob("*.html")
+        ).read_text()
 
 
 @pytest.fixture(scope="session")
-def graded(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Class]:
+def graded(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[Class]:
     """The whole class, graded by two workers. With ``-k`` only who is asked for, and the honest."""
     client = ensure_engine()
     around = tmp_path_factory.mktemp("attacks")
@@ -101,11 +114,17 @@ def graded(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequ
     results: dict[str, Result] = {}
     for trial in TRIALS:
         students = [one.student for one in handed_in if one.trial == trial]
-        limits = replace(LIMITS, cell_seconds=45, submission_seconds=90, check_seconds=40) if trial == PODS else LIMITS
+        limits = (
+            replace(LIMITS, cell_seconds=45, submission_seconds=90, check_seconds=40)
+            if trial == PODS
+            else LIMITS
+        )
         graded = plan(root, trial, students).grade(client, place, limits, 2, lambda result: None)
         results |= {one.student: one for one in graded}
     trials = {one.student: one.trial for one in handed_in}
-    yield Class(Course(root), results, before, _files(around), _left(client), listener.visits, trials)
+    yield Class(
+        Course(root), results, before, _files(around), _left(client), listener.visits, trials
+    )
     sweep(client)
 
 
@@ -121,7 +140,9 @@ def _hand_in(root: Path, attacks: list[Attack], port: int) -> None:
         notebook = attack.hand_in(json.loads(released[attack.trial]))
         if attack in HONEST:
             notebook["metadata"]["canary"] = SECRET
-        (folder / f"{attack.trial}.ipynb").write_text(json.dumps(notebook).replace("HOST_PORT", str(port)))
+        (folder / f"{attack.trial}.ipynb").write_text(
+            json.dumps(notebook).replace("HOST_PORT", str(port))
+        )
         if attack.place:
             attack.place(folder)
 
@@ -135,13 +156,18 @@ def _files(around: Path) -> dict[str, str]:
         if len(parts) > 1 and parts[1].startswith(written):
             continue
         small = path.is_file() and not path.is_symlink() and path.stat().st_size < 1 << 28
-        found["/".join(parts)] = hashlib.sha256(path.read_bytes()).hexdigest() if small else str(path.lstat().st_mode)
+        found["/".join(parts)] = (
+            hashlib.sha256(path.read_bytes()).hexdigest() if small else str(path.lstat().st_mode)
+        )
     return found
 
 
 def _left(client: docker.DockerClient) -> list[str]:
     mine = {"label": f"{OWNER_LABEL}={owner()}"}
-    containers, volumes = client.containers.list(all=True, filters=mine), client.volumes.list(filters=mine)
+    containers, volumes = (
+        client.containers.list(all=True, filters=mine),
+        client.volumes.list(filters=mine),
+    )
     return [one.name for one in (*containers, *volumes)]
 
 

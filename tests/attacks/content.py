@@ -38,13 +38,25 @@ with open("Dockerfile", "wb") as big:
 
 
 def _written(notebook: Notebook) -> None:
-    cell(notebook, "words")["source"] = ACTIVE + "\n\n[x](javascript:alert(9))\n\n" + "$\\href{javascript:alert(1)}{x}$"
-    notebook["cells"].append({"cell_type": "raw", "metadata": {"raw_mimetype": "text/html"}, "source": ACTIVE})
+    cell(notebook, "words")["source"] = (
+        ACTIVE + "\n\n[x](javascript:alert(9))\n\n" + "$\\href{javascript:alert(1)}{x}$"
+    )
+    notebook["cells"].append(
+        {"cell_type": "raw", "metadata": {"raw_mimetype": "text/html"}, "source": ACTIVE}
+    )
     attached = {"x.svg": {"image/svg+xml": ACTIVE}}
     notebook["cells"].append(
-        {"cell_type": "markdown", "metadata": {}, "source": "![x](attachment:x.svg)", "attachments": attached}
+        {
+            "cell_type": "markdown",
+            "metadata": {},
+            "source": "![x](attachment:x.svg)",
+            "attachments": attached,
+        }
     )
-    notebook["metadata"] = {"title": ACTIVE, "kernelspec": {"name": ACTIVE, "display_name": ACTIVE, "language": ACTIVE}}
+    notebook["metadata"] = {
+        "title": ACTIVE,
+        "kernelspec": {"name": ACTIVE, "display_name": ACTIVE, "language": ACTIVE},
+    }
 
 
 def _claimed(notebook: Notebook) -> None:
@@ -62,7 +74,8 @@ def _five_thousand_cells(notebook: Notebook) -> None:
 
 def _ten_thousand_outputs(notebook: Notebook) -> None:
     cell(notebook, "total")["outputs"] = [
-        {"output_type": "stream", "name": "stdout", "text": f"{number}\n"} for number in range(10_000)
+        {"output_type": "stream", "name": "stdout", "text": f"{number}\n"}
+        for number in range(10_000)
     ]
 
 
@@ -80,7 +93,9 @@ def _lost_picture(notebook: Notebook) -> None:
 
 def _in_the_folder(write: str) -> str:
     """A Dockerfile that is none, made by the notebook in the sandbox."""
-    return f"import os\nfrom pathlib import Path\nPath('Dockerfile').unlink(missing_ok=True)\n{write}"
+    return (
+        f"import os\nfrom pathlib import Path\nPath('Dockerfile').unlink(missing_ok=True)\n{write}"
+    )
 
 
 def _beside(name: str, make: Callable[[Path], None]) -> Callable[[Path], None]:

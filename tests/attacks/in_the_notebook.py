@@ -54,7 +54,13 @@ def _markdown(notebook: Notebook) -> None:
 
 
 def _forged(notebook: Notebook) -> None:
-    made_up: dict[str, Any] = {"grade_id": "bonus", "grade": True, "locked": True, "solution": False, "task": False}
+    made_up: dict[str, Any] = {
+        "grade_id": "bonus",
+        "grade": True,
+        "locked": True,
+        "solution": False,
+        "task": False,
+    }
     made_up |= {"points": 100, "schema_version": 3, "cell_type": "code"}
     notebook["cells"].append(code_cell("100", nbgrader=made_up))
 
@@ -62,7 +68,9 @@ def _forged(notebook: Notebook) -> None:
 def _with_outputs(notebook: Notebook) -> None:
     for one in tests(notebook):
         data = {"text/plain": str(float(meta(one)["points"]))}
-        one["outputs"] = [{"output_type": "execute_result", "data": data, "metadata": {}, "execution_count": 1}]
+        one["outputs"] = [
+            {"output_type": "execute_result", "data": data, "metadata": {}, "execution_count": 1}
+        ]
 
 
 def _easier_setup(notebook: Notebook) -> None:

@@ -27,7 +27,9 @@ def _done(identity: str, expressions: str = "{}", status: str = '"ok"') -> str:
 
 
 def _lie(name: str, payload: str) -> Attack:
-    return Attack(name, KEPT, _says(payload), "file", FIRST_TWO, reason=("kernel-died",), attempts=False)
+    return Attack(
+        name, KEPT, _says(payload), "file", FIRST_TWO, reason=("kernel-died",), attempts=False
+    )
 
 
 KILL_PARENT = """

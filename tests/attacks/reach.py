@@ -113,7 +113,7 @@ for name in ("localhost:5000/library/busybox:latest", "127.0.0.1:5000/busybox", 
 """
 RIGHTS = """
 import ctypes, os
-for call in (lambda: os.setuid(0), lambda: os.mknod("dev", 0o60600, os.makedev(8, 0)), lambda: os.chroot("/tmp"), lambda: os.unlink("/opt/course/grader/relay.py")):
+for call in (lambda: os.setuid(0), lambda: os.mknod("dev", 0o60600, os.makedev(8, 0)), lambda: os.chroot("/tmp"), lambda: os.unlink("/opt/course/grader/sandbox/inside/relay.py")):
     try:
         call()
         print("SUCCEEDED")

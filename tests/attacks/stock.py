@@ -13,8 +13,8 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
-from grader.cli import sandbox_place
-from lab.host import ensure_engine
+from grader.commands.grade import sandbox_place
+from lab.machine.host import ensure_engine
 
 from .attack import TRIAL, Attack, Notebook, cell, meta
 from .suite import ATTACKS
@@ -59,7 +59,9 @@ def released_in_stock_style() -> Notebook:
     """The source notebook of the trial with tests that run in the student's kernel, and without the question that needs an engine."""
     notebook: Notebook = json.loads(SOURCE.read_text())
     notebook["cells"] = [
-        one for one in notebook["cells"] if meta(one)["grade_id"] not in ("web-text", "web", "web-test")
+        one
+        for one in notebook["cells"]
+        if meta(one)["grade_id"] not in ("web-text", "web", "web-test")
     ]
     for name, source in TESTS.items():
         cell(notebook, name)["source"] = source
@@ -79,12 +81,19 @@ def measure() -> dict[str, Any]:
     """{attack: {"gained": points over an honest hand-in, or null where nbgrader did not grade it, "active": …}}."""
     client = ensure_engine()
     attacks = [HONEST, NOTHING, *(attack for attack in ATTACKS if attack.stock)]
-    files = {f"submitted/{attack.student}/{TRIAL}/{TRIAL}.ipynb": handed_in(attack) for attack in attacks}
+    files = {
+        f"submitted/{attack.student}/{TRIAL}/{TRIAL}.ipynb": handed_in(attack) for attack in attacks
+    }
     files |= {
         f"source/{TRIAL}/{TRIAL}.ipynb": json.dumps(released_in_stock_style()).encode(),
         "grade.py": GRADE.encode(),
     }
-    options: dict[str, Any] = {"network_disabled": True, "mem_limit": "1g", "pids_limit": 256, "user": "1000:1000"}
+    options: dict[str, Any] = {
+        "network_disabled": True,
+        "mem_limit": "1g",
+        "pids_limit": 256,
+        "user": "1000:1000",
+    }
     container = client.containers.create(
         sandbox_place(client).image, ["sleep", "1800"], entrypoint="", environment={"HOME": WORK}, cap_drop=["ALL"], init=True, **options
     )  # fmt: skip
@@ -108,12 +117,20 @@ def _graded(container: Any) -> dict[str, dict[str, Any]]:
 
 def _gained(attack: Attack, found: dict[str, Any]) -> dict[str, Any]:
     honest = sum(points for (question, points) in WORTH.values() if question in attack.answers)
-    return {"gained": None if found["points"] is None else found["points"] - honest, "active": found["active"]}
+    return {
+        "gained": None if found["points"] is None else found["points"] - honest,
+        "active": found["active"],
+    }
 
 
 def _packed(files: dict[str, bytes]) -> bytes:
     with tarfile.open(fileobj=(spool := io.BytesIO()), mode="w") as archive:
-        folders = {str(parent) for path in files for parent in Path("stock", path).parents if str(parent) != "."}
+        folders = {
+            str(parent)
+            for path in files
+            for parent in Path("stock", path).parents
+            if str(parent) != "."
+        }
         for folder in sorted(folders):
             entry = tarfile.TarInfo(folder)
             entry.type, entry.mode, entry.uid, entry.gid = tarfile.DIRTYPE, 0o755, 1000, 1000
@@ -129,6 +146,10 @@ if __name__ == "__main__":
     measured = measure()
     assert measured["honest"]["gained"] == measured["nothing"]["gained"] == 0, measured
     RESULTS.write_text(
-        json.dumps({name: one for name, one in measured.items() if name not in ("honest", "nothing")}, indent=2) + "\n"
+        json.dumps(
+            {name: one for name, one in measured.items() if name not in ("honest", "nothing")},
+            indent=2,
+        )
+        + "\n"
     )
     print(json.dumps(measured, indent=2))

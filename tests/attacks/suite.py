@@ -1,6 +1,15 @@
 """All attacks, by what they are on."""
 
-from . import cluster, content, engine, exhaustion, in_the_kernel, in_the_notebook, on_the_kernel, reach
+from . import (
+    cluster,
+    content,
+    engine,
+    exhaustion,
+    in_the_kernel,
+    in_the_notebook,
+    on_the_kernel,
+    reach,
+)
 from .attack import Attack
 
 GROUPS: dict[str, list[Attack]] = {

@@ -21,7 +21,10 @@ def made(gained: Mapping[str, float]) -> str:
     """Markdown: a heading and a table for each group."""
     return "\n" + "\n".join(
         f"**{group}**\n\n{HEAD}"
-        + "".join(f"| {one.name} | {gained[one.name]:g} | {_stock(one.name)} | {one.stopped_by} |\n" for one in attacks)
+        + "".join(
+            f"| {one.name} | {gained[one.name]:g} | {_stock(one.name)} | {one.stopped_by} |\n"
+            for one in attacks
+        )
         for group, attacks in GROUPS.items()
     )
 

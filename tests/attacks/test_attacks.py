@@ -43,7 +43,11 @@ def test_honest_students_among_them_lose_nothing(honest: Attack, graded: Class) 
 @pytest.mark.parametrize("honest", HONEST_WITH_PODS, ids=lambda honest: honest.name)
 def test_honest_students_with_a_cluster_lose_nothing(honest: Attack, graded: Class) -> None:
     result = graded.results[honest.student]
-    assert (result.points, result.reason, result.notes) == (TRIALS[honest.trial].max_points, None, [])
+    assert (result.points, result.reason, result.notes) == (
+        TRIALS[honest.trial].max_points,
+        None,
+        [],
+    )
 
 
 def test_nothing_outside_has_changed(graded: Class) -> None:
@@ -54,11 +58,17 @@ def test_nothing_outside_has_changed(graded: Class) -> None:
 
 def test_gradebook_holds_each_students_own_points_and_nothing_else(graded: Class) -> None:
     with Gradebook(graded.course.db_url) as gradebook:
-        held = {one.student.id: one.score for trial in TRIALS for one in gradebook.assignment_submissions(trial)}
+        held = {
+            one.student.id: one.score
+            for trial in TRIALS
+            for one in gradebook.assignment_submissions(trial)
+        }
         assert {found.name: found.max_score for found in gradebook.assignments} == {
             name: trial.max_points for name, trial in TRIALS.items()
         }
-    assert held == {student: result.points for student, result in graded.results.items() if result.graded}
+    assert held == {
+        student: result.points for student, result in graded.results.items() if result.graded
+    }
 
 
 def test_nobodys_work_is_on_anothers_page(graded: Class) -> None:

@@ -39,7 +39,9 @@ def each_page(graded: Class) -> dict[str, str]:
 @pytest.mark.grading
 @pytest.mark.timeout(900)
 def test_feedback_pages_hold_nothing_active(graded: Class) -> None:
-    assert {student: found for student, page in each_page(graded).items() if (found := active(page))} == {}
+    assert {
+        student: found for student, page in each_page(graded).items() if (found := active(page))
+    } == {}
 
 
 @pytest.mark.machine
@@ -75,10 +77,14 @@ def _configuration() -> Config:
 
 
 def test_page_on_security_lists_every_attack() -> None:
-    assert list(table.rows(PAGE.read_text())) == [(attack.name, attack.stopped_by) for attack in ATTACKS]
+    assert list(table.rows(PAGE.read_text())) == [
+        (attack.name, attack.stopped_by) for attack in ATTACKS
+    ]
 
 
 def test_every_attack_that_stock_nbgrader_can_try_was_measured_there() -> None:
     import json
 
-    assert set(json.loads(table.STOCK.read_text())) == {attack.name for attack in ATTACKS if attack.stock}
+    assert set(json.loads(table.STOCK.read_text())) == {
+        attack.name for attack in ATTACKS if attack.stock
+    }

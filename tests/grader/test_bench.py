@@ -12,7 +12,7 @@ import pytest
 
 from grader.bench import classes, cluster, otter, pages
 from lab.course import NAME, ROOT
-from lab.host import ensure_engine
+from lab.machine.host import ensure_engine
 
 ASSIGNMENT = "01-containers"
 GRADERS = {"bin/lab grade", "nbgrader autograde", "otter run"}
@@ -27,7 +27,8 @@ CLUSTER = {
 @pytest.fixture
 def figures() -> dict[str, Any]:
     grown = [
-        {"workers": w, "students": s, "seconds": 9.0 * s, "seconds_each": 9.0, "lost": 0} for w, s in ((1, 30), (2, 30))
+        {"workers": w, "students": s, "seconds": 9.0 * s, "seconds_each": 9.0, "lost": 0}
+        for w, s in ((1, 30), (2, 30))
     ]
     return {
         "sandbox_ready_p50_seconds": 0.75, "sandbox_ready_p95_seconds": 1.25, "sandbox_wait_p50_seconds": 0.01,
@@ -55,7 +56,9 @@ def test_page_gets_the_table_and_keeps_its_text(figures: dict[str, Any], tmp_pat
     assert "## The document of `--json`" in text
     assert json.loads((tmp_path / pages.DOCUMENT).read_text()) == figures
     pictures = {path.name: path.read_bytes()[:4] for path in (tmp_path / pages.IMAGES).iterdir()}
-    assert pictures == dict.fromkeys(("bench-sandboxes.png", "bench-throughput.png", "bench-growth.png"), b"\x89PNG")
+    assert pictures == dict.fromkeys(
+        ("bench-sandboxes.png", "bench-throughput.png", "bench-growth.png"), b"\x89PNG"
+    )
 
 
 def test_students_of_a_class_hand_in_notebooks_of_their_own(tmp_path: Path) -> None:
@@ -70,7 +73,9 @@ def test_otter_gets_every_check_once() -> None:
     cells = json.loads(path.read_text())["cells"]
     notebook, autograder = otter.split(path)
     with zipfile.ZipFile(io.BytesIO(autograder)) as archive:
-        tests = [archive.read(name).decode() for name in archive.namelist() if name.startswith("tests/")]
+        tests = [
+            archive.read(name).decode() for name in archive.namelist() if name.startswith("tests/")
+        ]
     assert len(json.loads(notebook)["cells"]) + len(tests) == len(cells)
     assert all("must_" in test or "CheckFailed" in test for test in tests)
     assert "must_have_exited" not in notebook.decode()
@@ -87,7 +92,9 @@ def test_quick_run_measures_everything_and_leaves_nothing() -> None:
     assert set(figures["submissions_per_minute"]) == GRADERS
     assert all(rate > 0 for rate in figures["submissions_per_minute"].values())
     rates = figures["submissions_per_minute"]
-    assert figures["speedup_vs_nbgrader"] == pytest.approx(rates["bin/lab grade"] / rates["nbgrader autograde"])
+    assert figures["speedup_vs_nbgrader"] == pytest.approx(
+        rates["bin/lab grade"] / rates["nbgrader autograde"]
+    )
     assert 0 < figures["sandbox_ready_p50_seconds"] <= figures["sandbox_ready_p95_seconds"]
     assert 20 < figures["sandbox_memory_mib"] < figures["sandbox_with_cluster_memory_mib"] < 500
     assert 0 < figures["cluster_ready_seconds"] < 30
@@ -96,6 +103,8 @@ def test_quick_run_measures_everything_and_leaves_nothing() -> None:
     assert figures["list_1000_seconds"] > 0
     assert figures["get_pods_per_second"] > 1
     client = ensure_engine()
-    assert [one.name for one in client.containers.list(all=True) if one.name.startswith(f"{NAME}-bench")] == []
+    assert [
+        one.name for one in client.containers.list(all=True) if one.name.startswith(f"{NAME}-bench")
+    ] == []
     assert [one.name for one in client.volumes.list() if one.name.startswith(f"{NAME}-bench")] == []
     assert client.images.list(f"{NAME}-bench-otter") == []

@@ -13,18 +13,30 @@ from pathlib import Path
 
 import pytest
 
-from grader.classrun import plan
-from grader.cli import sandbox_place
-from grader.release import RELEASE, SOURCE, differences
-from grader.results import Check, Result
-from grader.sandbox import sweep
-from grader.source import source_text
+from grader.commands.grade import sandbox_place
+from grader.exercise.lint import source_text
+from grader.exercise.release import RELEASE, SOURCE, differences
+from grader.judging.results import Check, Result
+from grader.run.classrun import plan
+from grader.sandbox.docker import sweep
 from lab.course import ROOT
-from lab.host import ensure_engine
+from lab.machine.host import ensure_engine
 
-from ..exercises import ALL_WRONG, EXERCISES, LIMITS, Exercise, Wrong, first_lost, pattern, sanitized, submissions
+from ..exercises import (
+    ALL_WRONG,
+    EXERCISES,
+    LIMITS,
+    Exercise,
+    Wrong,
+    first_lost,
+    pattern,
+    sanitized,
+    submissions,
+)
 
-TIMES = range(int(os.environ.get("GRADINGS", "1")))  # so many students hand in the same; 20 before a release
+TIMES = range(
+    int(os.environ.get("GRADINGS", "1"))
+)  # so many students hand in the same; 20 before a release
 each_exercise = pytest.mark.parametrize("exercise", EXERCISES, ids=lambda exercise: exercise.name)
 
 
@@ -49,7 +61,11 @@ def test_wrong_answers_name_cells_that_exist_and_some_earn_a_part(exercise: Exer
     assert {wrong.question for wrong in exercise.wrong} <= set(exercise.answers)
     assert {check for wrong in exercise.wrong for check in wrong.points} <= set(exercise.checks)
     assert [str(wrong) for wrong in exercise.wrong if not first_lost(wrong, exercise)] == []
-    assert any(0 < wrong.points[check] < exercise.checks[check] for wrong in exercise.wrong for check in wrong.points)
+    assert any(
+        0 < wrong.points[check] < exercise.checks[check]
+        for wrong in exercise.wrong
+        for check in wrong.points
+    )
 
 
 @each_exercise
@@ -92,12 +108,18 @@ def hand_in_all(root: Path, exercise: Exercise) -> None:
 @pytest.mark.machine
 @pytest.mark.grading
 @each_exercise
-def test_solution_earns_all_points(exercise: Exercise, results: dict[str, dict[str, Result]]) -> None:
+def test_solution_earns_all_points(
+    exercise: Exercise, results: dict[str, dict[str, Result]]
+) -> None:
     for time in TIMES:
         result = results[exercise.name][f"right-{time}"]
         checks = by_id(exercise, result)
         assert (result.reason, result.notes) == (None, [])
-        assert [one for name, one in checks.items() if name not in exercise.by_hand and one.status != "passed"] == []
+        assert [
+            one
+            for name, one in checks.items()
+            if name not in exercise.by_hand and one.status != "passed"
+        ] == []
         assert {checks[name].status for name in exercise.by_hand} == {"needs-grading"}
 
 
@@ -115,13 +137,18 @@ def test_untouched_release_earns_nothing_and_says_why(
 @pytest.mark.machine
 @pytest.mark.grading
 @pytest.mark.parametrize("wrong", ALL_WRONG, ids=str)
-def test_wrong_answer_earns_its_points_and_its_message(wrong: Wrong, results: dict[str, dict[str, Result]]) -> None:
+def test_wrong_answer_earns_its_points_and_its_message(
+    wrong: Wrong, results: dict[str, dict[str, Result]]
+) -> None:
     exercise = Exercise(wrong.assignment)
     number = next(n for n, group in enumerate(submissions(exercise.wrong)) if wrong in group)
     for time in TIMES:
         checks = by_id(exercise, results[wrong.assignment][f"wrong-{number}-{time}"])
         assert {name: checks[name].points for name in wrong.points} == wrong.points
-        said, expected = sanitized(checks[first_lost(wrong, exercise)].message).strip(), wrong.message.strip()
+        said, expected = (
+            sanitized(checks[first_lost(wrong, exercise)].message).strip(),
+            wrong.message.strip(),
+        )
         if not re.fullmatch(pattern(expected), said):
             assert said == expected  # so that pytest shows where they differ
 
@@ -129,12 +156,18 @@ def test_wrong_answer_earns_its_points_and_its_message(wrong: Wrong, results: di
 @pytest.mark.machine
 @pytest.mark.grading
 @each_exercise
-def test_wrong_answer_costs_nothing_elsewhere(exercise: Exercise, results: dict[str, dict[str, Result]]) -> None:
+def test_wrong_answer_costs_nothing_elsewhere(
+    exercise: Exercise, results: dict[str, dict[str, Result]]
+) -> None:
     for number, group in enumerate(submissions(exercise.wrong)):
         touched = {check for wrong in group for check in wrong.points} | set(exercise.by_hand)
         for time in TIMES:
             checks = by_id(exercise, results[exercise.name][f"wrong-{number}-{time}"])
-            assert [check for name, check in checks.items() if name not in touched and check.status != "passed"] == []
+            assert [
+                check
+                for name, check in checks.items()
+                if name not in touched and check.status != "passed"
+            ] == []
 
 
 def by_id(exercise: Exercise, result: Result) -> dict[str, Check]:

@@ -53,13 +53,24 @@ def shell(checkout: Checkout, script: str) -> str:
 def test_kubectl_answers_in_the_lab(checkout: Checkout) -> None:
     checkout.up()
     assert ready(checkout) == {"kind": "own", "ready": True, "context": None, "namespace": None}
-    assert shell(checkout, "kubectl config current-context; kubectl get nodes -o name") == "lab\nnode/lab\n"
-    shell(checkout, "kubectl create namespace mine && kubectl config set-context --current --namespace mine")
+    assert (
+        shell(checkout, "kubectl config current-context; kubectl get nodes -o name")
+        == "lab\nnode/lab\n"
+    )
+    shell(
+        checkout,
+        "kubectl create namespace mine && kubectl config set-context --current --namespace mine",
+    )
     assert shell(checkout, "kubectl config view --minify -o jsonpath={..namespace}") == "mine"
     assert "kubernetes-admin" in shell(checkout, "kubectl auth whoami")
     assert shell(checkout, 'command -v "$EDITOR"') == "/usr/bin/nano\n"  # for `kubectl edit`
     findings = {one["name"]: one for one in json.loads(checkout.lab("doctor", "--json"))}
-    assert findings["cluster"] == {"name": "cluster", "state": "ok", "found": "its own: ready", "todo": ""}
+    assert findings["cluster"] == {
+        "name": "cluster",
+        "state": "ok",
+        "found": "its own: ready",
+        "todo": "",
+    }
 
 
 def test_who_does_not_use_it_never_meets_it(checkout: Checkout) -> None:
@@ -115,7 +126,9 @@ class Forwarder:
     def _accept(self) -> None:
         with suppress(OSError):
             while True:
-                threading.Thread(target=self._carry, args=(self.listener.accept()[0],), daemon=True).start()
+                threading.Thread(
+                    target=self._carry, args=(self.listener.accept()[0],), daemon=True
+                ).start()
 
     def _carry(self, client: socket.socket) -> None:
         with suppress(OSError), client, socket.create_connection(self.address) as server:
@@ -131,7 +144,9 @@ class Forwarder:
 
 
 @pytest.fixture(scope="module")
-def somebodys(test_lab: TestLab, checkout: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forwarder]:
+def somebodys(
+    test_lab: TestLab, checkout: Checkout, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Forwarder]:
     """Another lab's cluster, as the cluster of this machine's kubectl."""
     forwarding = ["socat", f"TCP-LISTEN:{FORWARDED},fork,reuseaddr", "TCP:127.0.0.1:6443"]
     container = checkout.client.containers.get(test_lab.name)
@@ -148,7 +163,11 @@ def somebodys(test_lab: TestLab, checkout: Checkout, tmp_path_factory: pytest.Te
 
 
 def namespaces(lab: TestLab) -> set[str]:
-    return set(lab.run("kubectl", "get", "namespaces", "-o", "jsonpath={.items[*].metadata.name}").stdout.split())
+    return set(
+        lab.run(
+            "kubectl", "get", "namespaces", "-o", "jsonpath={.items[*].metadata.name}"
+        ).stdout.split()
+    )
 
 
 def test_somebodys_own_cluster_is_used_in_a_namespace_of_its_own(
@@ -162,7 +181,9 @@ def test_somebodys_own_cluster_is_used_in_a_namespace_of_its_own(
     assert namespaces(test_lab) - before == {cluster["namespace"]}
     assert shell(checkout, "kubectl get resourcequotas -o name") == "resourcequota/docker-course\n"
     shell(checkout, "kubectl create configmap mine --from-literal=a=b")
-    seen = test_lab.run("kubectl", "-n", cluster["namespace"], "get", "configmap", "mine", "-o", "name")
+    seen = test_lab.run(
+        "kubectl", "-n", cluster["namespace"], "get", "configmap", "mine", "-o", "name"
+    )
     assert seen.stdout == "configmap/mine\n"
     checkout.up()
     assert told(checkout) == cluster, "up without --cluster keeps it"
@@ -191,6 +212,8 @@ def test_cluster_that_does_not_answer_is_said(checkout: Checkout, somebodys: For
     assert running.returncode == 0
     assert "could not be removed from the cluster of lab" in said
     assert checkout.left() == []
-    refused = checkout.lab("up", "--no-browser", "--port", checkout.port, "--cluster", "current", expect=1)
+    refused = checkout.lab(
+        "up", "--no-browser", "--port", checkout.port, "--cluster", "current", expect=1
+    )
     assert "does not let the lab in" in refused
     assert checkout.left() == []

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import images
+from lab.build import image as images
 from lab.course import ROOT
 
 from ..checkouts import Checkout, copy_checkout
@@ -35,7 +35,11 @@ def test_killed_while_python_packages_are_installed(tmp_path: Path) -> None:
     (tmp_path / "README.md").touch()
     command = [str(tmp_path / "bin" / "lab"), "--help"]
     venv = tmp_path / ".venv"
-    for begun in ("pyvenv.cfg", "bin/pip", "lib/*/site-packages/click"):  # the environment, its pip, the packages
+    for begun in (
+        "pyvenv.cfg",
+        "bin/pip",
+        "lib/*/site-packages/click",
+    ):  # the environment, its pip, the packages
         running = subprocess.Popen(
             command, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
@@ -52,19 +56,23 @@ def test_killed_while_python_packages_are_installed(tmp_path: Path) -> None:
 
 
 def test_killed_while_the_image_is_built(checkout: Checkout) -> None:
-    dockerfile = checkout.folder / "lab" / "image" / "Dockerfile"
+    dockerfile = checkout.folder / "lab" / "inside" / "Dockerfile"
     with dockerfile.open("a") as file:
         file.write(f"RUN sleep 4 && echo {time.time()} > /etc/slow-step\n")
     before = {tag for image in checkout.client.images.list(images.REPOSITORY) for tag in image.tags}
     running = checkout.start("up", "--no-browser", "--port", checkout.port)
     deadline = time.monotonic() + 300
-    while not any("sleep 4" in str(one.attrs["Config"]["Cmd"]) for one in checkout.client.containers.list()):
+    while not any(
+        "sleep 4" in str(one.attrs["Config"]["Cmd"]) for one in checkout.client.containers.list()
+    ):
         assert running.poll() is None, running.communicate()
         assert time.monotonic() < deadline
         time.sleep(0.1)
     running.send_signal(signal.SIGKILL)
     running.wait()
-    assert {tag for image in checkout.client.images.list(images.REPOSITORY) for tag in image.tags} <= before
+    assert {
+        tag for image in checkout.client.images.list(images.REPOSITORY) for tag in image.tags
+    } <= before
     checkout.up()
     made = checkout.container().image
     assert made is not None

@@ -56,7 +56,9 @@ def test_files_belong_to_the_person_on_the_host(checkout: Checkout) -> None:
 
 def test_memory_and_process_limits_are_enforced(checkout: Checkout) -> None:
     bomb = "dd if=/dev/zero of=/dev/null bs=200M count=1"
-    checkout.lab("sh", "docker", "run", "--rm", "--memory", "32m", "busybox", "sh", "-c", bomb, expect=137)
+    checkout.lab(
+        "sh", "docker", "run", "--rm", "--memory", "32m", "busybox", "sh", "-c", bomb, expect=137
+    )
     forks = "for i in $(seq 20); do sleep 1 & done; wait"
     assert "fork" in checkout.lab(
         "sh", "docker", "run", "--rm", "--pids-limit", "10", "busybox", "sh", "-c", forks, expect=2
@@ -71,10 +73,15 @@ def test_build_and_compose_work(checkout: Checkout) -> None:
 
 def test_the_machines_own_containers_are_never_touched(checkout: Checkout) -> None:
     image = checkout.container().image
-    own = checkout.client.containers.run(image.id, ["sleep", "600"], name=f"somebody-elses-{os.getpid()}", detach=True)
+    own = checkout.client.containers.run(
+        image.id, ["sleep", "600"], name=f"somebody-elses-{os.getpid()}", detach=True
+    )
     try:
         checkout.lab(
-            "sh", "sh", "-c", "docker ps -aq | xargs -r docker rm -f; docker system prune --all --force --volumes"
+            "sh",
+            "sh",
+            "-c",
+            "docker ps -aq | xargs -r docker rm -f; docker system prune --all --force --volumes",
         )
         checkout.lab("reset")
         own.reload()
@@ -86,7 +93,9 @@ def test_the_machines_own_containers_are_never_touched(checkout: Checkout) -> No
 
 def test_reset_keeps_work(checkout: Checkout) -> None:
     (checkout.folder / "workspace/course/notes.md").write_text("mine")
-    checkout.lab("sh", "docker", "run", "-d", "--name", "gone-after-reset", "busybox", "sleep", "600")
+    checkout.lab(
+        "sh", "docker", "run", "-d", "--name", "gone-after-reset", "busybox", "sleep", "600"
+    )
     checkout.lab("reset")
     assert (checkout.folder / "workspace/course/notes.md").read_text() == "mine"
     assert checkout.lab("sh", "docker", "ps", "-aq") == ""
@@ -126,18 +135,43 @@ def test_down_leaves_nothing(checkout: Checkout) -> None:
     assert (checkout.folder / "workspace/course").is_dir()
 
 
-def test_on_the_machines_own_engine_only_what_the_course_labelled_is_removed(checkout: Checkout) -> None:
+def test_on_the_machines_own_engine_only_what_the_course_labelled_is_removed(
+    checkout: Checkout,
+) -> None:
     image = checkout.client.images.list("docker-course/lab")[0].tags[0]
-    own = checkout.client.containers.run(image, ["sleep", "600"], name=f"not-the-courses-{os.getpid()}", detach=True)
+    own = checkout.client.containers.run(
+        image, ["sleep", "600"], name=f"not-the-courses-{os.getpid()}", detach=True
+    )
     try:
-        assert answers(checkout.lab("up", "--no-browser", "--engine", "host", "--port", checkout.port).strip()) == 200
-        assert own.name in checkout.lab("sh", "docker", "ps", "--format", "{{.Names}}"), "it is the machine's engine"
+        assert (
+            answers(
+                checkout.lab(
+                    "up", "--no-browser", "--engine", "host", "--port", checkout.port
+                ).strip()
+            )
+            == 200
+        )
+        assert own.name in checkout.lab("sh", "docker", "ps", "--format", "{{.Names}}"), (
+            "it is the machine's engine"
+        )
         checkout.lab(
-            "sh", "docker", "run", "-d", "--name", f"{checkout.name}-web", "--entrypoint", "sleep", image, "600"
+            "sh",
+            "docker",
+            "run",
+            "-d",
+            "--name",
+            f"{checkout.name}-web",
+            "--entrypoint",
+            "sleep",
+            image,
+            "600",
         )
         checkout.lab("sh", "docker", "volume", "create", f"{checkout.name}-data")
         checkout.lab("sh", "docker", "network", "create", f"{checkout.name}-net")
-        assert checkout.lab("sh", "docker", "exec", f"{checkout.name}-web", "echo", "inside") == "inside\n"
+        assert (
+            checkout.lab("sh", "docker", "exec", f"{checkout.name}-web", "echo", "inside")
+            == "inside\n"
+        )
         assert len(checkout.left()) == 4
         checkout.lab("down")
         assert checkout.left() == []

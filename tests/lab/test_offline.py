@@ -13,16 +13,19 @@ from urllib.error import URLError
 import docker
 import pytest
 
-from lab import images, template
+from lab.build import image as images
+from lab.build import template
 from lab.course import LABEL
-from lab.host import ensure_engine
+from lab.machine.host import ensure_engine
 
 from ..checkouts import Checkout, copy_checkout
 
 pytestmark = [
     pytest.mark.machine,
     pytest.mark.timeout(600),
-    pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a network namespace with an engine in it"),
+    pytest.mark.skipif(
+        os.geteuid() != 0, reason="only root can make a network namespace with an engine in it"
+    ),
 ]
 START = "ip link set lo up && exec dockerd --data-root {0}/data --exec-root {0}/exec --pidfile {0}/pid --host unix://{0}/docker.sock"
 
@@ -32,9 +35,20 @@ class CutOff:
 
     def __init__(self, folder: Path) -> None:
         self.host = f"unix://{folder}/docker.sock"
-        isolated = ["unshare", "--net", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c"]
+        isolated = [
+            "unshare",
+            "--net",
+            "--pid",
+            "--fork",
+            "--kill-child",
+            "--mount-proc",
+            "sh",
+            "-c",
+        ]
         with (folder / "log").open("wb") as log:
-            self.process = subprocess.Popen([*isolated, START.format(folder)], stdout=log, stderr=log)
+            self.process = subprocess.Popen(
+                [*isolated, START.format(folder)], stdout=log, stderr=log
+            )
         deadline = time.monotonic() + 60
         while not (folder / "docker.sock").exists():
             assert self.process.poll() is None, (folder / "log").read_text()
@@ -44,11 +58,17 @@ class CutOff:
 
     def inside(self, *command: str) -> list[str]:
         """The command line that runs a command in the engine's network."""
-        child = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()[0]
+        child = (
+            Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+            .read_text()
+            .split()[0]
+        )
         return ["nsenter", "--net", "--target", child, "env", f"DOCKER_HOST={self.host}", *command]
 
     def stop(self) -> None:
-        self.process.send_signal(signal.SIGKILL)  # --kill-child: the engine and all its containers end with it
+        self.process.send_signal(
+            signal.SIGKILL
+        )  # --kill-child: the engine and all its containers end with it
         self.process.wait()
 
 
@@ -68,13 +88,29 @@ def bring(cut_off: CutOff, image: str, volume: str) -> None:
     online = ensure_engine()
     cut_off.client.images.load(online.images.get(image).save(named=True))
     cut_off.client.volumes.create(volume, labels={LABEL: "template"})
-    tar = ["run", "--rm", "--interactive", "--network", "none", "--volume", f"{volume}:/t", image, "tar", "-C", "/t"]
+    tar = [
+        "run",
+        "--rm",
+        "--interactive",
+        "--network",
+        "none",
+        "--volume",
+        f"{volume}:/t",
+        image,
+        "tar",
+        "-C",
+        "/t",
+    ]
     reading = subprocess.Popen(["docker", *tar, "-cf", "-", "."], stdout=subprocess.PIPE)
-    subprocess.run(["docker", "--host", cut_off.host, *tar, "-xf", "-"], stdin=reading.stdout, check=True)
+    subprocess.run(
+        ["docker", "--host", cut_off.host, *tar, "-xf", "-"], stdin=reading.stdout, check=True
+    )
     assert reading.wait() == 0
 
 
-def test_without_any_network_the_course_opens_from_what_is_there(cut_off: CutOff, tmp_path: Path) -> None:
+def test_without_any_network_the_course_opens_from_what_is_there(
+    cut_off: CutOff, tmp_path: Path
+) -> None:
     folder = tmp_path / "checkout"
     folder.mkdir()
     copy_checkout(folder)
@@ -85,12 +121,18 @@ def test_without_any_network_the_course_opens_from_what_is_there(cut_off: CutOff
     checkout.prefix = cut_off.inside()
 
     url = checkout.up()
-    fetch = ["python3", "-c", f"import urllib.request as r; print(r.urlopen({url!r}, timeout=10).status)"]
+    fetch = [
+        "python3",
+        "-c",
+        f"import urllib.request as r; print(r.urlopen({url!r}, timeout=10).status)",
+    ]
     assert subprocess.check_output(cut_off.inside(*fetch), text=True) == "200\n"
     with pytest.raises(URLError):
         urllib.request.urlopen(url, timeout=5)  # so the lab really is in the other network
     assert checkout.lab("sh", "docker", "run", "--rm", "nginx", "echo", "runs") == "runs\n"
-    assert "pull access denied" in checkout.lab("sh", "docker", "pull", "no-such-image-anywhere", expect=1)
+    assert "pull access denied" in checkout.lab(
+        "sh", "docker", "pull", "no-such-image-anywhere", expect=1
+    )
     script = "printf 'FROM busybox\\nRUN echo built\\n' | docker build --quiet --tag mine - && docker image rm mine"
     assert "sha256:" in checkout.lab("sh", "sh", "-c", script)
     begun = time.monotonic()

@@ -14,18 +14,28 @@ import docker
 from docker.errors import DockerException
 
 from grader.archive import folder_members, take
-from grader.classrun import ATTEMPTS
-from grader.execute import Execution
-from grader.gradebook import Course, ensure_assignment, released_cells
-from grader.kernels import KernelLostError
-from grader.release import RELEASE, SOURCE
-from grader.repair import ReleasedCell, read, restore
-from grader.results import Check
-from grader.sandbox import Place, Sandbox, SandboxError
-from grader.source import source_text, wants_cluster
+from grader.exercise.lint import source_text, wants_cluster
+from grader.exercise.release import RELEASE, SOURCE
+from grader.gradebook.record import Course, ensure_assignment, released_cells
+from grader.judging.execution import Execution
+from grader.judging.repair import ReleasedCell, read, restore
+from grader.judging.results import Check
+from grader.run.classrun import ATTEMPTS
+from grader.sandbox.channel import KernelLostError
+from grader.sandbox.docker import Place, Sandbox, SandboxError
 from lab.course import ROOT
 
-from ..exercises import LIMITS, Exercise, Wrong, cell_id, first_lost, pattern, sanitized, submissions, together
+from ..exercises import (
+    LIMITS,
+    Exercise,
+    Wrong,
+    cell_id,
+    first_lost,
+    pattern,
+    sanitized,
+    submissions,
+    together,
+)
 from .mutants import Mutant, of_answer, of_code
 
 WORKERS = 2
@@ -61,14 +71,20 @@ class Submission:
 def broken_answers(exercise: Exercise) -> list[Mutant]:
     """All mutants of the answers that its solution gives."""
     return [
-        mutant for name in exercise.answers for mutant in of_answer(f"{exercise.name}: {name}", _text(exercise, name))
+        mutant
+        for name in exercise.answers
+        for mutant in of_answer(f"{exercise.name}: {name}", _text(exercise, name))
     ]
 
 
 def broken_cells(exercise: Exercise) -> list[Mutant]:
     """All mutants of its test cells, hidden tests included."""
     tests = [name for name in exercise.checks if name not in exercise.by_hand]
-    return [mutant for name in tests for mutant in of_code(f"{exercise.name}: {name}", _text(exercise, name))]
+    return [
+        mutant
+        for name in tests
+        for mutant in of_code(f"{exercise.name}: {name}", _text(exercise, name))
+    ]
 
 
 def _text(exercise: Exercise, name: str) -> str:
@@ -80,7 +96,9 @@ def _text(exercise: Exercise, name: str) -> str:
 class Marking:
     """One exercise and the sandboxes in which it is graded. Its gradebook is made in ``folder``, which holds ``solutions/``."""
 
-    def __init__(self, exercise: Exercise, client: docker.DockerClient, place: Place, folder: Path) -> None:
+    def __init__(
+        self, exercise: Exercise, client: docker.DockerClient, place: Place, folder: Path
+    ) -> None:
         self.exercise = exercise
         self._client = client
         self._place = place
@@ -88,9 +106,13 @@ class Marking:
         (self._cells,) = released_cells(Course(folder), exercise.name).values()
         self._cluster = wants_cluster(ROOT / SOURCE / exercise.name / f"{exercise.name}.ipynb")
         found = take(folder_members(ROOT / SOURCE / exercise.name)).files
-        self._files = {path: content for path, content in found.items() if not path.endswith(".ipynb")}
+        self._files = {
+            path: content for path, content in found.items() if not path.endswith(".ipynb")
+        }
 
-    def verdicts(self, notebook: dict[str, Any], more: Iterable[ReleasedCell] = ()) -> dict[str, Check]:
+    def verdicts(
+        self, notebook: dict[str, Any], more: Iterable[ReleasedCell] = ()
+    ) -> dict[str, Check]:
         """The verdict on each test cell, and on ``more`` cells, each made right behind the one whose id its own begins with."""
         behind: dict[str, list[ReleasedCell]] = {}
         for cell in more:
@@ -103,7 +125,9 @@ class Marking:
                     sandbox.bring(self._files)
                     return Execution(sandbox, cells).run(restored).checks
             except SandboxError as error:
-                if attempt == ATTEMPTS or not isinstance(error.__cause__, KernelLostError | DockerException):
+                if attempt == ATTEMPTS or not isinstance(
+                    error.__cause__, KernelLostError | DockerException
+                ):
                     raise
         raise AssertionError("unreachable")
 
@@ -113,17 +137,25 @@ class Marking:
         """Those that lose no point."""
         groups = together(broken, lambda mutant: self._touched[mutant.cell])
         with ThreadPoolExecutor(WORKERS) as pool:
-            return [mutant for found in pool.map(self._unnoticed_answers, groups) for mutant in found]
+            return [
+                mutant for found in pool.map(self._unnoticed_answers, groups) for mutant in found
+            ]
 
     def _unnoticed_answers(self, group: Sequence[Mutant]) -> list[Mutant]:
-        checks = self.verdicts(self.exercise.with_answers({mutant.cell: mutant.source for mutant in group}))
+        checks = self.verdicts(
+            self.exercise.with_answers({mutant.cell: mutant.source for mutant in group})
+        )
         lost = {name for name, check in checks.items() if check.status != "passed"}
         return [mutant for mutant in group if not self._touched[mutant.cell] & lost]
 
     @cached_property
     def _touched(self) -> dict[str, set[str]]:
         """The checks that an answer can cost: those below its heading, and those that a wrong answer in its place costs."""
-        touched = {answer: {answer, *checks} for answers, checks in self.exercise.sections for answer in answers}
+        touched = {
+            answer: {answer, *checks}
+            for answers, checks in self.exercise.sections
+            for answer in answers
+        }
         for wrong in self.exercise.wrong:
             touched[wrong.question] |= set(wrong.points)
         return touched
@@ -152,7 +184,9 @@ class Marking:
             Submission(self.exercise, released, empty=True),
             *(
                 Submission(
-                    self.exercise, self.exercise.with_answers({wrong.question: wrong.answer for wrong in group}), group
+                    self.exercise,
+                    self.exercise.with_answers({wrong.question: wrong.answer for wrong in group}),
+                    group,
                 )
                 for group in submissions(self.exercise.wrong)
             ),
@@ -168,7 +202,9 @@ class Marking:
         }
         try:
             checks = self.verdicts(submission.notebook, broken.values())
-        except SandboxError:  # as when a check gives more points than there are: nobody would get a grade
+        except (
+            SandboxError
+        ):  # as when a check gives more points than there are: nobody would get a grade
             if len(mutants) == 1:
                 self.verdicts(submission.notebook)
                 yield from mutants
@@ -178,7 +214,9 @@ class Marking:
                 yield from self._noticed(submission, mutants[half:])
             return
         for name in {mutant.cell for mutant in mutants}:
-            assert submission.expects(name, checks[name]), f"{name} is wrong before it is broken: {checks[name]}"
+            assert submission.expects(name, checks[name]), (
+                f"{name} is wrong before it is broken: {checks[name]}"
+            )
         for number, mutant in enumerate(mutants):
             if not submission.expects(mutant.cell, checks[f"{mutant.cell}~{number}"]):
                 yield mutant

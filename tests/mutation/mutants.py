@@ -53,10 +53,14 @@ class Mutant:
         """The first line (from 1) of the original text that it changes."""
         pairs = zip(self.original.splitlines(), self.source.splitlines(), strict=False)
         same = next((number for number, (one, other) in enumerate(pairs) if one != other), None)
-        return 1 + (same if same is not None else min(self.original.count("\n"), self.source.count("\n")))
+        return 1 + (
+            same if same is not None else min(self.original.count("\n"), self.source.count("\n"))
+        )
 
     def __str__(self) -> str:
-        return f"{self.where}, line {self.line}:\n" + "\n".join(f"    {line}" for line in self.diff.splitlines())
+        return f"{self.where}, line {self.line}:\n" + "\n".join(
+            f"    {line}" for line in self.diff.splitlines()
+        )
 
 
 def of_answer(where: str, text: str) -> list[Mutant]:
@@ -69,8 +73,13 @@ def of_answer(where: str, text: str) -> list[Mutant]:
         found.append((True, [*lines[:number], *lines[number + 1 :]]))
         if number + 1 < len(lines):
             found.append((False, [*lines[:number], lines[number + 1], line, *lines[number + 2 :]]))
-        found += [(False, [*lines[:number], changed, *lines[number + 1 :]]) for changed in _lines_like(line)]
-    return _distinct(where, text, [(coarse, "\n".join(changed) + "\n") for coarse, changed in found])
+        found += [
+            (False, [*lines[:number], changed, *lines[number + 1 :]])
+            for changed in _lines_like(line)
+        ]
+    return _distinct(
+        where, text, [(coarse, "\n".join(changed) + "\n") for coarse, changed in found]
+    )
 
 
 def _lines_like(line: str) -> Iterator[str]:
@@ -136,7 +145,9 @@ def _calls_that_ask_less(call: ast.AST) -> Iterator[Change]:
     assert isinstance(call, ast.Call)
     for keyword in call.keywords:
         if keyword.arg not in (*PATIENCE, *WORDING):
-            rest = ast.Call(call.func, call.args, [other for other in call.keywords if other is not keyword])
+            rest = ast.Call(
+                call.func, call.args, [other for other in call.keywords if other is not keyword]
+            )
             yield call, ast.unparse(rest), False
     for argument in call.args:
         if isinstance(argument, ast.Constant) and isinstance(argument.value, int):

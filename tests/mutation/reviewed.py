@@ -14,13 +14,21 @@ EQUIVALENT = Path(__file__).with_name("equivalent.toml")
 def reasons() -> dict[tuple[str, str], str]:
     """Why a mutant is none, by (where, diff)."""
     entries = tomllib.loads(EQUIVALENT.read_text())["equivalent"]
-    return {(entry["where"], diff.strip()): entry["reason"] for entry in entries for diff in entry["diffs"]}
+    return {
+        (entry["where"], diff.strip()): entry["reason"]
+        for entry in entries
+        for diff in entry["diffs"]
+    }
 
 
 def chosen(mutants: Iterable[Mutant], config: pytest.Config) -> list[Mutant]:
     """Those to try in this run, the reviewed ones left out."""
     known, every = reasons(), config.getoption("--mutants") == "all"
-    return [mutant for mutant in mutants if (every or mutant.coarse) and (mutant.where, mutant.diff) not in known]
+    return [
+        mutant
+        for mutant in mutants
+        if (every or mutant.coarse) and (mutant.where, mutant.diff) not in known
+    ]
 
 
 def report(survivors: Sequence[Mutant], advice: str) -> str:

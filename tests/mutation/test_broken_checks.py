@@ -23,7 +23,9 @@ def test_broken_checks_fail_their_tests(
 ) -> None:
     mutants = broken_checks()
     every = pytestconfig.getoption("--mutants") == "all"
-    tried = [mutants.index(mutant) for mutant in chosen(mutants, pytestconfig)[:: 1 if every else EVERY]]
+    tried = [
+        mutants.index(mutant) for mutant in chosen(mutants, pytestconfig)[:: 1 if every else EVERY]
+    ]
     left = _unnoticed_outside(tried)
     left = _unnoticed_in_the_lab(left, test_lab) if left else []
     with capsys.disabled():
@@ -31,7 +33,8 @@ def test_broken_checks_fail_their_tests(
             f"\n  grader/checks: {len(mutants)} in all, {len(tried)} tried, {len(tried) - len(left)} noticed, {len(left)} not"
         )
     assert left == [], report(
-        [mutants[number] for number in left], "Write a test into tests/grader/checks that comes by this line."
+        [mutants[number] for number in left],
+        "Write a test into tests/grader/checks that comes by this line.",
     )
 
 
@@ -41,7 +44,9 @@ def _command(numbers: list[int]) -> list[str]:
 
 def _unnoticed_outside(numbers: list[int]) -> list[int]:
     """The tests that need no engine are quick, so they go first."""
-    done = subprocess.run([sys.executable, *_command(numbers)], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, *_command(numbers)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     return [int(number) for number in json.loads(done.stdout.splitlines()[-1])]
 

@@ -6,18 +6,23 @@ from collections.abc import Iterator, Sequence
 import docker
 import pytest
 
-from grader.cli import sandbox_place
-from grader.release import SOURCE
-from grader.sandbox import Place, sweep
+from grader.commands.grade import sandbox_place
+from grader.exercise.release import SOURCE
+from grader.sandbox.docker import Place, sweep
 from lab.course import ROOT
-from lab.host import ensure_engine
+from lab.machine.host import ensure_engine
 
 from ..exercises import EXERCISES, Exercise
 from .marking import Marking, broken_answers, broken_cells
 from .mutants import Mutant
 from .reviewed import chosen, report
 
-pytestmark = [pytest.mark.mutation, pytest.mark.machine, pytest.mark.grading, pytest.mark.timeout(3600)]
+pytestmark = [
+    pytest.mark.mutation,
+    pytest.mark.machine,
+    pytest.mark.grading,
+    pytest.mark.timeout(3600),
+]
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +52,8 @@ def test_broken_answers_lose_points(
     survivors = marking.still_right(tried)
     show(capsys, f"{marking.exercise.name}: broken answers", mutants, tried, survivors)
     assert survivors == [], report(
-        survivors, f"Make a test cell of {SOURCE}/{marking.exercise.name} look for it, and release it again."
+        survivors,
+        f"Make a test cell of {SOURCE}/{marking.exercise.name} look for it, and release it again.",
     )
 
 

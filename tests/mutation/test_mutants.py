@@ -54,11 +54,15 @@ def test_check_looks_for_less_or_for_the_opposite() -> None:
     assert any("(web.exists)" in text and "running" not in text.splitlines()[1] for text in found)
     assert any("if not (not (web.exists and web.running)):" in text for text in found)
     assert any("web.must_have_exited(0)" in text for text in found)
-    assert all("for_seconds=2, within_seconds=9" in text for text in found if "must_be_running" in text)
+    assert all(
+        "for_seconds=2, within_seconds=9" in text for text in found if "must_be_running" in text
+    )
 
 
 def test_a_mutant_names_its_place() -> None:
-    mutant = next(mutant for mutant in of_code("01: web-test", CELL) if "must_have_exited(0)" in mutant.source)
+    mutant = next(
+        mutant for mutant in of_code("01: web-test", CELL) if "must_have_exited(0)" in mutant.source
+    )
     assert str(mutant).splitlines() == [
         "01: web-test, line 5:",
         "    -web.must_have_exited(None)",
@@ -77,7 +81,11 @@ def test_broken_checks_are_still_python() -> None:
 
 
 def test_reviewed_mutants_exist_and_have_a_reason() -> None:
-    in_exercises = [mutant for exercise in EXERCISES for mutant in (*broken_answers(exercise), *broken_cells(exercise))]
+    in_exercises = [
+        mutant
+        for exercise in EXERCISES
+        for mutant in (*broken_answers(exercise), *broken_cells(exercise))
+    ]
     known = {(mutant.where, mutant.diff) for mutant in (*in_exercises, *broken_checks())}
     assert [key for key in reasons() if key not in known] == []
     assert all(reason.strip() for reason in reasons().values())

@@ -33,7 +33,11 @@ MUTANT_SECONDS = 120
 def broken_checks() -> list[Mutant]:
     """All mutants of the checks, always in the same order."""
     files = sorted((ROOT / PACKAGE).glob("*.py"))
-    return [mutant for file in files for mutant in of_code(file.relative_to(ROOT).as_posix(), file.read_text())]
+    return [
+        mutant
+        for file in files
+        for mutant in of_code(file.relative_to(ROOT).as_posix(), file.read_text())
+    ]
 
 
 class Copy:
@@ -45,9 +49,13 @@ class Copy:
         self.checkout.mkdir()
         shutil.copy(ROOT / "pyproject.toml", self.checkout)
         for part in PARTS:
-            shutil.copytree(ROOT / part, self.checkout / part, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(
+                ROOT / part, self.checkout / part, ignore=shutil.ignore_patterns("__pycache__")
+            )
 
-    def run(self, tests: Sequence[str], plugins: Sequence[object] = (), seconds: float = MUTANT_SECONDS) -> int | None:
+    def run(
+        self, tests: Sequence[str], plugins: Sequence[object] = (), seconds: float = MUTANT_SECONDS
+    ) -> int | None:
         """The exit status of pytest in a process of its own, whose output goes to the log; None when it does not end in time."""
         child = os.fork()
         if not child:
@@ -68,7 +76,9 @@ class Copy:
             with self.log.open("wb") as log, Path(os.devnull).open() as nothing:
                 for stream, end in enumerate((nothing, log, log)):
                     os.dup2(end.fileno(), stream)
-            os.environ["PYTHONDONTWRITEBYTECODE"] = "1"  # one second may see two contents of one size
+            os.environ["PYTHONDONTWRITEBYTECODE"] = (
+                "1"  # one second may see two contents of one size
+            )
             sys.dont_write_bytecode = True
             os.chdir(self.checkout)
             sys.path.insert(0, str(self.checkout))
@@ -124,7 +134,11 @@ class Watch:
     def tests_near(self, mutant: Mutant) -> list[str]:
         """The tests that come by the statement that is broken, the quickest first."""
         contexts = self._data.contexts_by_lineno(str(self._copy.checkout / mutant.where))
-        found = {test for line in statement(mutant.original, mutant.line) for test in contexts.get(line, [])}
+        found = {
+            test
+            for line in statement(mutant.original, mutant.line)
+            for test in contexts.get(line, [])
+        }
         return sorted(found & self._seconds.keys(), key=lambda test: self._seconds[test])
 
 
@@ -143,7 +157,11 @@ def survivors(numbers: Iterable[int]) -> list[int]:
     with tempfile.TemporaryDirectory() as folder:
         copy = Copy(Path(folder))
         watch = Watch(copy)
-        return [number for number in numbers if not copy.notices(mutants[number], watch.tests_near(mutants[number]))]
+        return [
+            number
+            for number in numbers
+            if not copy.notices(mutants[number], watch.tests_near(mutants[number]))
+        ]
 
 
 if __name__ == "__main__":

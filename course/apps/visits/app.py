@@ -14,7 +14,10 @@ PASSWORD = os.environ["STORE_PASSWORD"]
 def ask_store(command: str) -> str:
     """Redis's answer to one command, without its first character; ConnectionError says why there is none."""
     try:
-        with socket.create_connection((STORE, 6379), timeout=2) as connection, connection.makefile("rw") as lines:
+        with (
+            socket.create_connection((STORE, 6379), timeout=2) as connection,
+            connection.makefile("rw") as lines,
+        ):
             for line in (f"AUTH {PASSWORD}", command):
                 lines.write(f"{line}\r\n")
                 lines.flush()
@@ -38,7 +41,10 @@ class Site(BaseHTTPRequestHandler):
             elif self.path == "/ready":
                 self.reply(200, ask_store("PING"))
             else:
-                self.reply(200, f"{GREETING}! Visit {ask_store('INCR visits')}, answered by {socket.gethostname()}")
+                self.reply(
+                    200,
+                    f"{GREETING}! Visit {ask_store('INCR visits')}, answered by {socket.gethostname()}",
+                )
         except ConnectionError as error:
             self.reply(503, str(error))
 

@@ -1,6 +1,5 @@
 """The controllers: each watches some objects, compares what is with what should be, and makes the next step towards it."""
 
-from lab.cluster.client import Client
 from lab.cluster.controllers.base import Controller
 from lab.cluster.controllers.crd import CustomResourceDefinitions
 from lab.cluster.controllers.cronjob import CronJobs
@@ -20,6 +19,7 @@ from lab.cluster.controllers.tainteviction import TaintEviction
 from lab.cluster.controllers.ttl import EventTTL
 from lab.cluster.controllers.unenforced import Unenforced
 from lab.cluster.controllers.volume import PersistentVolumes
+from lab.cluster.registry.client import Client
 
 
 def all_controllers(client: Client, authority: str) -> list[Controller]:

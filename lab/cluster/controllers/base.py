@@ -4,11 +4,11 @@ import asyncio
 import logging
 from collections.abc import Iterable
 
-from lab.cluster.client import Client
-from lab.cluster.events import Recorder
-from lab.cluster.objects import Obj, controller_of, key_of
-from lab.cluster.status import APIError
-from lab.cluster.store import Event
+from lab.cluster.model.errors import APIError
+from lab.cluster.model.objects import Obj, controller_of, key_of
+from lab.cluster.registry.client import Client
+from lab.cluster.registry.events import Recorder
+from lab.cluster.registry.store import Event
 
 LOG = logging.getLogger("controller")
 FIRST_RETRY, LONGEST_RETRY = 0.005, 1000.0  # seconds; doubled with each failure
@@ -22,7 +22,9 @@ class Controller:
     watches: tuple[str, ...] = ()  # other resources whose events lead to keys
     component = ""  # who its events come from
     resync_seconds: float | None = None  # look at everything this often
-    batch_seconds = 0.0  # for how long changes of watched resources are gathered before they are looked at
+    batch_seconds = (
+        0.0  # for how long changes of watched resources are gathered before they are looked at
+    )
 
     def __init__(self, client: Client) -> None:
         self.client = client
@@ -124,7 +126,11 @@ def _status_only(event: Event) -> bool:
         return False
 
     def wanted(obj: Obj) -> Obj:
-        meta = {k: v for k, v in obj["metadata"].items() if k not in ("managedFields", "resourceVersion")}
+        meta = {
+            k: v
+            for k, v in obj["metadata"].items()
+            if k not in ("managedFields", "resourceVersion")
+        }
         return {k: v for k, v in obj.items() if k != "status"} | {"metadata": meta}
 
     return wanted(event.before) == wanted(event.obj)
@@ -148,8 +154,12 @@ async def run(controllers: list[Controller], client: Client) -> None:
                 for controller in controllers:
                     try:
                         controller.on(event)
-                    except Exception:  # one that fails must not keep the others from what they have to know
-                        LOG.exception("%s: %s of %s", type(controller).__name__, event.kind, event.key)
+                    except (
+                        Exception
+                    ):  # one that fails must not keep the others from what they have to know
+                        LOG.exception(
+                            "%s: %s of %s", type(controller).__name__, event.kind, event.key
+                        )
         finally:
             for task in tasks:
                 task.cancel()

@@ -1,8 +1,8 @@
 """CustomResourceDefinitions: what they define is served from the moment they are written, and is gone when they are."""
 
 from lab.cluster.controllers.base import Controller
-from lab.cluster.objects import Obj, is_true, new_condition
-from lab.cluster.store import Event
+from lab.cluster.model.objects import Obj, is_true, new_condition
+from lab.cluster.registry.store import Event
 
 
 class CustomResourceDefinitions(Controller):
@@ -25,9 +25,13 @@ class CustomResourceDefinitions(Controller):
                 new_condition(None, "NamesAccepted", "True", "NoConflicts", "no conflicts found"),
                 new_condition(None, "Established", "True", "InitialNamesAccepted", accepted),
             ]
-            stored = [version["name"] for version in found["spec"]["versions"] if version.get("storage")]
+            stored = [
+                version["name"] for version in found["spec"]["versions"] if version.get("storage")
+            ]
             self.client.set_status(
-                self.resource, found, {"conditions": conditions, "acceptedNames": names, "storedVersions": stored}
+                self.resource,
+                found,
+                {"conditions": conditions, "acceptedNames": names, "storedVersions": stored},
             )
         return None
 

@@ -7,7 +7,8 @@ from zoneinfo import ZoneInfo
 from croniter import croniter
 
 from lab.cluster.controllers.base import Controller
-from lab.cluster.objects import (
+from lab.cluster.model.errors import APIError
+from lab.cluster.model.objects import (
     Obj,
     at,
     copy,
@@ -20,7 +21,6 @@ from lab.cluster.objects import (
     owner_reference,
     uid_of,
 )
-from lab.cluster.status import APIError
 
 JOBS = "jobs.batch"
 SCHEDULED_AT = "batch.kubernetes.io/cronjob-scheduled-timestamp"
@@ -71,7 +71,9 @@ class CronJobs(Controller):
         deadline = cron["spec"].get("startingDeadlineSeconds")
         if deadline is not None and time.time() - due.timestamp() > deadline:
             self.recorder.warning(
-                cron, "MissSchedule", f"Missed scheduled time to start a job: {due:%a, %d %b %Y %H:%M:%S %z}"
+                cron,
+                "MissSchedule",
+                f"Missed scheduled time to start a job: {due:%a, %d %b %Y %H:%M:%S %z}",
             )
             return active
         policy = cron["spec"]["concurrencyPolicy"]
@@ -110,9 +112,13 @@ class CronJobs(Controller):
         return [job]
 
     def _forget_old(self, cron: Obj, jobs: list[Obj]) -> None:
-        for kind, field in (("Complete", "successfulJobsHistoryLimit"), ("Failed", "failedJobsHistoryLimit")):
+        for kind, field in (
+            ("Complete", "successfulJobsHistoryLimit"),
+            ("Failed", "failedJobsHistoryLimit"),
+        ):
             done = sorted(
-                (job for job in jobs if is_true(job, kind)), key=lambda j: str(at(j, "status", "startTime", default=""))
+                (job for job in jobs if is_true(job, kind)),
+                key=lambda j: str(at(j, "status", "startTime", default="")),
             )
             for job in done[: max(0, len(done) - cron["spec"].get(field, 1))]:
                 self.client.delete(JOBS, job)
@@ -121,7 +127,11 @@ class CronJobs(Controller):
         status: Obj = {}
         if last:
             status["lastScheduleTime"] = last
-        ended = [t for job in jobs if is_true(job, "Complete") and (t := at(job, "status", "completionTime"))]
+        ended = [
+            t
+            for job in jobs
+            if is_true(job, "Complete") and (t := at(job, "status", "completionTime"))
+        ]
         newest = max([*ended, at(cron, "status", "lastSuccessfulTime", default="")])
         if newest:
             status["lastSuccessfulTime"] = newest
@@ -132,7 +142,8 @@ class CronJobs(Controller):
             ]  # fmt: skip
         for job in jobs:
             if _finished(job) and any(
-                ref["uid"] == job["metadata"]["uid"] for ref in at(cron, "status", "active", default=[])
+                ref["uid"] == job["metadata"]["uid"]
+                for ref in at(cron, "status", "active", default=[])
             ):
                 self.recorder.normal(
                     cron,

@@ -5,13 +5,28 @@ import time
 from lab.cluster.controllers import pods
 from lab.cluster.controllers.base import Controller
 from lab.cluster.controllers.revisions import current_revision
-from lab.cluster.defaults import TEMPLATE_GENERATION
-from lab.cluster.objects import Obj, annotations_of, at, is_deleting, labels_of, name_of, nonzero
-from lab.cluster.scheduler import node_suits
-from lab.cluster.store import Event
+from lab.cluster.model.objects import (
+    Obj,
+    annotations_of,
+    at,
+    is_deleting,
+    labels_of,
+    name_of,
+    nonzero,
+)
+from lab.cluster.registry.defaults import TEMPLATE_GENERATION
+from lab.cluster.registry.store import Event
+from lab.cluster.scheduler.scheduler import node_suits
 
 HASH = "controller-revision-hash"
-TOLERATED = ("not-ready", "unreachable", "disk-pressure", "memory-pressure", "pid-pressure", "unschedulable")
+TOLERATED = (
+    "not-ready",
+    "unreachable",
+    "disk-pressure",
+    "memory-pressure",
+    "pid-pressure",
+    "unschedulable",
+)
 
 
 class DaemonSets(Controller):
@@ -31,11 +46,15 @@ class DaemonSets(Controller):
         wanted: list[str] = []
         if not is_deleting(owner):
             for node in self.client.list("nodes"):
-                self._sync_node(owner, node, [p for p in mine if _node(p) == name_of(node)], digest, wanted)
+                self._sync_node(
+                    owner, node, [p for p in mine if _node(p) == name_of(node)], digest, wanted
+                )
         self._report(owner, pods.owned(self.client, owner, adopt=False), wanted, digest)
         return None
 
-    def _sync_node(self, owner: Obj, node: Obj, there: list[Obj], digest: str, wanted: list[str]) -> None:
+    def _sync_node(
+        self, owner: Obj, node: Obj, there: list[Obj], digest: str, wanted: list[str]
+    ) -> None:
         template = self._pod(owner, node, digest)
         suits = not node_suits(template, node)
         stays = not node_suits(template, node, effects=("NoExecute",))
@@ -44,7 +63,8 @@ class DaemonSets(Controller):
         for pod in there:
             failed = at(pod, "status", "phase") in ("Succeeded", "Failed")
             outdated = (
-                labels_of(pod).get(HASH) != digest and at(owner, "spec", "updateStrategy", "type") == "RollingUpdate"
+                labels_of(pod).get(HASH) != digest
+                and at(owner, "spec", "updateStrategy", "type") == "RollingUpdate"
             )
             if not is_deleting(pod) and (failed or outdated or not stays):
                 pods.delete(self.client, self.recorder, owner, pod)
@@ -58,7 +78,9 @@ class DaemonSets(Controller):
             HASH: digest,
             "pod-template-generation": annotations_of(owner).get(TEMPLATE_GENERATION, "1"),
         }
-        term = {"matchFields": [{"key": "metadata.name", "operator": "In", "values": [name_of(node)]}]}
+        term = {
+            "matchFields": [{"key": "metadata.name", "operator": "In", "values": [name_of(node)]}]
+        }
         required = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [term]}}
         pod["spec"].setdefault("affinity", {})["nodeAffinity"] = required
         beyond = ("network-unavailable",) if pod["spec"].get("hostNetwork") else ()
@@ -73,7 +95,9 @@ class DaemonSets(Controller):
         current = [p for p in mine if _node(p) in wanted and not is_deleting(p)]
         ready = [p for p in current if pods.is_ready(p)]
         available = [
-            p for p in ready if pods.is_available(p, at(owner, "spec", "minReadySeconds", default=0), time.time())
+            p
+            for p in ready
+            if pods.is_available(p, at(owner, "spec", "minReadySeconds", default=0), time.time())
         ]
         status: Obj = {
             "currentNumberScheduled": len(current), "desiredNumberScheduled": len(wanted), "numberReady": len(ready),

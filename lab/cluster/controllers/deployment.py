@@ -6,7 +6,7 @@ import zlib
 
 from lab.cluster.controllers import pods
 from lab.cluster.controllers.base import Controller
-from lab.cluster.objects import (
+from lab.cluster.model.objects import (
     Obj,
     annotations_of,
     at,
@@ -26,7 +26,10 @@ from lab.cluster.objects import (
 
 RS = "replicasets.apps"
 REVISION, HISTORY = "deployment.kubernetes.io/revision", "deployment.kubernetes.io/revision-history"
-DESIRED, MAXIMUM = "deployment.kubernetes.io/desired-replicas", "deployment.kubernetes.io/max-replicas"
+DESIRED, MAXIMUM = (
+    "deployment.kubernetes.io/desired-replicas",
+    "deployment.kubernetes.io/max-replicas",
+)
 HASH = "pod-template-hash"
 NOT_COPIED = (
     "kubectl.kubernetes.io/last-applied-configuration", REVISION, HISTORY, DESIRED, MAXIMUM, "deprecated.deployment.rollback.to",
@@ -71,7 +74,10 @@ def bare_template(template: Obj) -> Obj:
 
 def replicas_of(sets: list[Obj], field: str = "") -> int:
     """The sum of what the sets want, or of a field of their status."""
-    return sum(at(rs, "status", field, default=0) if field else at(rs, "spec", "replicas", default=0) for rs in sets)
+    return sum(
+        at(rs, "status", field, default=0) if field else at(rs, "spec", "replicas", default=0)
+        for rs in sets
+    )
 
 
 class Deployments(Controller):
@@ -132,7 +138,9 @@ class Deployments(Controller):
 
     def _annotate(self, deployment: Obj, rs: Obj, revision: int) -> Obj:
         before = annotations_of(rs)
-        wanted = dict(before) | {k: v for k, v in annotations_of(deployment).items() if k not in NOT_COPIED}
+        wanted = dict(before) | {
+            k: v for k, v in annotations_of(deployment).items() if k not in NOT_COPIED
+        }
         if revision != revision_of(rs):
             wanted[REVISION] = str(revision)
             if before.get(REVISION):
@@ -154,7 +162,9 @@ class Deployments(Controller):
     def _create(self, deployment: Obj, old: list[Obj], revision: str) -> Obj:
         template = copy(deployment["spec"]["template"])
         collisions = at(deployment, "status", "collisionCount", default=0)
-        digest = zlib.crc32(json.dumps([bare_template(template), collisions], sort_keys=True).encode())
+        digest = zlib.crc32(
+            json.dumps([bare_template(template), collisions], sort_keys=True).encode()
+        )
         suffix = safe_encode(digest)
         template.setdefault("metadata", {}).setdefault("labels", {})[HASH] = suffix
         selector = copy(deployment["spec"]["selector"])
@@ -218,8 +228,12 @@ class Deployments(Controller):
     def _proportion(self, deployment: Obj, new: Obj | None, old: list[Obj]) -> bool:
         """After a change of the Deployment's size, scale at once what there is. Returns whether that was the matter."""
         replicas = at(deployment, "spec", "replicas", default=0)
-        active = [rs for rs in [*old, *([new] if new else [])] if at(rs, "spec", "replicas", default=0)]
-        resized = [rs for rs in active if annotations_of(rs).get(DESIRED, str(replicas)) != str(replicas)]
+        active = [
+            rs for rs in [*old, *([new] if new else [])] if at(rs, "spec", "replicas", default=0)
+        ]
+        resized = [
+            rs for rs in active if annotations_of(rs).get(DESIRED, str(replicas)) != str(replicas)
+        ]
         if not resized:
             return False
         if len(active) == 1:
@@ -228,7 +242,9 @@ class Deployments(Controller):
         allowed = replicas + budgets(deployment)[0]
         total = replicas_of(active)
         left = allowed - total
-        for rs in sorted(active, key=lambda one: at(one, "spec", "replicas", default=0), reverse=left > 0):
+        for rs in sorted(
+            active, key=lambda one: at(one, "spec", "replicas", default=0), reverse=left > 0
+        ):
             size = at(rs, "spec", "replicas", default=0)
             share = int(math.copysign(math.ceil(abs(left) * size / total), left)) if total else left
             step = max(-size, min(share, left) if left > 0 else max(share, left))
@@ -308,8 +324,18 @@ class Deployments(Controller):
         status["observedGeneration"] = deployment["metadata"].get("generation", 1)
         status["terminatingReplicas"] = replicas_of(sets, "terminatingReplicas")
         conditions = {c["type"]: c for c in at(deployment, "status", "conditions", default=[])}
-        if new is not None and "Progressing" not in conditions and not at(deployment, "spec", "paused"):
-            _set(conditions, "Progressing", "True", "NewReplicaSetCreated", f'Created new replica set "{name_of(new)}"')
+        if (
+            new is not None
+            and "Progressing" not in conditions
+            and not at(deployment, "spec", "paused")
+        ):
+            _set(
+                conditions,
+                "Progressing",
+                "True",
+                "NewReplicaSetCreated",
+                f'Created new replica set "{name_of(new)}"',
+            )
         enough = available >= replicas - budgets(deployment)[1]
         _set(
             conditions, "Available", "True" if enough else "False",
@@ -326,7 +352,12 @@ class Deployments(Controller):
         return again
 
     def _progress(
-        self, deployment: Obj, new: Obj | None, sets: list[Obj], status: Obj, conditions: dict[str, Obj]
+        self,
+        deployment: Obj,
+        new: Obj | None,
+        sets: list[Obj],
+        status: Obj,
+        conditions: dict[str, Obj],
     ) -> float | None:
         """The Progressing condition: is the rollout under way, complete, or too slow?"""
         spec, before = deployment["spec"], deployment.get("status") or {}
@@ -337,7 +368,9 @@ class Deployments(Controller):
         known = conditions.get("Progressing")
         if spec.get("paused"):
             if known is None or known["reason"] != "DeploymentPaused":
-                _set(conditions, "Progressing", "Unknown", "DeploymentPaused", "Deployment is paused")
+                _set(
+                    conditions, "Progressing", "Unknown", "DeploymentPaused", "Deployment is paused"
+                )
             return None
         if known is not None and known["reason"] == "DeploymentPaused":
             _set(conditions, "Progressing", "Unknown", "DeploymentResumed", "Deployment is resumed")
@@ -349,7 +382,13 @@ class Deployments(Controller):
             == status.get("availableReplicas", 0)
         )
         if complete:
-            _set(conditions, "Progressing", "True", "NewReplicaSetAvailable", f"{which} has successfully progressed.")
+            _set(
+                conditions,
+                "Progressing",
+                "True",
+                "NewReplicaSetAvailable",
+                f"{which} has successfully progressed.",
+            )
             return None
         names = ("updatedReplicas", "readyReplicas", "availableReplicas")
         moved = any(status.get(name, 0) > before.get(name, 0) for name in names) or status.get(
@@ -357,21 +396,57 @@ class Deployments(Controller):
         ) < before.get("replicas", 0)
         if known is None:
             return None
-        if moved or (known["reason"] == "NewReplicaSetAvailable" and self._outdated(deployment, new)):
-            _set(conditions, "Progressing", "True", "ReplicaSetUpdated", f"{which} is progressing.", touch=True)
-        elif known["reason"] != "NewReplicaSetAvailable" and seconds_since(known["lastUpdateTime"]) > deadline:
-            _set(conditions, "Progressing", "False", "ProgressDeadlineExceeded", f"{which} has timed out progressing.")
+        if moved or (
+            known["reason"] == "NewReplicaSetAvailable" and self._outdated(deployment, new)
+        ):
+            _set(
+                conditions,
+                "Progressing",
+                "True",
+                "ReplicaSetUpdated",
+                f"{which} is progressing.",
+                touch=True,
+            )
+        elif (
+            known["reason"] != "NewReplicaSetAvailable"
+            and seconds_since(known["lastUpdateTime"]) > deadline
+        ):
+            _set(
+                conditions,
+                "Progressing",
+                "False",
+                "ProgressDeadlineExceeded",
+                f"{which} has timed out progressing.",
+            )
             return None
-        return max(1.0, float(deadline) - seconds_since(conditions["Progressing"]["lastUpdateTime"]) + 1)
+        return max(
+            1.0, float(deadline) - seconds_since(conditions["Progressing"]["lastUpdateTime"]) + 1
+        )
 
     def _outdated(self, deployment: Obj, new: Obj | None) -> bool:
         """Whether a new version is being rolled out, and not merely a Pod missing."""
-        return new is not None and name_of(new) not in (condition(deployment, "Progressing") or {}).get("message", "")
+        return new is not None and name_of(new) not in (
+            condition(deployment, "Progressing") or {}
+        ).get("message", "")
 
 
-def _set(conditions: dict[str, Obj], kind: str, status: str, reason: str, message: str, *, touch: bool = False) -> None:
+def _set(
+    conditions: dict[str, Obj],
+    kind: str,
+    status: str,
+    reason: str,
+    message: str,
+    *,
+    touch: bool = False,
+) -> None:
     before = conditions.get(kind)
-    if before and (before["status"], before["reason"], before["message"]) == (status, reason, message) and not touch:
+    if (
+        before
+        and (before["status"], before["reason"], before["message"]) == (status, reason, message)
+        and not touch
+    ):
         return
     conditions.pop(kind, None)
-    conditions[kind] = new_condition(before, kind, status, reason, message) | {"lastUpdateTime": now()}
+    conditions[kind] = new_condition(before, kind, status, reason, message) | {
+        "lastUpdateTime": now()
+    }

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from lab.cluster.controllers import pods
 from lab.cluster.controllers.base import Controller
 from lab.cluster.controllers.deployment import bound
-from lab.cluster.objects import at, condition, key_of, labels_of, new_condition
-from lab.cluster.selectors import selects
-from lab.cluster.store import Event, revision_of
+from lab.cluster.model.objects import at, condition, key_of, labels_of, new_condition
+from lab.cluster.model.selectors import selects
+from lab.cluster.registry.store import Event, revision_of
 
 
 class DisruptionBudgets(Controller):
@@ -43,7 +43,9 @@ class DisruptionBudgets(Controller):
         before = condition(budget, "DisruptionAllowed")
         enough = ("True", "SufficientPods") if allowed else ("False", "InsufficientPods")
         generation = budget["metadata"].get("generation", 1)
-        told = new_condition(before, "DisruptionAllowed", *enough, "") | {"observedGeneration": generation}
+        told = new_condition(before, "DisruptionAllowed", *enough, "") | {
+            "observedGeneration": generation
+        }
         changed = self.client.set_status(self.resource, budget, {
             "currentHealthy": healthy, "desiredHealthy": max(0, desired), "expectedPods": expected, "disruptionsAllowed": allowed,
             "observedGeneration": generation, "conditions": [told],

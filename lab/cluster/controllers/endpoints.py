@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from lab.cluster.controllers.base import Controller
 from lab.cluster.controllers.pods import is_ready
-from lab.cluster.objects import (
+from lab.cluster.model.objects import (
     Obj,
     at,
     is_deleting,
@@ -17,8 +17,8 @@ from lab.cluster.objects import (
     random_suffix,
     uid_of,
 )
-from lab.cluster.selectors import from_map, matches
-from lab.cluster.store import Event
+from lab.cluster.model.selectors import from_map, matches
+from lab.cluster.registry.store import Event
 
 SLICES = "endpointslices.discovery.k8s.io"
 MANAGER, SERVICE = "endpointslice.kubernetes.io/managed-by", "kubernetes.io/service-name"
@@ -54,7 +54,9 @@ class EndpointsController(Controller):
             and at(pod, "status", "phase") not in ("Succeeded", "Failed")
         ]  # fmt: skip
         chosen.sort(key=lambda pod: str(pod["status"]["podIP"]))
-        self._endpoints(service, [pod for pod in chosen if not is_deleting(pod) or self._publishes(service)])
+        self._endpoints(
+            service, [pod for pod in chosen if not is_deleting(pod) or self._publishes(service)]
+        )
         self._slices(service, chosen)
         return None
 
@@ -67,17 +69,37 @@ class EndpointsController(Controller):
         for port in service["spec"].get("ports") or []:
             number = target_port(port, pod)
             if number is not None:
-                found.append({"name": port.get("name", ""), "port": number, "protocol": port.get("protocol", "TCP")})
+                found.append(
+                    {
+                        "name": port.get("name", ""),
+                        "port": number,
+                        "protocol": port.get("protocol", "TCP"),
+                    }
+                )
         return found
 
     def _endpoints(self, service: Obj, pods: list[Obj]) -> None:
         subsets: dict[str, Obj] = {}
         for pod in pods:
-            ports = [{key: value for key, value in port.items() if value != ""} for port in self._ports(service, pod)]
+            ports = [
+                {key: value for key, value in port.items() if value != ""}
+                for port in self._ports(service, pod)
+            ]
             subset = subsets.setdefault(str(ports), {"ports": ports})
-            where = "addresses" if is_ready(pod) or self._publishes(service) else "notReadyAddresses"
-            target = {"kind": "Pod", "namespace": namespace_of(pod), "name": name_of(pod), "uid": uid_of(pod)}
-            address = {"ip": pod["status"]["podIP"], "nodeName": pod["spec"]["nodeName"], "targetRef": target}
+            where = (
+                "addresses" if is_ready(pod) or self._publishes(service) else "notReadyAddresses"
+            )
+            target = {
+                "kind": "Pod",
+                "namespace": namespace_of(pod),
+                "name": name_of(pod),
+                "uid": uid_of(pod),
+            }
+            address = {
+                "ip": pod["status"]["podIP"],
+                "nodeName": pod["spec"]["nodeName"],
+                "targetRef": target,
+            }
             subset.setdefault(where, []).append(address | _hostname(service, pod))
         wanted = list(subsets.values())
         found = self.client.get("endpoints", namespace_of(service), name_of(service))
@@ -89,7 +111,9 @@ class EndpointsController(Controller):
                 "labels": labels,
                 "annotations": {CHANGED: now()},
             }
-            self.client.create("endpoints", {"metadata": meta} | ({"subsets": wanted} if wanted else {}))
+            self.client.create(
+                "endpoints", {"metadata": meta} | ({"subsets": wanted} if wanted else {})
+            )
         elif (found.get("subsets") or []) != wanted:
 
             def edit(fresh: Obj) -> None:
@@ -128,7 +152,9 @@ class EndpointsController(Controller):
             self.client.delete(SLICES, unused)
 
     def _fill(self, found: Obj, ports: list[Obj] | None, endpoints: list[Obj]) -> None:
-        if (found.get("endpoints") or []) == endpoints and (found.get("ports") or None) == (ports or None):
+        if (found.get("endpoints") or []) == endpoints and (found.get("ports") or None) == (
+            ports or None
+        ):
             return
 
         def edit(fresh: Obj) -> None:
@@ -155,7 +181,12 @@ def _endpoint(pod: Obj, publish: bool) -> Obj:
         "serving": serving,
         "terminating": is_deleting(pod),
     }
-    target = {"kind": "Pod", "namespace": namespace_of(pod), "name": name_of(pod), "uid": uid_of(pod)}
+    target = {
+        "kind": "Pod",
+        "namespace": namespace_of(pod),
+        "name": name_of(pod),
+        "uid": uid_of(pod),
+    }
     return {
         "addresses": [pod["status"]["podIP"]],
         "conditions": conditions,
@@ -184,6 +215,8 @@ def target_port(port: Obj, pod: Obj) -> int | None:
         return target
     for container in pod["spec"]["containers"]:
         for known in container.get("ports") or []:
-            if known.get("name") == target and known.get("protocol", "TCP") == port.get("protocol", "TCP"):
+            if known.get("name") == target and known.get("protocol", "TCP") == port.get(
+                "protocol", "TCP"
+            ):
                 return int(known["containerPort"])
     return None

@@ -1,10 +1,10 @@
 """The garbage collector: what an owner leaves behind goes with it, and what must wait for dependents waits."""
 
-from lab.cluster.client import Client
 from lab.cluster.controllers.base import Controller
-from lab.cluster.objects import Obj, is_deleting, namespace_of, uid_of
-from lab.cluster.registry import FOREGROUND, ORPHAN
-from lab.cluster.store import Event, Key
+from lab.cluster.model.objects import Obj, is_deleting, namespace_of, uid_of
+from lab.cluster.registry.client import Client
+from lab.cluster.registry.registry import FOREGROUND, ORPHAN
+from lab.cluster.registry.store import Event, Key
 
 BURST = 50  # objects deleted in one go: others want their turn
 
@@ -30,7 +30,10 @@ class GarbageCollector(Controller):
             for uid in (uid_of(event.obj), *before):
                 if uid in self._dependents:
                     self.enqueue(uid)
-        elif is_deleting(event.obj) and set(event.obj["metadata"].get("finalizers") or []) & {FOREGROUND, ORPHAN}:
+        elif is_deleting(event.obj) and set(event.obj["metadata"].get("finalizers") or []) & {
+            FOREGROUND,
+            ORPHAN,
+        }:
             self.enqueue(uid_of(event.obj))
         for uid in after - before:
             self.enqueue(uid)
@@ -73,7 +76,11 @@ class GarbageCollector(Controller):
     def _orphaned(self, resource: str, obj: Obj, owner: str) -> None:
         """Its owner is gone: so is the object, unless another owner is left."""
         listed = obj["metadata"].get("ownerReferences") or []
-        others = [r for r in listed if r["uid"] != owner and self._at(self._places.get(r["uid"]), r["uid"])]
+        others = [
+            r
+            for r in listed
+            if r["uid"] != owner and self._at(self._places.get(r["uid"]), r["uid"])
+        ]
         if others:
 
             def edit(fresh: Obj) -> None:
@@ -90,7 +97,9 @@ class GarbageCollector(Controller):
 
                 def forget(fresh: Obj) -> None:
                     fresh["metadata"]["ownerReferences"] = [
-                        r for r in fresh["metadata"].get("ownerReferences") or [] if r["uid"] != uid_of(obj)
+                        r
+                        for r in fresh["metadata"].get("ownerReferences") or []
+                        if r["uid"] != uid_of(obj)
                     ]
 
                 self.client.change(kind, dependent, forget)
@@ -98,7 +107,11 @@ class GarbageCollector(Controller):
         elif FOREGROUND in finalizers:
             for kind, dependent in dependents:
                 if not is_deleting(dependent):
-                    self.client.delete(kind, dependent, propagation="Foreground" if kind != "pods" else "Background")
+                    self.client.delete(
+                        kind,
+                        dependent,
+                        propagation="Foreground" if kind != "pods" else "Background",
+                    )
             if not dependents:
                 self.client.remove_finalizer(resource, obj, FOREGROUND)
 

@@ -1,9 +1,9 @@
 """HorizontalPodAutoscalers. There are no metrics here, so they say, as on any cluster without a metrics server, that they cannot scale."""
 
 from lab.cluster.controllers.base import Controller
-from lab.cluster.objects import Obj, at, condition, new_condition, nonzero, seconds_since
-from lab.cluster.resources import Resource
-from lab.cluster.status import not_found
+from lab.cluster.model.errors import not_found
+from lab.cluster.model.objects import Obj, at, condition, new_condition, nonzero, seconds_since
+from lab.cluster.model.resources import Resource
 
 MISSING = (
     "unable to get metrics for resource {name}: unable to fetch metrics from resource metrics API: "
@@ -22,8 +22,12 @@ class HorizontalPodAutoscalers(Controller):
         if not at(scaler, "status", "conditions") and self._young(scaler):
             return PERIOD - 1
         reference = scaler["spec"]["scaleTargetRef"]
-        resource = self.client.registry.resources.by_kind(reference.get("apiVersion", "apps/v1"), reference["kind"])
-        target = self.client.get(resource.stored_as, namespace, reference["name"]) if resource else None
+        resource = self.client.registry.resources.by_kind(
+            reference.get("apiVersion", "apps/v1"), reference["kind"]
+        )
+        target = (
+            self.client.get(resource.stored_as, namespace, reference["name"]) if resource else None
+        )
         if target is None:
             missing = _missing(reference, resource)
             why = f"the HPA controller was unable to get the target's current scale: {missing}"
@@ -47,7 +51,9 @@ class HorizontalPodAutoscalers(Controller):
         """The first look is one period after the beginning."""
         return seconds_since(scaler["metadata"]["creationTimestamp"]) < PERIOD - 2
 
-    def _report(self, scaler: Obj, replicas: int, conditions: list[tuple[str, str, str, str]]) -> None:
+    def _report(
+        self, scaler: Obj, replicas: int, conditions: list[tuple[str, str, str, str]]
+    ) -> None:
         listed = [new_condition(condition(scaler, kind), kind, *rest) for kind, *rest in conditions]
         status: Obj = {"desiredReplicas": 0, "currentMetrics": None, "conditions": listed}
         status |= nonzero(currentReplicas=replicas)

@@ -5,8 +5,7 @@ from dataclasses import dataclass, replace
 
 from lab.cluster.controllers import pods
 from lab.cluster.controllers.base import Controller
-from lab.cluster.defaults import containers_of
-from lab.cluster.objects import (
+from lab.cluster.model.objects import (
     Obj,
     at,
     condition,
@@ -19,9 +18,12 @@ from lab.cluster.objects import (
     new_condition,
     now,
 )
+from lab.cluster.registry.defaults import containers_of
 
 INDEX = "batch.kubernetes.io/job-completion-index"
-BATCH_SECONDS = 1.0  # what Pods do is looked at in batches, as the job controller of a real cluster does it
+BATCH_SECONDS = (
+    1.0  # what Pods do is looked at in batches, as the job controller of a real cluster does it
+)
 FIRST_BACKOFF, LONGEST_BACKOFF = 10.0, 600.0  # seconds before a failed Pod is tried again; doubled
 
 
@@ -39,7 +41,12 @@ class Progress:
         def ended(phase: str) -> list[Obj]:
             return [pod for pod in pods_of_job if at(pod, "status", "phase") == phase]
 
-        return cls([pod for pod in pods_of_job if pods.is_active(pod)], ended("Failed"), ended("Succeeded"), started)
+        return cls(
+            [pod for pod in pods_of_job if pods.is_active(pod)],
+            ended("Failed"),
+            ended("Succeeded"),
+            started,
+        )
 
 
 class Jobs(Controller):
@@ -77,7 +84,9 @@ class Jobs(Controller):
         return min(waits, default=None)
 
     def _pods(self, job: Obj) -> list[Obj]:
-        return [pod for pod in self.client.list("pods", namespace_of(job)) if is_controlled_by(pod, job)]
+        return [
+            pod for pod in self.client.list("pods", namespace_of(job)) if is_controlled_by(pod, job)
+        ]
 
     def _is_complete(self, spec: Obj, progress: Progress) -> bool:
         completions = spec.get("completions")
@@ -91,7 +100,9 @@ class Jobs(Controller):
         decided, spec = condition(job, "FailureTarget"), job["spec"]
         if decided is not None:
             return decided["reason"], decided["message"]
-        statuses = [s for pod in progress.active for s in at(pod, "status", "containerStatuses", default=[])]
+        statuses = [
+            s for pod in progress.active for s in at(pod, "status", "containerStatuses", default=[])
+        ]
         restarts = sum(s.get("restartCount", 0) for s in statuses)
         if at(spec, "template", "spec", "restartPolicy") != "OnFailure":
             restarts = 0
@@ -123,7 +134,9 @@ class Jobs(Controller):
             parallelism = min(parallelism, completions - len(progress.succeeded))
         elif progress.succeeded:
             parallelism = len(active)
-        self._delete(job, sorted(active, key=pods.deletion_order)[: max(0, len(active) - parallelism)])
+        self._delete(
+            job, sorted(active, key=pods.deletion_order)[: max(0, len(active) - parallelism)]
+        )
         taken = {_index(pod) for pod in [*active, *progress.succeeded]}
         for _ in range(parallelism - len(active)):
             index = next(i for i in range(len(taken) + 1) if i not in taken)
@@ -140,7 +153,9 @@ class Jobs(Controller):
         pod["spec"].setdefault("hostname", f"{name_of(job)}-{index}")
         source = {"fieldRef": {"apiVersion": "v1", "fieldPath": f"metadata.labels['{INDEX}']"}}
         for container in containers_of(pod["spec"]):
-            container.setdefault("env", []).append({"name": "JOB_COMPLETION_INDEX", "valueFrom": source})
+            container.setdefault("env", []).append(
+                {"name": "JOB_COMPLETION_INDEX", "valueFrom": source}
+            )
         return pod
 
     def _delete(self, job: Obj, listed: list[Obj]) -> None:
@@ -167,7 +182,13 @@ class Jobs(Controller):
         return [resumed if c["type"] == "Suspended" else c for c in conditions]
 
     def _end(
-        self, job: Obj, kind: str, reason: str, message: str, progress: Progress, conditions: list[Obj]
+        self,
+        job: Obj,
+        kind: str,
+        reason: str,
+        message: str,
+        progress: Progress,
+        conditions: list[Obj],
     ) -> float | None:
         """First say that it will end, and when its Pods are gone, that it has."""
         self._delete(job, progress.active)
@@ -177,14 +198,18 @@ class Jobs(Controller):
             self._report(job, progress, [*conditions, _condition(first, reason, message)])
             return BATCH_SECONDS
         completed = now() if kind == "Complete" else ""
-        self._report(job, progress, [*conditions, _condition(kind, reason, message)], completed=completed)
+        self._report(
+            job, progress, [*conditions, _condition(kind, reason, message)], completed=completed
+        )
         if kind == "Complete":
             self.recorder.normal(job, "Completed", "Job completed")
         else:
             self.recorder.warning(job, reason, message)
         return None
 
-    def _report(self, job: Obj, progress: Progress, conditions: list[Obj], *, completed: str = "") -> None:
+    def _report(
+        self, job: Obj, progress: Progress, conditions: list[Obj], *, completed: str = ""
+    ) -> None:
         ready = len([pod for pod in progress.active if pods.is_ready(pod)])
         counts = {
             "active": len(progress.active), "failed": len(progress.failed), "succeeded": len(progress.succeeded),
@@ -193,7 +218,9 @@ class Jobs(Controller):
         status: Obj = {key: value for key, value in counts.items() if value}
         status |= {"ready": ready, "terminating": 0, "uncountedTerminatedPods": {}}
         if job["spec"].get("completionMode") == "Indexed" and progress.succeeded:
-            status["completedIndexes"] = _ranges(sorted({_index(pod) for pod in progress.succeeded}))
+            status["completedIndexes"] = _ranges(
+                sorted({_index(pod) for pod in progress.succeeded})
+            )
         self.client.set_status(self.resource, job, status)
 
     def _expire(self, job: Obj) -> float | None:
@@ -201,7 +228,9 @@ class Jobs(Controller):
         keep = job["spec"].get("ttlSecondsAfterFinished")
         if keep is None:
             return None
-        ended = (condition(job, "Complete") or condition(job, "Failed") or {}).get("lastTransitionTime", "")
+        ended = (condition(job, "Complete") or condition(job, "Failed") or {}).get(
+            "lastTransitionTime", ""
+        )
         left = float(keep) - (time.time() - epoch(ended))
         if left > 0:
             return left

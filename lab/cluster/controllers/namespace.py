@@ -1,7 +1,7 @@
 """Namespaces: when one is deleted, all that is in it goes first."""
 
 from lab.cluster.controllers.base import Controller
-from lab.cluster.objects import Obj, at, is_deleting
+from lab.cluster.model.objects import Obj, at, is_deleting
 
 LOOK_AGAIN = 0.2
 
@@ -21,7 +21,9 @@ class Namespaces(Controller):
                 if not is_deleting(obj):
                     self.client.delete(resource, obj)
         if left and any(
-            store.list(resource, name) for resource in store.resources() if resource not in ("namespaces",)
+            store.list(resource, name)
+            for resource in store.resources()
+            if resource not in ("namespaces",)
         ):
             return LOOK_AGAIN
         self._finish(found)

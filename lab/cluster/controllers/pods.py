@@ -2,9 +2,8 @@
 
 from collections.abc import Callable
 
-from lab.cluster.client import Client
-from lab.cluster.events import Recorder
-from lab.cluster.objects import (
+from lab.cluster.model.errors import APIError
+from lab.cluster.model.objects import (
     Obj,
     at,
     condition,
@@ -19,8 +18,9 @@ from lab.cluster.objects import (
     namespace_of,
     owner_reference,
 )
-from lab.cluster.selectors import from_object, matches
-from lab.cluster.status import APIError
+from lab.cluster.model.selectors import from_object, matches
+from lab.cluster.registry.client import Client
+from lab.cluster.registry.events import Recorder
 
 Change = Callable[[Obj], None]
 
@@ -39,7 +39,10 @@ def is_available(pod: Obj, min_ready_seconds: int, now: float) -> bool:
     ready = condition(pod, "Ready")
     if ready is None or ready["status"] != "True":
         return False
-    return not min_ready_seconds or now - epoch(ready.get("lastTransitionTime", "")) >= min_ready_seconds
+    return (
+        not min_ready_seconds
+        or now - epoch(ready.get("lastTransitionTime", "")) >= min_ready_seconds
+    )
 
 
 def owned(client: Client, owner: Obj, resource: str = "pods", *, adopt: bool = True) -> list[Obj]:
@@ -82,7 +85,9 @@ def _adopt(owner: Obj) -> Change:
 
 def _release(owner: Obj) -> Change:
     def change(pod: Obj) -> None:
-        kept = [o for o in pod["metadata"]["ownerReferences"] if o["uid"] != owner["metadata"]["uid"]]
+        kept = [
+            o for o in pod["metadata"]["ownerReferences"] if o["uid"] != owner["metadata"]["uid"]
+        ]
         pod["metadata"]["ownerReferences"] = kept
 
     return change
@@ -124,7 +129,10 @@ def delete(client: Client, recorder: Recorder, owner: Obj, pod: Obj) -> None:
 def deletion_order(pod: Obj) -> tuple[bool, int, bool, float, float]:
     """Sorts first what is best deleted: unassigned, pending, not ready, more restarts, younger."""
     phase = {"Pending": 0, "Unknown": 1}.get(at(pod, "status", "phase", default=""), 2)
-    restarts = max((s.get("restartCount", 0) for s in at(pod, "status", "containerStatuses", default=[])), default=0)
+    restarts = max(
+        (s.get("restartCount", 0) for s in at(pod, "status", "containerStatuses", default=[])),
+        default=0,
+    )
     return (
         bool(at(pod, "spec", "nodeName")),
         phase,

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable
 
-from lab.cluster.admission import COUNTED, namespace_usage
 from lab.cluster.controllers.base import Controller
-from lab.cluster.objects import Obj, at, key_of
-from lab.cluster.store import Event
+from lab.cluster.model.objects import Obj, at, key_of
+from lab.cluster.registry.admission import COUNTED, namespace_usage
+from lab.cluster.registry.store import Event
 
 
 class ResourceQuotas(Controller):
@@ -13,7 +13,11 @@ class ResourceQuotas(Controller):
     resync_seconds = 300.0
 
     def keys(self, event: Event) -> Iterable[str]:
-        return [key_of(quota) for quota in self.client.list(self.resource, event.key[1])] if event.key[1] else []
+        return (
+            [key_of(quota) for quota in self.client.list(self.resource, event.key[1])]
+            if event.key[1]
+            else []
+        )
 
     def sync(self, namespace: str, name: str) -> float | None:
         quota = self.get(namespace, name)

@@ -4,8 +4,16 @@ import time
 
 from lab.cluster.controllers import pods
 from lab.cluster.controllers.base import Controller
-from lab.cluster.objects import Obj, at, condition, is_deleting, labels_of, new_condition, nonzero
-from lab.cluster.status import APIError
+from lab.cluster.model.errors import APIError
+from lab.cluster.model.objects import (
+    Obj,
+    at,
+    condition,
+    is_deleting,
+    labels_of,
+    new_condition,
+    nonzero,
+)
 
 BURST = 50  # Pods made or deleted in one go: others want their turn
 
@@ -36,7 +44,12 @@ class ReplicaSets(Controller):
         """Make or delete Pods; whether there was any need."""
         missing: int = at(owner, "spec", "replicas", default=0) - len(active)
         for _ in range(min(missing, BURST)):
-            pods.create(self.client, self.recorder, owner, pods.from_template(owner, owner["spec"]["template"]))
+            pods.create(
+                self.client,
+                self.recorder,
+                owner,
+                pods.from_template(owner, owner["spec"]["template"]),
+            )
         if missing < 0:
             for pod in sorted(active, key=pods.deletion_order)[: min(-missing, BURST)]:
                 pods.delete(self.client, self.recorder, owner, pod)
@@ -48,14 +61,21 @@ class ReplicaSets(Controller):
         ready = [pod for pod in active if pods.is_ready(pod)]
         seconds = at(owner, "spec", "minReadySeconds", default=0)
         available = [pod for pod in ready if pods.is_available(pod, seconds, time.time())]
-        status: Obj = {"replicas": len(active), "observedGeneration": owner["metadata"].get("generation", 1)}
+        status: Obj = {
+            "replicas": len(active),
+            "observedGeneration": owner["metadata"].get("generation", 1),
+        }
         if owner["kind"] == "ReplicaSet":
             status["terminatingReplicas"] = len([p for p in mine if is_deleting(p)])
         labeled = len([pod for pod in active if wanted <= labels_of(pod).items()])
-        status |= nonzero(fullyLabeledReplicas=labeled, readyReplicas=len(ready), availableReplicas=len(available))
+        status |= nonzero(
+            fullyLabeledReplicas=labeled, readyReplicas=len(ready), availableReplicas=len(available)
+        )
         if failure is not None:
             before = condition(owner, "ReplicaFailure")
-            status["conditions"] = [new_condition(before, "ReplicaFailure", "True", "FailedCreate", str(failure))]
+            status["conditions"] = [
+                new_condition(before, "ReplicaFailure", "True", "FailedCreate", str(failure))
+            ]
         self.client.set_status(self.resource, owner, status)
         return float(seconds) if len(available) < len(ready) else None
 

@@ -3,8 +3,7 @@
 import json
 import zlib
 
-from lab.cluster.client import Client
-from lab.cluster.objects import (
+from lab.cluster.model.objects import (
     Obj,
     annotations_of,
     at,
@@ -15,6 +14,7 @@ from lab.cluster.objects import (
     safe_encode,
     uid_of,
 )
+from lab.cluster.registry.client import Client
 
 REVISIONS = "controllerrevisions.apps"
 
@@ -28,7 +28,9 @@ def current_revision(client: Client, owner: Obj, hash_label: str) -> Obj:
     template = owner["spec"]["template"]
     digest = template_hash(template)
     existing = [
-        r for r in client.list(REVISIONS, namespace_of(owner)) if (controller_of(r) or {}).get("uid") == uid_of(owner)
+        r
+        for r in client.list(REVISIONS, namespace_of(owner))
+        if (controller_of(r) or {}).get("uid") == uid_of(owner)
     ]
     newest = max((int(r["revision"]) for r in existing), default=0)
     found = next((r for r in existing if name_of(r) == f"{name_of(owner)}-{digest}"), None)
@@ -39,7 +41,9 @@ def current_revision(client: Client, owner: Obj, hash_label: str) -> Obj:
             "annotations": dict(annotations_of(owner)),
         }  # fmt: skip
         # In the order in which Go writes maps: kubectl compares the bytes.
-        data = json.loads(json.dumps({"spec": {"template": template | {"$patch": "replace"}}}, sort_keys=True))
+        data = json.loads(
+            json.dumps({"spec": {"template": template | {"$patch": "replace"}}}, sort_keys=True)
+        )
         found = client.create(REVISIONS, {"metadata": meta, "data": data, "revision": newest + 1})
     elif found["revision"] != newest:
 
@@ -47,7 +51,9 @@ def current_revision(client: Client, owner: Obj, hash_label: str) -> Obj:
             fresh["revision"] = newest + 1
 
         found = client.change(REVISIONS, found, bring_back) or found
-    old = sorted((r for r in existing if name_of(r) != name_of(found)), key=lambda r: int(r["revision"]))
+    old = sorted(
+        (r for r in existing if name_of(r) != name_of(found)), key=lambda r: int(r["revision"])
+    )
     for revision in old[: max(0, len(old) - at(owner, "spec", "revisionHistoryLimit", default=10))]:
         client.delete(REVISIONS, revision)
     return found
@@ -55,4 +61,6 @@ def current_revision(client: Client, owner: Obj, hash_label: str) -> Obj:
 
 def template_of(revision: Obj) -> Obj:
     """The template that a revision recorded."""
-    return {key: value for key, value in revision["data"]["spec"]["template"].items() if key != "$patch"}
+    return {
+        key: value for key, value in revision["data"]["spec"]["template"].items() if key != "$patch"
+    }

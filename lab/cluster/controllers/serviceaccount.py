@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable
 
-from lab.cluster.client import Client
 from lab.cluster.controllers.base import Controller
-from lab.cluster.objects import is_deleting
-from lab.cluster.store import Event
+from lab.cluster.model.objects import is_deleting
+from lab.cluster.registry.client import Client
+from lab.cluster.registry.store import Event
 
 ROOT_CA = "kube-root-ca.crt"
 DESCRIPTION = (
@@ -15,7 +15,11 @@ DESCRIPTION = (
 
 
 class ServiceAccounts(Controller):
-    resource, watches, component = "namespaces", ("serviceaccounts", "configmaps"), "serviceaccount-controller"
+    resource, watches, component = (
+        "namespaces",
+        ("serviceaccounts", "configmaps"),
+        "serviceaccount-controller",
+    )
 
     def __init__(self, client: Client, authority: str) -> None:
         super().__init__(client)
@@ -29,14 +33,19 @@ class ServiceAccounts(Controller):
         if found is None or is_deleting(found):
             return None
         if self.client.get("serviceaccounts", name, "default") is None:
-            self.client.create("serviceaccounts", {"metadata": {"name": "default", "namespace": name}})
+            self.client.create(
+                "serviceaccounts", {"metadata": {"name": "default", "namespace": name}}
+            )
         bundle = self.client.get("configmaps", name, ROOT_CA)
         data = {"ca.crt": self.authority}
         if bundle is None:
             annotations = {"kubernetes.io/description": DESCRIPTION}
             self.client.create(
                 "configmaps",
-                {"metadata": {"name": ROOT_CA, "namespace": name, "annotations": annotations}, "data": data},
+                {
+                    "metadata": {"name": ROOT_CA, "namespace": name, "annotations": annotations},
+                    "data": data,
+                },
             )
         elif bundle.get("data") != data:
             self.client.update("configmaps", bundle | {"data": data})

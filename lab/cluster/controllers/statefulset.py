@@ -5,8 +5,18 @@ import time
 from lab.cluster.controllers import pods
 from lab.cluster.controllers.base import Controller
 from lab.cluster.controllers.revisions import REVISIONS, current_revision, template_of
-from lab.cluster.objects import Obj, annotations_of, at, copy, is_deleting, labels_of, name_of, namespace_of, nonzero
-from lab.cluster.status import APIError
+from lab.cluster.model.errors import APIError
+from lab.cluster.model.objects import (
+    Obj,
+    annotations_of,
+    at,
+    copy,
+    is_deleting,
+    labels_of,
+    name_of,
+    namespace_of,
+    nonzero,
+)
 
 HASH, REVISION_HASH = "controller-revision-hash", "controller.kubernetes.io/hash"
 POD_NAME, POD_INDEX = "statefulset.kubernetes.io/pod-name", "apps.kubernetes.io/pod-index"
@@ -21,13 +31,18 @@ class StatefulSets(Controller):
             return None
         revision = current_revision(self.client, owner, REVISION_HASH)
         if not is_deleting(owner):
-            self._step(owner, revision, {name_of(pod): pod for pod in pods.owned(self.client, owner)})
+            self._step(
+                owner, revision, {name_of(pod): pod for pod in pods.owned(self.client, owner)}
+            )
         self._report(owner, pods.owned(self.client, owner, adopt=False), name_of(revision))
         return float(at(owner, "spec", "minReadySeconds", default=0)) or None
 
     def _step(self, owner: Obj, revision: Obj, mine: dict[str, Obj]) -> None:
         """In order: make what is missing, then delete what is too many, then replace what is outdated."""
-        replicas, first = at(owner, "spec", "replicas", default=0), at(owner, "spec", "ordinals", "start", default=0)
+        replicas, first = (
+            at(owner, "spec", "replicas", default=0),
+            at(owner, "spec", "ordinals", "start", default=0),
+        )
         ordered = at(owner, "spec", "podManagementPolicy") != "Parallel"
         wanted = [f"{name_of(owner)}-{first + i}" for i in range(replicas)]
         for pod_name in wanted:
@@ -81,7 +96,10 @@ class StatefulSets(Controller):
         own = {HASH: name_of(revision), POD_NAME: pod_name, POD_INDEX: pod_name.rpartition("-")[2]}
         pod = pods.from_template(owner, template_of(revision), name=pod_name)
         pod["metadata"]["labels"] = {**pod["metadata"]["labels"], **own}
-        pod["spec"] |= {"hostname": pod_name, "subdomain": at(owner, "spec", "serviceName", default="")}
+        pod["spec"] |= {
+            "hostname": pod_name,
+            "subdomain": at(owner, "spec", "serviceName", default=""),
+        }
         for template in at(owner, "spec", "volumeClaimTemplates", default=[]):
             self._claim(owner, pod, template, pod_name)
         what = f"create Pod {pod_name} in StatefulSet {name_of(owner)}"
@@ -102,17 +120,26 @@ class StatefulSets(Controller):
             meta = {
                 "name": claim_name, "namespace": namespace_of(owner), "labels": labels, "annotations": annotations_of(template),
             }  # fmt: skip
-            self.client.create("persistentvolumeclaims", {"metadata": meta, "spec": copy(template["spec"])})
-            message = f"create Claim {claim_name} Pod {pod_name} in StatefulSet {name_of(owner)} success"
+            self.client.create(
+                "persistentvolumeclaims", {"metadata": meta, "spec": copy(template["spec"])}
+            )
+            message = (
+                f"create Claim {claim_name} Pod {pod_name} in StatefulSet {name_of(owner)} success"
+            )
             self.recorder.normal(owner, "SuccessfulCreate", message)
         volumes = [v for v in pod["spec"].get("volumes") or [] if v.get("name") != volume]
-        pod["spec"]["volumes"] = [{"name": volume, "persistentVolumeClaim": {"claimName": claim_name}}, *volumes]
+        pod["spec"]["volumes"] = [
+            {"name": volume, "persistentVolumeClaim": {"claimName": claim_name}},
+            *volumes,
+        ]
 
     def _report(self, owner: Obj, mine: list[Obj], newest: str) -> None:
         """Pods that are being deleted still count as there, and as ready; not as those of a revision."""
         replicas = at(owner, "spec", "replicas", default=0)
         staying = [labels_of(pod).get(HASH) for pod in mine if not is_deleting(pod)]
-        ready = [pod for pod in mine if at(pod, "status", "phase") == "Running" and pods.is_ready(pod)]
+        ready = [
+            pod for pod in mine if at(pod, "status", "phase") == "Running" and pods.is_ready(pod)
+        ]
         updated = staying.count(newest)
         rolling = at(owner, "spec", "updateStrategy", "type") == "RollingUpdate"
         done = rolling and updated == len(ready) == len(mine) == replicas
@@ -121,7 +148,11 @@ class StatefulSets(Controller):
             "replicas": len(mine), "availableReplicas": len([p for p in ready if self._available(owner, p)]), "collisionCount": 0,
             "observedGeneration": owner["metadata"].get("generation", 1), "updateRevision": newest, "currentRevision": current,
         }  # fmt: skip
-        status |= nonzero(readyReplicas=len(ready), updatedReplicas=updated, currentReplicas=staying.count(current))
+        status |= nonzero(
+            readyReplicas=len(ready),
+            updatedReplicas=updated,
+            currentReplicas=staying.count(current),
+        )
         self.client.set_status(self.resource, owner, status)
 
 

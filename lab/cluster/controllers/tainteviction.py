@@ -2,11 +2,11 @@
 
 import time
 
-from lab.cluster.client import Client
 from lab.cluster.controllers.base import Controller
-from lab.cluster.objects import Obj, at, is_deleting, key_of, name_of, uid_of
-from lab.cluster.scheduler import toleration_of
-from lab.cluster.store import Event
+from lab.cluster.model.objects import Obj, at, is_deleting, key_of, name_of, uid_of
+from lab.cluster.registry.client import Client
+from lab.cluster.registry.store import Event
+from lab.cluster.scheduler.scheduler import toleration_of
 
 
 class TaintEviction(Controller):
@@ -14,7 +14,9 @@ class TaintEviction(Controller):
 
     def __init__(self, client: Client) -> None:
         super().__init__(client)
-        self._since: dict[tuple[str, str], float] = {}  # when each Pod was first seen with each taint
+        self._since: dict[
+            tuple[str, str], float
+        ] = {}  # when each Pod was first seen with each taint
 
     def on(self, event: Event) -> None:
         """A taint came or went, or a Pod came to a node."""
@@ -24,7 +26,9 @@ class TaintEviction(Controller):
             for pod in self.client.list("pods"):
                 if at(pod, "spec", "nodeName") == event.key[2]:
                     self.enqueue(key_of(pod))
-        elif event.key[0] == "pods" and at(event.obj, "spec", "nodeName") != at(before, "spec", "nodeName"):
+        elif event.key[0] == "pods" and at(event.obj, "spec", "nodeName") != at(
+            before, "spec", "nodeName"
+        ):
             self.enqueue(key_of(event.obj))
 
     def sync(self, namespace: str, name: str) -> float | None:
@@ -35,7 +39,9 @@ class TaintEviction(Controller):
         left = [self._left(pod, taint) for taint in _taints(node)]
         soonest = min((seconds for seconds in left if seconds is not None), default=None)
         if soonest is not None and soonest <= 0:
-            self.recorder.normal(pod, "TaintManagerEviction", f"Marking for deletion Pod {namespace}/{name_of(pod)}")
+            self.recorder.normal(
+                pod, "TaintManagerEviction", f"Marking for deletion Pod {namespace}/{name_of(pod)}"
+            )
             self.client.delete("pods", pod)
             return None
         return soonest
@@ -51,4 +57,6 @@ class TaintEviction(Controller):
 
 
 def _taints(node: Obj) -> list[Obj]:
-    return [taint for taint in at(node, "spec", "taints", default=[]) if taint["effect"] == "NoExecute"]
+    return [
+        taint for taint in at(node, "spec", "taints", default=[]) if taint["effect"] == "NoExecute"
+    ]

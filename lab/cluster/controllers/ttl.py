@@ -1,8 +1,8 @@
 """Events last an hour, as etcd's leases have it on a real cluster."""
 
 from lab.cluster.controllers.base import Controller
-from lab.cluster.objects import seconds_since
-from lab.cluster.store import Event
+from lab.cluster.model.objects import seconds_since
+from lab.cluster.registry.store import Event
 
 KEPT_SECONDS = 3600.0
 
@@ -16,6 +16,10 @@ class EventTTL(Controller):
 
     def sync(self, namespace: str, name: str) -> float | None:
         found = self.get(namespace, name)
-        if found and seconds_since(found.get("lastTimestamp") or found["metadata"]["creationTimestamp"]) > KEPT_SECONDS:
+        if (
+            found
+            and seconds_since(found.get("lastTimestamp") or found["metadata"]["creationTimestamp"])
+            > KEPT_SECONDS
+        ):
             self.client.delete(self.resource, found)
         return None

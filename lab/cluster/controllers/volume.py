@@ -3,16 +3,28 @@
 import time
 from collections.abc import Iterable
 
-from lab.cluster import claims
-from lab.cluster.claims import CLAIMS, VOLUMES
-from lab.cluster.client import Client
 from lab.cluster.controllers.base import Controller
-from lab.cluster.objects import Obj, at, is_deleting, key_of, name_of, namespace_of, now, uid_of
-from lab.cluster.store import Event
+from lab.cluster.model.objects import (
+    Obj,
+    at,
+    is_deleting,
+    key_of,
+    name_of,
+    namespace_of,
+    now,
+    uid_of,
+)
+from lab.cluster.registry.claims import CLAIMS, VOLUMES
+from lab.cluster.registry.client import Client
+from lab.cluster.registry.registry import claims
+from lab.cluster.registry.store import Event
 
 CLAIM_PROTECTION, VOLUME_PROTECTION = "kubernetes.io/pvc-protection", "kubernetes.io/pv-protection"
 BOUND_BY, BIND_COMPLETED = "pv.kubernetes.io/bound-by-controller", "pv.kubernetes.io/bind-completed"
-PROVISIONER = ("volume.beta.kubernetes.io/storage-provisioner", "volume.kubernetes.io/storage-provisioner")
+PROVISIONER = (
+    "volume.beta.kubernetes.io/storage-provisioner",
+    "volume.kubernetes.io/storage-provisioner",
+)
 LOOK_AGAIN = 15.0
 PROVISIONING = (
     "Waiting for a volume to be created either by the external provisioner '{}' or manually by the system administrator. "
@@ -32,7 +44,9 @@ class PersistentVolumes(Controller):
     def keys(self, event: Event) -> Iterable[str]:
         if event.key[0] == VOLUMES:
             yield event.key[2]
-            yield from (key_of(c) for c in self.client.list(CLAIMS) if at(c, "status", "phase") == "Pending")
+            yield from (
+                key_of(c) for c in self.client.list(CLAIMS) if at(c, "status", "phase") == "Pending"
+            )
         for name in claims.names_of(event.obj) if event.key[0] == "pods" else []:
             yield f"{event.key[1]}/{name}"
 
@@ -69,7 +83,10 @@ class PersistentVolumes(Controller):
 
     def _tell(self, claim: Obj, *, waits: bool) -> None:
         """Why a claim has no volume yet."""
-        storage_class, users = claims.class_of(self.client, claim), claims.users_of(self.client, claim)
+        storage_class, users = (
+            claims.class_of(self.client, claim),
+            claims.users_of(self.client, claim),
+        )
         provisioner = (storage_class or {}).get("provisioner")
         if waits:
             message = "waiting for first consumer to be created before binding"
@@ -93,7 +110,9 @@ class PersistentVolumes(Controller):
         """Leave a claim to a provisioner outside, by the notes that such a one looks for."""
 
         def note(fresh: Obj) -> None:
-            fresh["metadata"].setdefault("annotations", {}).update(dict.fromkeys(PROVISIONER, provisioner))
+            fresh["metadata"].setdefault("annotations", {}).update(
+                dict.fromkeys(PROVISIONER, provisioner)
+            )
 
         self.recorder.normal(claim, "ExternalProvisioning", PROVISIONING.format(provisioner))
         self.client.change(CLAIMS, claim, note)
@@ -110,7 +129,9 @@ class PersistentVolumes(Controller):
 
         def give(fresh: Obj) -> None:
             fresh["spec"]["volumeName"] = name_of(volume)
-            fresh["metadata"].setdefault("annotations", {}).update({BOUND_BY: "yes", BIND_COMPLETED: "yes"})
+            fresh["metadata"].setdefault("annotations", {}).update(
+                {BOUND_BY: "yes", BIND_COMPLETED: "yes"}
+            )
 
         self.client.change(VOLUMES, volume, take)
         self._phase(name_of(volume), "Bound")
@@ -125,7 +146,9 @@ class PersistentVolumes(Controller):
     def _phase(self, name: str, phase: str) -> None:
         volume = self.client.get(VOLUMES, "", name)
         if volume is not None and at(volume, "status", "phase") != phase:
-            self.client.set_status(VOLUMES, volume, {"phase": phase, "lastPhaseTransitionTime": now()})
+            self.client.set_status(
+                VOLUMES, volume, {"phase": phase, "lastPhaseTransitionTime": now()}
+            )
 
     def _release_claim(self, claim: Obj) -> float | None:
         """A claim that is being deleted goes when no Pod uses it any more."""
@@ -144,7 +167,9 @@ class PersistentVolumes(Controller):
             claim = self.client.get(CLAIMS, reference["namespace"], reference["name"])
             if claim is None or uid_of(claim) != reference["uid"]:
                 self._phase(name, "Released")
-                if at(volume, "spec", "persistentVolumeReclaimPolicy") == "Delete" and not is_deleting(volume):
+                if at(
+                    volume, "spec", "persistentVolumeReclaimPolicy"
+                ) == "Delete" and not is_deleting(volume):
                     self.client.delete(VOLUMES, volume)
         volume = self.client.get(VOLUMES, "", name) or volume
         if is_deleting(volume) and at(volume, "status", "phase") != "Bound":

@@ -13,12 +13,16 @@ from lab.cluster.kubelet.probes import ProbeError, Prober, check, run_hook
 from lab.cluster.kubelet.runtime import Sandbox, container_hash
 from lab.cluster.kubelet.terminationlog import read as termination_message
 from lab.cluster.kubelet.volumes import Source
-from lab.cluster.objects import Obj, at, epoch, name_of, namespace_of, now, uid_of
+from lab.cluster.model.objects import Obj, at, epoch, name_of, namespace_of, now, uid_of
 
 if TYPE_CHECKING:
     from lab.cluster.kubelet.kubelet import Kubelet
 
-FIRST_BACKOFF, LONGEST_BACKOFF, FORGIVEN = 1.0, 60.0, 600.0  # seconds between restarts of a container that keeps ending
+FIRST_BACKOFF, LONGEST_BACKOFF, FORGIVEN = (
+    1.0,
+    60.0,
+    600.0,
+)  # seconds between restarts of a container that keeps ending
 NOT_STARTED = "RunContainerError"
 PULL_BACKOFF = (14.0, 20.0, 40.0, 80.0, 160.0, 300.0)
 FIRST_CONFIG_RETRY, CONFIG_RETRY = 1.0, 10.0
@@ -36,7 +40,9 @@ class _Notices:
             self.held.append((kind, reason, message))
             return
         recorder = self.pod.kubelet.recorder
-        (recorder.normal if kind == "Normal" else recorder.warning)(self.pod.pod, reason, message, self.field)
+        (recorder.normal if kind == "Normal" else recorder.warning)(
+            self.pod.pod, reason, message, self.field
+        )
 
     def release(self) -> None:
         held, self.held = self.held or [], None
@@ -50,10 +56,15 @@ class PodContainers:
     def __init__(self, kubelet: "Kubelet", pod: Obj) -> None:
         self.kubelet, self.runtime, self.engine = kubelet, kubelet.runtime, kubelet.engine
         self.pod = pod
-        self.init = [Container(c["name"], reason="PodInitializing") for c in pod["spec"].get("initContainers") or []]
+        self.init = [
+            Container(c["name"], reason="PodInitializing")
+            for c in pod["spec"].get("initContainers") or []
+        ]
         reason = "PodInitializing" if self.init else "ContainerCreating"
         self.regular = [Container(c["name"], reason=reason) for c in pod["spec"]["containers"]]
-        self.ephemeral = [Container(c["name"]) for c in pod["spec"].get("ephemeralContainers") or []]
+        self.ephemeral = [
+            Container(c["name"]) for c in pod["spec"].get("ephemeralContainers") or []
+        ]
         self.sandbox: Sandbox | None = None
         self.volumes: dict[str, Source] = {}
         self.probers: dict[str, list[Prober]] = {}
@@ -65,7 +76,9 @@ class PodContainers:
         """All of them: init, regular, ephemeral."""
         return [*self.init, *self.regular, *self.ephemeral]
 
-    async def _sync_containers(self, listed: list[tuple[Obj, Container]], *, always: bool = False) -> float | None:
+    async def _sync_containers(
+        self, listed: list[tuple[Obj, Container]], *, always: bool = False
+    ) -> float | None:
         """Start those containers that are due. Seconds until the next one is, or None.
 
         Images are fetched and containers created side by side; they start, and their events are told, one after the other.
@@ -77,12 +90,19 @@ class PodContainers:
                 due.append((spec, known, _Notices(self, self._field(known))))
             elif left is not None:
                 delays.append(left)
-        prepared = [asyncio.ensure_future(self._prepare(spec, known, notices)) for spec, known, notices in due]
+        prepared = [
+            asyncio.ensure_future(self._prepare(spec, known, notices))
+            for spec, known, notices in due
+        ]
         try:
             for (spec, known, notices), preparing in zip(due, prepared, strict=True):
                 notices.release()
                 result = await preparing
-                wait = result if isinstance(result, float) else await self._launch(spec, known, result, notices)
+                wait = (
+                    result
+                    if isinstance(result, float)
+                    else await self._launch(spec, known, result, notices)
+                )
                 if wait is not None:
                     delays.append(wait)
         finally:
@@ -94,28 +114,36 @@ class PodContainers:
         """Seconds until the container is to be started: 0 now, None not at all. One that must not go on as it is is stopped."""
         if known.phase == RUNNING:
             if known.hash != container_hash(spec):
-                await self._kill(spec, known, f"Container {known.name} definition changed, will be restarted")
+                await self._kill(
+                    spec, known, f"Container {known.name} definition changed, will be restarted"
+                )
                 known.retry_at = 0.0
                 return 0.0
             if known.name not in self.unhealthy:
                 return None
             self.unhealthy.discard(known.name)
             await self._kill(
-                spec, known, f"Container {known.name} failed {self._why_unhealthy(spec, known)}, will be restarted"
+                spec,
+                known,
+                f"Container {known.name} failed {self._why_unhealthy(spec, known)}, will be restarted",
             )
             if self._wants_restart(known, always) and self._in_backoff(known):
                 self._show_backoff(known)
         if known.phase == TERMINATED and not self._wants_restart(known, always):
             return None
         left = known.retry_at - time.monotonic()
-        ended = known.phase == TERMINATED or (known.phase == WAITING and known.reason == NOT_STARTED)
+        ended = known.phase == TERMINATED or (
+            known.phase == WAITING and known.reason == NOT_STARTED
+        )
         if left <= 0 and ended and known.delay > FIRST_BACKOFF:
             self._show_backoff(known)
             self._report()
         return max(0.0, left)
 
     def _why_unhealthy(self, spec: Obj, known: Container) -> str:
-        return "startup probe" if spec.get("startupProbe") and not known.started else "liveness probe"
+        return (
+            "startup probe" if spec.get("startupProbe") and not known.started else "liveness probe"
+        )
 
     def _wants_restart(self, known: Container, always: bool) -> bool:
         policy = self.pod["spec"]["restartPolicy"]
@@ -132,7 +160,10 @@ class PodContainers:
         known.phase, known.reason = WAITING, "CrashLoopBackOff"
         known.message = f"back-off {wait} restarting failed container={known.name} pod={who}"
         self.kubelet.recorder.warning(
-            self.pod, "BackOff", f"Back-off restarting failed container {known.name} in pod {who}", self._field(known)
+            self.pod,
+            "BackOff",
+            f"Back-off restarting failed container {known.name} in pod {who}",
+            self._field(known),
         )
 
     def _schedule_restart(self, known: Container, ran: float = 0.0) -> None:
@@ -144,27 +175,39 @@ class PodContainers:
 
     def _list_of(self, known: Container) -> str:
         """The field of the Pod's spec that has the container."""
-        listed = {"initContainers": self.init, "containers": self.regular, "ephemeralContainers": self.ephemeral}
+        listed = {
+            "initContainers": self.init,
+            "containers": self.regular,
+            "ephemeralContainers": self.ephemeral,
+        }
         return next(name for name, some in listed.items() if known in some)
 
     def _field(self, known: Container) -> str:
         return f"spec.{self._list_of(known)}{{{known.name}}}"
 
-    async def _prepare(self, spec: Obj, known: Container, notify: Notify) -> "float | tuple[Obj, str]":
+    async def _prepare(
+        self, spec: Obj, known: Container, notify: Notify
+    ) -> "float | tuple[Obj, str]":
         """Fetch the image and create the container: image and id. Seconds until the next try when that fails."""
         sandbox = cast(Sandbox, self.sandbox)
         try:
             image = await self.kubelet.images.ensure(spec["image"], spec["imagePullPolicy"], notify)
             env = environment(self.kubelet.client, self.pod_with_address(), spec)
             attempt = known.restarts + 1 if known.id else known.restarts
-            target = next((c.id for c in self.regular if c.name == spec.get("targetContainerName")), "")
+            target = next(
+                (c.id for c in self.regular if c.name == spec.get("targetContainerName")), ""
+            )
             identity = await self.runtime.create_container(
                 self.pod, spec, image, sandbox, self.volumes, env, attempt, target
             )
         except ImageError as error:
             return self._image_failed(known, error, spec["image"], notify)
         except (ConfigError, EngineError) as error:
-            reason = "CreateContainerConfigError" if isinstance(error, ConfigError) else "CreateContainerError"
+            reason = (
+                "CreateContainerConfigError"
+                if isinstance(error, ConfigError)
+                else "CreateContainerError"
+            )
             delay = CONFIG_RETRY if known.reason == reason else FIRST_CONFIG_RETRY
             self._wait(known, reason, str(error))
             notify("Warning", "Failed", f"Error: {error}")
@@ -177,9 +220,13 @@ class PodContainers:
         """The Pod, its address included even before its status is written."""
         address = self.sandbox.address if self.sandbox else ""
         host = self.kubelet.address
-        return self.pod | {"status": {**(self.pod.get("status") or {}), "podIP": address, "hostIP": host}}
+        return self.pod | {
+            "status": {**(self.pod.get("status") or {}), "podIP": address, "hostIP": host}
+        }
 
-    def _image_failed(self, known: Container, error: ImageError, image: str, notify: Notify) -> float:
+    def _image_failed(
+        self, known: Container, error: ImageError, image: str, notify: Notify
+    ) -> float:
         known.attempts += 1
         first = known.attempts == 1 or error.reason != "ErrImagePull"
         notify("Warning", "Failed", f"Error: {error.reason}")
@@ -189,7 +236,11 @@ class PodContainers:
         if first:
             self._wait(known, error.reason, error.message)
         else:
-            self._wait(known, "ImagePullBackOff", f'Back-off pulling image "{image}": ErrImagePull: {error.message}')
+            self._wait(
+                known,
+                "ImagePullBackOff",
+                f'Back-off pulling image "{image}": ErrImagePull: {error.message}',
+            )
         delay = PULL_BACKOFF[min(known.attempts, len(PULL_BACKOFF)) - 1]
         known.retry_at = time.monotonic() + delay
         return delay
@@ -199,7 +250,9 @@ class PodContainers:
         known.terminated = {}
         known.phase, known.reason, known.message = WAITING, reason, message
 
-    async def _launch(self, spec: Obj, known: Container, prepared: tuple[Obj, str], notify: Notify) -> float | None:
+    async def _launch(
+        self, spec: Obj, known: Container, prepared: tuple[Obj, str], notify: Notify
+    ) -> float | None:
         """Start a container that has been created. Seconds until the next try when that fails."""
         image, identity = prepared
         outdated, known.before = known.before, known.id
@@ -220,7 +273,9 @@ class PodContainers:
             self._watch(spec, known)
         return None
 
-    def _start_failed(self, known: Container, identity: str, error: str, notify: Notify) -> float | None:
+    def _start_failed(
+        self, known: Container, identity: str, error: str, notify: Notify
+    ) -> float | None:
         why = podstatus.start_error(error)
         notify("Warning", "Failed", f"Error: {why}")
         known.phase = TERMINATED
@@ -228,7 +283,9 @@ class PodContainers:
             "exitCode": 128, "reason": "StartError", "message": why, "startedAt": "1970-01-01T00:00:00Z", "finishedAt": now(),
             "containerID": f"docker://{identity}",
         }  # fmt: skip
-        if known in self.ephemeral or not self._wants_restart(known, podstatus.is_sidecar(self._spec(known))):
+        if known in self.ephemeral or not self._wants_restart(
+            known, podstatus.is_sidecar(self._spec(known))
+        ):
             return None
         self._schedule_restart(known)
         self._wait(known, NOT_STARTED, why)
@@ -239,9 +296,18 @@ class PodContainers:
         if not hook:
             return
         try:
-            await run_hook(self.engine, known.id, spec, hook, self.sandbox.address if self.sandbox else "", 3600)
+            await run_hook(
+                self.engine,
+                known.id,
+                spec,
+                hook,
+                self.sandbox.address if self.sandbox else "",
+                3600,
+            )
         except ProbeError:  # its text may hold secrets: it is not told
-            self.kubelet.recorder.warning(self.pod, "FailedPostStartHook", "PostStartHook failed", self._field(known))
+            self.kubelet.recorder.warning(
+                self.pod, "FailedPostStartHook", "PostStartHook failed", self._field(known)
+            )
             await self._kill(spec, known, "FailedPostStartHook")
 
     def _watch(self, spec: Obj, known: Container) -> None:
@@ -250,7 +316,9 @@ class PodContainers:
         known.started = not spec.get("startupProbe")
         known.ready = known.started and not spec.get("readinessProbe")
         kinds = ["startup"] if spec.get("startupProbe") else ["liveness", "readiness"]
-        self.probers[known.name] = [self._prober(kind, spec, known) for kind in kinds if spec.get(f"{kind}Probe")]
+        self.probers[known.name] = [
+            self._prober(kind, spec, known) for kind in kinds if spec.get(f"{kind}Probe")
+        ]
 
     def _prober(self, kind: str, spec: Obj, known: Container) -> Prober:
         probe, identity = spec[f"{kind}Probe"], known.id
@@ -263,10 +331,15 @@ class PodContainers:
 
         def failed(kind: str, why: str) -> None:
             self.kubelet.recorder.warning(
-                self.pod, "Unhealthy", f"{kind.capitalize()} probe failed: {why}", self._field(known)
+                self.pod,
+                "Unhealthy",
+                f"{kind.capitalize()} probe failed: {why}",
+                self._field(known),
             )
 
-        return Prober(kind, lambda: check(self.engine, identity, spec, probe, address), probe, changed, failed)
+        return Prober(
+            kind, lambda: check(self.engine, identity, spec, probe, address), probe, changed, failed
+        )
 
     def _probed(self, kind: str, ok: bool, spec: Obj, known: Container) -> None:
         if known.phase != RUNNING:
@@ -278,7 +351,11 @@ class PodContainers:
         elif kind == "startup":
             known.started = True
             known.ready = not spec.get("readinessProbe")
-            later = [self._prober(k, spec, known) for k in ("liveness", "readiness") if spec.get(f"{k}Probe")]
+            later = [
+                self._prober(k, spec, known)
+                for k in ("liveness", "readiness")
+                if spec.get(f"{k}Probe")
+            ]
             self.probers[known.name] = later
         self.wake()
 
@@ -298,13 +375,17 @@ class PodContainers:
     async def _ended(self, known: Container, state: Obj) -> None:
         self._unwatch(known)
         spec = self._spec(known)
-        message = await termination_message(self.engine, known.id, spec, failed=bool(state.get("ExitCode")))
+        message = await termination_message(
+            self.engine, known.id, spec, failed=bool(state.get("ExitCode"))
+        )
         known.phase, known.ready, known.started = TERMINATED, False, False
         known.terminated = podstatus.terminated(state, known.id, message)
         self._schedule_restart(known, time.time() - epoch(known.terminated["startedAt"]))
 
     def _spec(self, known: Container) -> Obj:
-        found: Obj = next(c for c in self.pod["spec"][self._list_of(known)] if c["name"] == known.name)
+        found: Obj = next(
+            c for c in self.pod["spec"][self._list_of(known)] if c["name"] == known.name
+        )
         return found
 
     async def _kill(self, spec: Obj, known: Container, why: str, grace: int | None = None) -> None:
@@ -318,12 +399,23 @@ class PodContainers:
         hook = at(spec, "lifecycle", "preStop")
         if hook and grace > 0:
             try:
-                await run_hook(self.engine, known.id, spec, hook, self.sandbox.address if self.sandbox else "", grace)
+                await run_hook(
+                    self.engine,
+                    known.id,
+                    spec,
+                    hook,
+                    self.sandbox.address if self.sandbox else "",
+                    grace,
+                )
             except ProbeError:
-                self.kubelet.recorder.warning(self.pod, "FailedPreStopHook", "PreStopHook failed", self._field(known))
+                self.kubelet.recorder.warning(
+                    self.pod, "FailedPreStopHook", "PreStopHook failed", self._field(known)
+                )
         left = max(0, grace - int(time.monotonic() - began))
         await self.engine.stop(known.id, left)
-        await self._ended(known, await self._state(known.id) or {"ExitCode": 137, "StartedAt": known.started_at})
+        await self._ended(
+            known, await self._state(known.id) or {"ExitCode": 137, "StartedAt": known.started_at}
+        )
 
     def wake(self) -> None:
         self._wake.set()

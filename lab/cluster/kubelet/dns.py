@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from lab.cluster.addresses import DOMAIN
-from lab.cluster.objects import Obj, namespace_of
+from lab.cluster.model.objects import Obj, namespace_of
+from lab.cluster.registry.addresses import DOMAIN
 
 OF_NODE = Path("/etc/resolv.conf")
 
@@ -27,7 +27,10 @@ def resolv_conf(pod: Obj, cluster_dns: str, of_node: Path = OF_NODE) -> str:
     else:
         search = [f"{namespace_of(pod)}.svc.{DOMAIN}", f"svc.{DOMAIN}", DOMAIN]
         base = {"search": search, "nameserver": [cluster_dns], "options": ["ndots:5"]}
-    own = [f"{one['name']}:{one['value']}" if one.get("value") else one["name"] for one in given.get("options") or []]
+    own = [
+        f"{one['name']}:{one['value']}" if one.get("value") else one["name"]
+        for one in given.get("options") or []
+    ]
     options = {one.partition(":")[0]: one for one in [*base.get("options", []), *own]}
     search = list(dict.fromkeys([*base.get("search", []), *(given.get("searches") or [])]))
     lines = [f"search {' '.join(search)}"] if search else []

@@ -17,7 +17,7 @@ from urllib.parse import quote, urlencode
 import aiohttp
 import h11
 
-from lab.cluster.objects import Obj, parse_time
+from lab.cluster.model.objects import Obj, parse_time
 
 DEFAULT_HOST = "unix:///var/run/docker.sock"
 NEWEST_API = (1, 45)
@@ -36,7 +36,9 @@ class EngineError(Exception):
 class Attached:
     """A process's input and output on a connection of their own."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, early: bytes, *, tty: bool) -> None:
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, early: bytes, *, tty: bool
+    ) -> None:
         self._reader, self._writer, self._early, self._tty = reader, writer, early, tty
 
     async def output(self) -> AsyncIterator[tuple[int, bytes]]:
@@ -84,7 +86,11 @@ class Engine:
         self._session: aiohttp.ClientSession
 
     async def __aenter__(self) -> "Engine":
-        connector = aiohttp.UnixConnector(self._path, limit=0) if self._path else aiohttp.TCPConnector(limit=0)
+        connector = (
+            aiohttp.UnixConnector(self._path, limit=0)
+            if self._path
+            else aiohttp.TCPConnector(limit=0)
+        )
         self._session = aiohttp.ClientSession(
             connector=connector, timeout=aiohttp.ClientTimeout(total=None, sock_connect=10)
         )
@@ -103,19 +109,33 @@ class Engine:
     # ------------------------------------------------------------------ requests
 
     async def json(
-        self, method: str, url_path: str, body: Any = None, *, data: bytes | None = None, **query: str
+        self,
+        method: str,
+        url_path: str,
+        body: Any = None,
+        *,
+        data: bytes | None = None,
+        **query: str,
     ) -> Any:
         """The engine's answer, decoded; None when it is empty."""
         url = f"{self._base}{self._prefix}{url_path}" + (f"?{urlencode(query)}" if query else "")
         headers = {"Content-Type": "application/x-tar"} if data is not None else {}
         try:
-            async with self._session.request(method, url, json=body, data=data, headers=headers) as response:
+            async with self._session.request(
+                method, url, json=body, data=data, headers=headers
+            ) as response:
                 raw = await response.read()
         except (aiohttp.ClientError, OSError) as error:
-            raise EngineError(0, f"the Docker engine at {self.host} does not answer: {error}") from error
+            raise EngineError(
+                0, f"the Docker engine at {self.host} does not answer: {error}"
+            ) from error
         if response.status >= 400:
             raise EngineError(response.status, _message(raw))
-        return json.loads(raw) if raw and "json" in response.headers.get("Content-Type", "") else raw or None
+        return (
+            json.loads(raw)
+            if raw and "json" in response.headers.get("Content-Type", "")
+            else raw or None
+        )
 
     async def lines(self, method: str, path: str, **query: str) -> AsyncIterator[Obj]:
         """A stream of JSON objects."""
@@ -128,7 +148,9 @@ class Engine:
                     if line.strip():
                         yield json.loads(line)
         except (aiohttp.ClientError, OSError) as error:
-            raise EngineError(0, f"the Docker engine at {self.host} does not answer: {error}") from error
+            raise EngineError(
+                0, f"the Docker engine at {self.host} does not answer: {error}"
+            ) from error
 
     async def _hijack(self, path: str, body: bytes, *, tty: bool) -> Attached:
         """POST and take over the connection, as attach and exec do."""
@@ -151,7 +173,10 @@ class Engine:
         await writer.drain()
         while (answer := http.next_event()) is h11.NEED_DATA:
             http.receive_data(await reader.read(CHUNK))
-        if isinstance(answer, h11.Response | h11.InformationalResponse) and answer.status_code in (101, 200):
+        if isinstance(answer, h11.Response | h11.InformationalResponse) and answer.status_code in (
+            101,
+            200,
+        ):
             return Attached(reader, writer, http.trailing_data[0], tty=tty)
         rest = http.trailing_data[0] + await reader.read(CHUNK)
         writer.close()
@@ -188,13 +213,17 @@ class Engine:
     async def containers(self, *labels: str) -> list[Obj]:
         """Summaries of the containers with all these labels, running or not."""
         filters = json.dumps({"label": list(labels)})
-        return cast(list[Obj], await self.json("GET", "/containers/json", all="true", filters=filters))
+        return cast(
+            list[Obj], await self.json("GET", "/containers/json", all="true", filters=filters)
+        )
 
     async def put_archive(self, container: str, path: str, archive: bytes) -> None:
         await self.json("PUT", f"/containers/{container}/archive", data=archive, path=path)
 
     async def get_archive(self, container: str, path: str) -> bytes:
-        return cast(bytes, await self.json("GET", f"/containers/{container}/archive", path=path) or b"")
+        return cast(
+            bytes, await self.json("GET", f"/containers/{container}/archive", path=path) or b""
+        )
 
     async def container_resize(self, container: str, width: int, height: int) -> None:
         await self.json("POST", f"/containers/{container}/resize", w=str(width), h=str(height))
@@ -203,7 +232,9 @@ class Engine:
         query = urlencode({"stream": 1, "stdout": 1, "stderr": 1, "stdin": int(stdin), "logs": 0})
         return await self._hijack(f"/containers/{container}/attach?{query}", b"", tty=tty)
 
-    async def logs(self, container: str, *, tty: bool, follow: bool, options: dict[str, str]) -> AsyncIterator[bytes]:
+    async def logs(
+        self, container: str, *, tty: bool, follow: bool, options: dict[str, str]
+    ) -> AsyncIterator[bytes]:
         """The log, both streams as they were read. Options: tail, timestamps, since_seconds or since_time."""
         query = {
             "stdout": "1",
@@ -230,7 +261,8 @@ class Engine:
                         continue
                     buffer += chunk
                     while (
-                        len(buffer) >= FRAME.size and len(buffer) >= FRAME.size + FRAME.unpack(buffer[: FRAME.size])[1]
+                        len(buffer) >= FRAME.size
+                        and len(buffer) >= FRAME.size + FRAME.unpack(buffer[: FRAME.size])[1]
                     ):
                         end = FRAME.size + FRAME.unpack(buffer[: FRAME.size])[1]
                         yield bytes(buffer[FRAME.size : end])
@@ -243,11 +275,19 @@ class Engine:
     async def exec_create(
         self, container: str, command: Sequence[str], *, tty: bool = False, stdin: bool = False
     ) -> str:
-        config = {"AttachStdout": True, "AttachStderr": not tty, "AttachStdin": stdin, "Tty": tty, "Cmd": list(command)}
+        config = {
+            "AttachStdout": True,
+            "AttachStderr": not tty,
+            "AttachStdin": stdin,
+            "Tty": tty,
+            "Cmd": list(command),
+        }
         return str((await self.json("POST", f"/containers/{container}/exec", config))["Id"])
 
     async def exec_start(self, process: str, *, tty: bool = False) -> Attached:
-        return await self._hijack(f"/exec/{process}/start", json.dumps({"Detach": False, "Tty": tty}).encode(), tty=tty)
+        return await self._hijack(
+            f"/exec/{process}/start", json.dumps({"Detach": False, "Tty": tty}).encode(), tty=tty
+        )
 
     async def exec_inspect(self, process: str) -> Obj:
         """Its state once it has ended: the end of its output comes a moment before the engine has noted the exit code."""
@@ -261,7 +301,9 @@ class Engine:
     async def exec_resize(self, process: str, width: int, height: int) -> None:
         await self.json("POST", f"/exec/{process}/resize", w=str(width), h=str(height))
 
-    async def run(self, container: str, command: Sequence[str], seconds: float) -> tuple[int, bytes]:
+    async def run(
+        self, container: str, command: Sequence[str], seconds: float
+    ) -> tuple[int, bytes]:
         """Run a command to its end: exit code and output. TimeoutError when it takes longer."""
         process = await self.exec_create(container, command)
         attached = await self.exec_start(process)
@@ -287,27 +329,42 @@ class Engine:
     async def pull(self, name: str, tag: str) -> None:
         async for message in self.lines("POST", "/images/create", fromImage=name, tag=tag):
             if "error" in message:
-                raise EngineError(404 if _is_missing(message["error"]) else 500, str(message["error"]))
+                raise EngineError(
+                    404 if _is_missing(message["error"]) else 500, str(message["error"])
+                )
 
-    async def create_volume(self, name: str, labels: dict[str, str], options: dict[str, str] | None = None) -> None:
-        await self.json("POST", "/volumes/create", {"Name": name, "Labels": labels, "DriverOpts": options or {}})
+    async def create_volume(
+        self, name: str, labels: dict[str, str], options: dict[str, str] | None = None
+    ) -> None:
+        await self.json(
+            "POST", "/volumes/create", {"Name": name, "Labels": labels, "DriverOpts": options or {}}
+        )
 
     async def remove_volume(self, name: str) -> None:
         with _ignoring(404, 409):
             await self.json("DELETE", f"/volumes/{name}", force="true")
 
     async def volumes(self, *labels: str) -> list[Obj]:
-        return list((await self.json("GET", "/volumes", filters=json.dumps({"label": list(labels)})))["Volumes"] or [])
+        return list(
+            (await self.json("GET", "/volumes", filters=json.dumps({"label": list(labels)})))[
+                "Volumes"
+            ]
+            or []
+        )
 
     async def events(self, label: str) -> AsyncIterator[Obj]:
         """What happens to containers with that label."""
-        filters = json.dumps({"type": ["container"], "label": [label], "event": ["start", "die", "destroy"]})
+        filters = json.dumps(
+            {"type": ["container"], "label": [label], "event": ["start", "die", "destroy"]}
+        )
         async for event in self.lines("GET", "/events", filters=filters):
             yield event
 
 
 def _is_missing(text: str) -> bool:
-    return any(word in text for word in ("not found", "manifest unknown", "does not exist", "no such"))
+    return any(
+        word in text for word in ("not found", "manifest unknown", "does not exist", "no such")
+    )
 
 
 def _message(raw: bytes) -> str:

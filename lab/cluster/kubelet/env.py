@@ -4,9 +4,17 @@ import base64
 import re
 from collections.abc import Mapping
 
-from lab.cluster import quantity
-from lab.cluster.client import Client
-from lab.cluster.objects import Obj, annotations_of, at, labels_of, name_of, namespace_of, uid_of
+from lab.cluster.model import quantity
+from lab.cluster.model.objects import (
+    Obj,
+    annotations_of,
+    at,
+    labels_of,
+    name_of,
+    namespace_of,
+    uid_of,
+)
+from lab.cluster.registry.client import Client
 
 VARIABLE = re.compile(r"\$\$|\$\(([^()]+)\)")
 
@@ -44,7 +52,9 @@ def service_variables(client: Client, pod: Obj) -> dict[str, str]:
     for service in services:
         address = at(service, "spec", "clusterIP")
         if address and address != "None" and service["spec"].get("ports"):
-            values |= _service(name_of(service).upper().replace("-", "_"), address, service["spec"]["ports"])
+            values |= _service(
+                name_of(service).upper().replace("-", "_"), address, service["spec"]["ports"]
+            )
     return values
 
 
@@ -58,7 +68,12 @@ def _service(prefix: str, address: str, ports: list[Obj]) -> dict[str, str]:
         if index == 0:
             values[f"{prefix}_PORT"] = url
         base = f"{prefix}_PORT_{number}_{protocol}"
-        values |= {base: url, f"{base}_PROTO": protocol.lower(), f"{base}_PORT": number, f"{base}_ADDR": address}
+        values |= {
+            base: url,
+            f"{base}_PROTO": protocol.lower(),
+            f"{base}_PORT": number,
+            f"{base}_ADDR": address,
+        }
     return values
 
 
@@ -73,7 +88,10 @@ def _from_source(client: Client, pod: Obj, source: Obj) -> dict[str, str]:
     if found is None and not source["secretRef"].get("optional"):
         raise ConfigError(f'secret "{source["secretRef"]["name"]}" not found')
     data = (found or {}).get("data") or {}
-    return {prefix + key: base64.b64decode(value).decode(errors="replace") for key, value in data.items()}
+    return {
+        prefix + key: base64.b64decode(value).decode(errors="replace")
+        for key, value in data.items()
+    }
 
 
 def _referenced(client: Client, pod: Obj, container: Obj, source: Obj) -> str | None:
@@ -81,7 +99,9 @@ def _referenced(client: Client, pod: Obj, container: Obj, source: Obj) -> str | 
     if source.get("fieldRef"):
         return downward_field(pod, source["fieldRef"]["fieldPath"])
     if source.get("resourceFieldRef"):
-        return resource_field(pod, {"containerName": container["name"]} | source["resourceFieldRef"])
+        return resource_field(
+            pod, {"containerName": container["name"]} | source["resourceFieldRef"]
+        )
     for kind, resource, shown in (
         ("configMapKeyRef", "configmaps", "configmap"),
         ("secretKeyRef", "secrets", "secret"),
@@ -91,7 +111,11 @@ def _referenced(client: Client, pod: Obj, container: Obj, source: Obj) -> str | 
             found = client.get(resource, namespace_of(pod), reference.get("name", ""))
             value = ((found or {}).get("data") or {}).get(reference["key"])
             if value is not None:
-                return base64.b64decode(value).decode(errors="replace") if shown == "secret" else str(value)
+                return (
+                    base64.b64decode(value).decode(errors="replace")
+                    if shown == "secret"
+                    else str(value)
+                )
             if reference.get("optional"):
                 return None
             if found is None:

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from lab.cluster.kubelet.engine import Engine, EngineError
-from lab.cluster.objects import Obj
-from lab.cluster.validation.pods import image_name_error
+from lab.cluster.model.objects import Obj
+from lab.cluster.registry.validation.pods import image_name_error
 
 HUB = "docker.io"
 Notify = Callable[[str, str, str], None]  # type, reason, message of an event
@@ -49,7 +49,9 @@ def status_names(image: str, info: Obj) -> tuple[str, str]:
     tags = sorted(str(reference(tag)) for tag in info.get("RepoTags") or [])
     mine = reference(image)
     tags = [tag for tag in tags if tag.startswith(mine.repository)] or tags
-    digests = [d for d in info.get("RepoDigests") or [] if str(reference(d)).startswith(mine.repository)]
+    digests = [
+        d for d in info.get("RepoDigests") or [] if str(reference(d)).startswith(mine.repository)
+    ]
     digest = str(reference(digests[0])) if digests else f"{mine.repository}@{info['Id']}"
     return (tags[0] if tags else str(mine)), digest
 
@@ -123,4 +125,8 @@ def pull_failure(image: str, error: EngineError) -> str:
 
 def go_seconds(seconds: float) -> str:
     """A duration as Go prints it, rounded to milliseconds."""
-    return f"{round(seconds * 1000)}ms" if seconds < 1 else f"{seconds:.3f}".rstrip("0").rstrip(".") + "s"
+    return (
+        f"{round(seconds * 1000)}ms"
+        if seconds < 1
+        else f"{seconds:.3f}".rstrip("0").rstrip(".") + "s"
+    )

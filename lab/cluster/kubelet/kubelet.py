@@ -6,17 +6,17 @@ import logging
 import time
 from collections.abc import Callable
 
-from lab.cluster.client import Client
-from lab.cluster.events import Recorder
 from lab.cluster.kubelet.engine import EngineError
 from lab.cluster.kubelet.images import Images
+from lab.cluster.kubelet.node import heartbeat, register
 from lab.cluster.kubelet.podstatus import RUNNING, Container
 from lab.cluster.kubelet.runtime import CLUSTER_LABEL, UID_LABEL, Runtime
 from lab.cluster.kubelet.volumes import TokenSource
 from lab.cluster.kubelet.worker import PodWorker
-from lab.cluster.node import heartbeat, register
-from lab.cluster.objects import Obj, at, name_of, namespace_of, uid_of
-from lab.cluster.status import bad_request
+from lab.cluster.model.errors import bad_request
+from lab.cluster.model.objects import Obj, at, name_of, namespace_of, uid_of
+from lab.cluster.registry.client import Client
+from lab.cluster.registry.events import Recorder
 
 LOG = logging.getLogger("kubelet")
 HEARTBEAT_SECONDS = 10.0
@@ -26,7 +26,12 @@ RENEWED = 0.8  # of a token's time
 
 class Kubelet(TokenSource):
     def __init__(
-        self, client: Client, runtime: Runtime, node: str, address: str, make_token: Callable[[Obj, int, str], str]
+        self,
+        client: Client,
+        runtime: Runtime,
+        node: str,
+        address: str,
+        make_token: Callable[[Obj, int, str], str],
     ) -> None:
         self.client, self.runtime, self.engine = client, runtime, runtime.engine
         self.node, self.address = node, address
@@ -34,7 +39,9 @@ class Kubelet(TokenSource):
         self.images = Images(runtime.engine)
         self.left_over: dict[str, list[Obj]] = {}
         self._make_token = make_token
-        self._tokens: dict[str, dict[tuple[int, str], tuple[float, str]]] = {}  # by Pod, lifetime and audience
+        self._tokens: dict[
+            str, dict[tuple[int, str], tuple[float, str]]
+        ] = {}  # by Pod, lifetime and audience
         self._workers: dict[str, PodWorker] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
@@ -43,7 +50,10 @@ class Kubelet(TokenSource):
         known = self._tokens.setdefault(uid_of(pod), {})
         made, token = known.get((seconds, audience), (0.0, ""))
         if time.time() - made > RENEWED * seconds:
-            made, token = known[seconds, audience] = time.time(), self._make_token(pod, seconds, audience)
+            made, token = known[seconds, audience] = (
+                time.time(),
+                self._make_token(pod, seconds, audience),
+            )
         return token
 
     def current(self, pod: Obj) -> Obj | None:
@@ -105,7 +115,9 @@ class Kubelet(TokenSource):
         while True:
             with contextlib.suppress(EngineError):
                 async for event in self.engine.events(f"{CLUSTER_LABEL}={self.runtime.cluster}"):
-                    worker = self._workers.get(event.get("Actor", {}).get("Attributes", {}).get(UID_LABEL, ""))
+                    worker = self._workers.get(
+                        event.get("Actor", {}).get("Attributes", {}).get(UID_LABEL, "")
+                    )
                     if worker is not None and event.get("Action") != "start":
                         worker.wake()
             await asyncio.sleep(RECONNECT_SECONDS)
@@ -136,9 +148,13 @@ class Kubelet(TokenSource):
             raise bad_request(f"pod {name_of(pod)} does not have a host assigned")
         known = self._known(pod, container)
         if previous:
-            identity = str((known.last if known else {}).get("containerID", "")).removeprefix("docker://")
+            identity = str((known.last if known else {}).get("containerID", "")).removeprefix(
+                "docker://"
+            )
             if not identity:
-                raise bad_request(f'previous terminated container "{container}" in pod "{name_of(pod)}" not found')
+                raise bad_request(
+                    f'previous terminated container "{container}" in pod "{name_of(pod)}" not found'
+                )
             return identity
         if known is None or not known.id:
             reason = known.reason if known else "ContainerCreating"
@@ -146,5 +162,7 @@ class Kubelet(TokenSource):
                 "ErrImagePull": "image can't be pulled",
                 "ImagePullBackOff": "trying and failing to pull image",
             }.get(reason, reason)
-            raise bad_request(f'container "{container}" in pod "{name_of(pod)}" is waiting to start: {shown}')
+            raise bad_request(
+                f'container "{container}" in pod "{name_of(pod)}" is waiting to start: {shown}'
+            )
         return known.id

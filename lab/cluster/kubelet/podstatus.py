@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from lab.cluster.defaults import containers_of
-from lab.cluster.objects import Obj, at, new_condition, now
+from lab.cluster.model.objects import Obj, at, new_condition, now
+from lab.cluster.registry.defaults import containers_of
 
 WAITING, RUNNING, TERMINATED = "waiting", "running", "terminated"
 
@@ -37,7 +37,9 @@ class Container:
             return {"running": {"startedAt": self.started_at}}
         if self.phase == TERMINATED:
             return {"terminated": self.terminated}
-        return {"waiting": {"reason": self.reason} | ({"message": self.message} if self.message else {})}
+        return {
+            "waiting": {"reason": self.reason} | ({"message": self.message} if self.message else {})
+        }
 
     @property
     def failed(self) -> bool:
@@ -83,7 +85,9 @@ def ephemeral_status(spec: Obj, known: Container) -> Obj:
 
 def _mount(mount: Obj) -> Obj:
     found = {"name": mount["name"], "mountPath": mount["mountPath"]}
-    return found | ({"readOnly": True, "recursiveReadOnly": "Disabled"} if mount.get("readOnly") else {})
+    return found | (
+        {"readOnly": True, "recursiveReadOnly": "Disabled"} if mount.get("readOnly") else {}
+    )
 
 
 def phase_of(pod: Obj, init: list[Container], regular: list[Container], *, ended: bool) -> str:
@@ -122,7 +126,9 @@ def pod_status(
         "observedGeneration": pod["metadata"].get("generation", 1),
         "startTime": old.get("startTime") or now(),
     }
-    status["conditions"] = _conditions(pod, phase, init, regular, specs, sandbox_ready=sandbox_ready)
+    status["conditions"] = _conditions(
+        pod, phase, init, regular, specs, sandbox_ready=sandbox_ready
+    )
     status |= {"hostIP": host, "hostIPs": [{"ip": host}]}
     if address:
         status |= {"podIP": address, "podIPs": [{"ip": address}]}
@@ -132,7 +138,9 @@ def pod_status(
         status["initContainerStatuses"] = [init_status(specs[c.name], c) for c in init]
     status["containerStatuses"] = [container_status(specs[c.name], c) for c in regular]
     if ephemeral:
-        status["ephemeralContainerStatuses"] = [ephemeral_status(specs[c.name], c) for c in ephemeral]
+        status["ephemeralContainerStatuses"] = [
+            ephemeral_status(specs[c.name], c) for c in ephemeral
+        ]
     return status
 
 
@@ -141,15 +149,25 @@ def regular_started(regular: list[Container]) -> bool:
 
 
 def _conditions(
-    pod: Obj, phase: str, init: list[Container], regular: list[Container], specs: dict[str, Obj], *, sandbox_ready: bool
+    pod: Obj,
+    phase: str,
+    init: list[Container],
+    regular: list[Container],
+    specs: dict[str, Obj],
+    *,
+    sandbox_ready: bool,
 ) -> list[Obj]:
     before = {c["type"]: c for c in at(pod, "status", "conditions", default=[])}
     completed = phase in ("Succeeded", "Failed")
-    waiting_init = [c.name for c in init if not (c.succeeded or (is_sidecar(specs[c.name]) and c.started))]
+    waiting_init = [
+        c.name for c in init if not (c.succeeded or (is_sidecar(specs[c.name]) and c.started))
+    ]
     unready = [c.name for c in regular if not (c.ready and c.phase == RUNNING)]
     gates = [g["conditionType"] for g in pod["spec"].get("readinessGates") or []]
     unmet = [gate for gate in gates if before.get(gate, {}).get("status") != "True"]
-    wanted: list[tuple[str, bool, str, str]] = [("PodReadyToStartContainers", sandbox_ready, "", "")]
+    wanted: list[tuple[str, bool, str, str]] = [
+        ("PodReadyToStartContainers", sandbox_ready, "", "")
+    ]
     if phase == "Succeeded" or not waiting_init:
         wanted.append(("Initialized", True, "PodCompleted" if phase == "Succeeded" else "", ""))
     else:
@@ -164,7 +182,10 @@ def _conditions(
         ("Ready", containers_ready and not unmet, not_ready, detail if unready else ""),
         ("ContainersReady", containers_ready, reason, detail),
     ]
-    found = [_condition(pod, before.get(kind), kind, ok, why_not, text) for kind, ok, why_not, text in wanted]
+    found = [
+        _condition(pod, before.get(kind), kind, ok, why_not, text)
+        for kind, ok, why_not, text in wanted
+    ]
     for kind, condition in before.items():
         if kind == "PodScheduled":
             found.append(condition | {"observedGeneration": pod["metadata"].get("generation", 1)})
@@ -180,9 +201,14 @@ def is_sidecar(spec: Obj) -> bool:
 
 def _condition(pod: Obj, before: Obj | None, kind: str, ok: bool, reason: str, message: str) -> Obj:
     told = bool(reason) and (not ok or reason == "PodCompleted")
-    found = new_condition(before, kind, "True" if ok else "False", reason if told else "", message if told else "")
+    found = new_condition(
+        before, kind, "True" if ok else "False", reason if told else "", message if told else ""
+    )
     bare = {key: value for key, value in found.items() if value}
-    return bare | {"lastProbeTime": None, "observedGeneration": pod["metadata"].get("generation", 1)}
+    return bare | {
+        "lastProbeTime": None,
+        "observedGeneration": pod["metadata"].get("generation", 1),
+    }
 
 
 def terminated(state: Obj, identity: str, message: str) -> Obj:

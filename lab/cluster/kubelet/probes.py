@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 
 from lab.cluster.kubelet.engine import Engine, EngineError
-from lab.cluster.objects import Obj, at
+from lab.cluster.model.objects import Obj, at
 
 # A container that has just started is not asked at once; a real kubelet first asks at some time within the first period.
 FIRST_PROBE = {"liveness": 1.0, "readiness": 0.5, "startup": 0.5}
@@ -46,7 +46,9 @@ async def _exec(engine: Engine, identity: str, command: list[str], seconds: floa
     try:
         code, out = await engine.run(identity, command, seconds)
     except TimeoutError as error:
-        raise ProbeError(f'command timed out: "{" ".join(command)}" timed out after {seconds:g}s') from error
+        raise ProbeError(
+            f'command timed out: "{" ".join(command)}" timed out after {seconds:g}s'
+        ) from error
     except EngineError as error:
         raise ProbeError(str(error)) from error
     if code:
@@ -56,10 +58,10 @@ async def _exec(engine: Engine, identity: str, command: list[str], seconds: floa
 async def http_get(container: Obj, action: Obj, address: str, seconds: float) -> None:
     """GET; anything from 200 to 399 is well."""
     host = action.get("host") or address
-    url = (
-        f"{action.get('scheme', 'HTTP').lower()}://{host}:{port_of(container, action['port'])}{action.get('path', '/')}"
-    )
-    headers = {"User-Agent": AGENT, "Accept": "*/*"} | {h["name"]: h["value"] for h in action.get("httpHeaders") or []}
+    url = f"{action.get('scheme', 'HTTP').lower()}://{host}:{port_of(container, action['port'])}{action.get('path', '/')}"
+    headers = {"User-Agent": AGENT, "Accept": "*/*"} | {
+        h["name"]: h["value"] for h in action.get("httpHeaders") or []
+    }
     timeout = aiohttp.ClientTimeout(total=seconds)
     try:
         async with (
@@ -73,7 +75,9 @@ async def http_get(container: Obj, action: Obj, address: str, seconds: float) ->
             f'Get "{url}": context deadline exceeded (Client.Timeout exceeded while awaiting headers)'
         ) from error
     except (aiohttp.ClientError, OSError) as error:
-        raise ProbeError(f'Get "{url}": {_dial(host, port_of(container, action["port"]), error)}') from error
+        raise ProbeError(
+            f'Get "{url}": {_dial(host, port_of(container, action["port"]), error)}'
+        ) from error
 
 
 async def _tcp(container: Obj, action: Obj, address: str, seconds: float) -> None:
@@ -106,7 +110,13 @@ class Prober:
         changed: Callable[[str, bool], None],
         failed: Callable[[str, str], None],
     ) -> None:
-        self.kind, self.ask, self.probe, self.changed, self.failed = kind, ask, probe, changed, failed
+        self.kind, self.ask, self.probe, self.changed, self.failed = (
+            kind,
+            ask,
+            probe,
+            changed,
+            failed,
+        )
         self.task = asyncio.ensure_future(self._run())
 
     async def _run(self) -> None:
@@ -132,7 +142,9 @@ class Prober:
         self.task.cancel()
 
 
-async def run_hook(engine: Engine, identity: str, container: Obj, hook: Obj, address: str, seconds: float) -> None:
+async def run_hook(
+    engine: Engine, identity: str, container: Obj, hook: Obj, address: str, seconds: float
+) -> None:
     """A lifecycle hook. ProbeError when it fails."""
     if hook.get("sleep"):
         await asyncio.sleep(min(float(at(hook, "sleep", "seconds", default=0)), seconds))

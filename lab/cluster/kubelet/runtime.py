@@ -6,14 +6,14 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
-from lab.cluster import quantity
-from lab.cluster.addresses import DOMAIN
 from lab.cluster.kubelet.dns import resolv_conf
 from lab.cluster.kubelet.engine import Engine, EngineError
 from lab.cluster.kubelet.env import ConfigError, expand
 from lab.cluster.kubelet.images import reference
 from lab.cluster.kubelet.volumes import ROOT, Source, archive, mounts, sandbox_mounts
-from lab.cluster.objects import Obj, at, name_of, namespace_of, uid_of
+from lab.cluster.model import quantity
+from lab.cluster.model.objects import Obj, at, name_of, namespace_of, uid_of
+from lab.cluster.registry.addresses import DOMAIN
 
 NETWORK = "kubernetes"
 POD_NETWORK, GATEWAY = "10.244.0.0/24", "10.244.0.1"
@@ -105,9 +105,13 @@ class Runtime:
     async def _tidy_network(self) -> None:
         """Without Pods, nothing of a cluster is on the engine: whoever does not use Kubernetes does not meet it there."""
         await asyncio.sleep(NETWORK_IDLE_SECONDS)
-        with contextlib.suppress(EngineError):  # another cluster's Pods are on it, or the engine is gone
+        with contextlib.suppress(
+            EngineError
+        ):  # another cluster's Pods are on it, or the engine is gone
             async with self._network:
-                if self._starting or await self.engine.containers(f"{CLUSTER_LABEL}={self.cluster}"):
+                if self._starting or await self.engine.containers(
+                    f"{CLUSTER_LABEL}={self.cluster}"
+                ):
                     return
                 self._has_network = False
                 await self.engine.json("DELETE", f"/networks/{NETWORK}")
@@ -134,7 +138,9 @@ class Runtime:
             host["IpcMode"] = "host"
         else:
             host["IpcMode"] = "shareable"
-        sysctls = {s["name"]: s["value"] for s in at(spec, "securityContext", "sysctls", default=[])}
+        sysctls = {
+            s["name"]: s["value"] for s in at(spec, "securityContext", "sysctls", default=[])
+        }
         if sysctls:
             host["Sysctls"] = sysctls
         config: Obj = {
@@ -167,7 +173,9 @@ class Runtime:
         content = archive(volumes)
         if content:
             await self.engine.put_archive(sandbox.id, ROOT, content)
-            folders = [f"{ROOT}/{name}" for name, source in volumes.items() if source.files is not None]
+            folders = [
+                f"{ROOT}/{name}" for name, source in volumes.items() if source.files is not None
+            ]
             await self.engine.run(sandbox.id, ["sh", "-c", TIDY, "tidy", *folders], TIDY_SECONDS)
 
     def _files(self, pod: Obj, hostname: str) -> list[str]:
@@ -206,7 +214,9 @@ class Runtime:
 
         ConfigError when the image does not suit the Pod's security context.
         """
-        labels = self.labels(pod, container["name"], attempt) | {HASH_LABEL: container_hash(container)}
+        labels = self.labels(pod, container["name"], attempt) | {
+            HASH_LABEL: container_hash(container)
+        }
         command = [expand(part, env) for part in container.get("command") or []]
         args = [expand(part, env) for part in container.get("args") or []]
         config: Obj = {
@@ -226,7 +236,12 @@ class Runtime:
         return await self._create(pod, container["name"], attempt, config)
 
     def _host(
-        self, pod: Obj, container: Obj, sandbox: Sandbox, volumes: dict[str, Source], labels: dict[str, str]
+        self,
+        pod: Obj,
+        container: Obj,
+        sandbox: Sandbox,
+        volumes: dict[str, Source],
+        labels: dict[str, str],
     ) -> Obj:
         shared = f"container:{sandbox.id}"
         context = container.get("securityContext") or {}
@@ -248,7 +263,9 @@ class Runtime:
             host["SecurityOpt"] = ["no-new-privileges"]
         groups = at(pod, "spec", "securityContext", "supplementalGroups", default=[])
         fs_group = at(pod, "spec", "securityContext", "fsGroup")
-        host["GroupAdd"] = [str(group) for group in [*groups, *([fs_group] if fs_group is not None else [])]]
+        host["GroupAdd"] = [
+            str(group) for group in [*groups, *([fs_group] if fs_group is not None else [])]
+        ]
         return host | limits(container)
 
     async def _create(self, pod: Obj, container: str, attempt: int, config: Obj) -> str:
@@ -299,7 +316,10 @@ def container_hash(container: Obj) -> str:
 def limits(container: Obj) -> Obj:
     """Requests and limits as the engine has them."""
     found: Obj = {}
-    cpu, memory = at(container, "resources", "limits", "cpu"), at(container, "resources", "limits", "memory")
+    cpu, memory = (
+        at(container, "resources", "limits", "cpu"),
+        at(container, "resources", "limits", "memory"),
+    )
     request = at(container, "resources", "requests", "cpu")
     if cpu:
         found["NanoCpus"] = int(quantity.parse(cpu) * 10**9)
@@ -312,14 +332,19 @@ def limits(container: Obj) -> Obj:
 
 def user_of(pod: Obj, container: Obj, image: Obj) -> str:
     """``uid[:gid]``, or the image's own user. ConfigError for root where that is forbidden."""
-    pod_context, context = at(pod, "spec", "securityContext", default={}), container.get("securityContext") or {}
+    pod_context, context = (
+        at(pod, "spec", "securityContext", default={}),
+        container.get("securityContext") or {},
+    )
 
     def value(key: str) -> Any:
         return context.get(key) if context.get(key) is not None else pod_context.get(key)
 
     user, group = value("runAsUser"), value("runAsGroup")
     own = str(at(image, "Config", "User", default=""))
-    if value("runAsNonRoot") and (user == 0 or (user is None and own.split(":")[0] in ("", "0", "root"))):
+    if value("runAsNonRoot") and (
+        user == 0 or (user is None and own.split(":")[0] in ("", "0", "root"))
+    ):
         why = (
             "container's runAsUser breaks non-root policy"
             if user == 0

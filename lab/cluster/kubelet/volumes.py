@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from lab.cluster.client import Client
-from lab.cluster.defaults import containers_of
 from lab.cluster.kubelet.env import ConfigError, downward_field, resource_field
-from lab.cluster.objects import Obj, at, namespace_of, uid_of
+from lab.cluster.model.objects import Obj, at, namespace_of, uid_of
+from lab.cluster.registry.client import Client
+from lab.cluster.registry.defaults import containers_of
 
 ROOT = "/volumes"  # in the sandbox
 
@@ -25,7 +25,9 @@ class Source:
     host_path: str = ""
     memory: bool = False
     read_only: bool = False
-    files: dict[str, tuple[bytes, int]] | None = None  # what is projected into it: path to content and mode
+    files: dict[str, tuple[bytes, int]] | None = (
+        None  # what is projected into it: path to content and mode
+    )
     subpaths: set[str] = field(default_factory=set)
 
 
@@ -64,7 +66,9 @@ def _source(client: Client, tokens: TokenSource, pod: Obj, volume: Obj) -> Sourc
     for kind in ("configMap", "secret", "downwardAPI", "projected"):
         if volume.get(kind) is not None:
             mode = volume[kind].get("defaultMode", 0o644)
-            parts = volume[kind].get("sources") or [] if kind == "projected" else [{kind: volume[kind]}]
+            parts = (
+                volume[kind].get("sources") or [] if kind == "projected" else [{kind: volume[kind]}]
+            )
             files: dict[str, tuple[bytes, int]] = {}
             for part in parts:
                 files |= dict(_project(client, tokens, pod, part, mode))
@@ -91,7 +95,9 @@ def _project(
     """The files of one source of a projected volume."""
     if part.get("configMap") is not None:
         spec = part["configMap"]
-        obj = _referred(client, "configmaps", "configmap", pod, spec.get("name", ""), bool(spec.get("optional")))
+        obj = _referred(
+            client, "configmaps", "configmap", pod, spec.get("name", ""), bool(spec.get("optional"))
+        )
         data = {k: v.encode() for k, v in (obj.get("data") or {}).items()}
         data |= {k: base64.b64decode(v) for k, v in (obj.get("binaryData") or {}).items()}
         yield from _items(data, spec, mode, bool(spec.get("optional")))
@@ -122,7 +128,9 @@ def _referred(client: Client, resource: str, kind: str, pod: Obj, name: str, opt
     return found or {}
 
 
-def _items(data: dict[str, bytes], spec: Obj, mode: int, optional: bool) -> Iterator[tuple[str, tuple[bytes, int]]]:
+def _items(
+    data: dict[str, bytes], spec: Obj, mode: int, optional: bool
+) -> Iterator[tuple[str, tuple[bytes, int]]]:
     items = spec.get("items")
     if not items:
         yield from ((key, (value, mode)) for key, value in data.items())
@@ -179,7 +187,9 @@ def _link(tar: tarfile.TarFile, path: str, target: str) -> None:
 def mounts(found: dict[str, Source], container: Obj, labels: dict[str, str]) -> list[Obj]:
     """A container's mounts, as the engine takes them."""
     return [
-        _mount(found[m["name"]], m["mountPath"], m.get("subPath", ""), bool(m.get("readOnly")), labels)
+        _mount(
+            found[m["name"]], m["mountPath"], m.get("subPath", ""), bool(m.get("readOnly")), labels
+        )
         for m in container.get("volumeMounts") or []
     ]
 
@@ -187,11 +197,15 @@ def mounts(found: dict[str, Source], container: Obj, labels: dict[str, str]) -> 
 def sandbox_mounts(found: dict[str, Source], labels: dict[str, str]) -> list[Obj]:
     """The engine's volumes, all of them, under ``/volumes``."""
     return [
-        _mount(source, f"{ROOT}/{source.name}", "", False, labels) for source in found.values() if source.engine_volume
+        _mount(source, f"{ROOT}/{source.name}", "", False, labels)
+        for source in found.values()
+        if source.engine_volume
     ]
 
 
-def _mount(source: Source, target: str, subpath: str, read_only: bool, labels: dict[str, str]) -> Obj:
+def _mount(
+    source: Source, target: str, subpath: str, read_only: bool, labels: dict[str, str]
+) -> Obj:
     read_only = read_only or source.read_only
     if source.host_path:
         path = f"{source.host_path.rstrip('/')}/{subpath}" if subpath else source.host_path

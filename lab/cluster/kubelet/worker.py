@@ -14,7 +14,7 @@ from lab.cluster.kubelet.images import status_names
 from lab.cluster.kubelet.podstatus import RUNNING, WAITING, Container, is_sidecar
 from lab.cluster.kubelet.runtime import ATTEMPT_LABEL, CONTAINER_LABEL, HASH_LABEL, SANDBOX
 from lab.cluster.kubelet.volumes import sources
-from lab.cluster.objects import Obj, at, epoch, is_deleting, name_of, uid_of
+from lab.cluster.model.objects import Obj, at, epoch, is_deleting, name_of, uid_of
 
 if TYPE_CHECKING:
     from lab.cluster.kubelet.kubelet import Kubelet
@@ -60,14 +60,18 @@ class PodWorker(PodContainers):
             return None
         await self._observe()
         if self._deadline_passed():
-            await self._fail("DeadlineExceeded", "Pod was active on the node longer than the specified deadline")
+            await self._fail(
+                "DeadlineExceeded", "Pod was active on the node longer than the specified deadline"
+            )
             return None
         if not await self._ensure_sandbox():
             return self._mount_delay
         delays = [await self._sync_init(), await self._refresh_volumes()]
         if delays[0] is None:
             delays.append(
-                await self._sync_containers(list(zip(self.pod["spec"]["containers"], self.regular, strict=True)))
+                await self._sync_containers(
+                    list(zip(self.pod["spec"]["containers"], self.regular, strict=True))
+                )
             )
             delays.append(await self._sync_ephemeral())
         self._report()
@@ -89,9 +93,13 @@ class PodWorker(PodContainers):
             self._mount_delay = min(self._mount_delay * 2, 120)
             return False
         try:
-            self.sandbox = await self.runtime.start_sandbox(self.pod, self.volumes, self.sandbox_attempt)
+            self.sandbox = await self.runtime.start_sandbox(
+                self.pod, self.volumes, self.sandbox_attempt
+            )
         except EngineError as error:
-            self.kubelet.recorder.warning(self.pod, "FailedCreatePodSandBox", f"Failed to create pod sandbox: {error}")
+            self.kubelet.recorder.warning(
+                self.pod, "FailedCreatePodSandBox", f"Failed to create pod sandbox: {error}"
+            )
             with contextlib.suppress(EngineError):
                 await self.runtime.repair()
             self._mount_delay = ENGINE_RETRY
@@ -108,7 +116,11 @@ class PodWorker(PodContainers):
             self.refreshed = time.monotonic()
             with contextlib.suppress(ConfigError):
                 fresh = sources(self.kubelet.client, self.kubelet, self.pod)
-                changed = {n: s for n, s in fresh.items() if s.files is not None and s.files != self.volumes[n].files}
+                changed = {
+                    n: s
+                    for n, s in fresh.items()
+                    if s.files is not None and s.files != self.volumes[n].files
+                }
                 if changed:
                     with contextlib.suppress(TimeoutError):
                         await self.runtime.refresh_volumes(self.sandbox, changed)
@@ -117,7 +129,9 @@ class PodWorker(PodContainers):
 
     async def _sync_init(self) -> float | None:
         """Run init containers one after the other. None when all are done; sidecars stay."""
-        for spec, known in zip(self.pod["spec"].get("initContainers") or [], self.init, strict=True):
+        for spec, known in zip(
+            self.pod["spec"].get("initContainers") or [], self.init, strict=True
+        ):
             sidecar = is_sidecar(spec)
             if known.succeeded and not sidecar:
                 continue
@@ -133,7 +147,9 @@ class PodWorker(PodContainers):
         """Start the containers that ``kubectl debug`` has added. Each runs once."""
         specs = self.pod["spec"].get("ephemeralContainers") or []
         self.ephemeral += [Container(spec["name"]) for spec in specs[len(self.ephemeral) :]]
-        waiting = [pair for pair in zip(specs, self.ephemeral, strict=True) if pair[1].phase == WAITING]
+        waiting = [
+            pair for pair in zip(specs, self.ephemeral, strict=True) if pair[1].phase == WAITING
+        ]
         return await self._sync_containers(waiting)
 
     async def _observe(self) -> None:
@@ -142,7 +158,9 @@ class PodWorker(PodContainers):
             state = await self._state(self.sandbox.id)
             if state is None or not state.get("Running"):
                 self.kubelet.recorder.normal(
-                    self.pod, "SandboxChanged", "Pod sandbox changed, it will be killed and re-created."
+                    self.pod,
+                    "SandboxChanged",
+                    "Pod sandbox changed, it will be killed and re-created.",
                 )
                 await self.engine.remove(self.sandbox.id)
                 self.sandbox, self.sandbox_attempt = None, self.sandbox_attempt + 1
@@ -151,7 +169,9 @@ class PodWorker(PodContainers):
             if known.phase == RUNNING:
                 state = await self._state(known.id)
                 if state is None or not state.get("Running"):
-                    await self._ended(known, state or {"ExitCode": 137, "StartedAt": known.started_at})
+                    await self._ended(
+                        known, state or {"ExitCode": 137, "StartedAt": known.started_at}
+                    )
 
     async def _lost_sandbox(self) -> None:
         for known in self.containers:
@@ -166,7 +186,9 @@ class PodWorker(PodContainers):
         while not stopping.done():
             woken = asyncio.ensure_future(self._wake.wait())
             await asyncio.wait(
-                (stopping, woken), return_when=asyncio.FIRST_COMPLETED, timeout=self._grace_left() or LOOK_AGAIN
+                (stopping, woken),
+                return_when=asyncio.FIRST_COMPLETED,
+                timeout=self._grace_left() or LOOK_AGAIN,
             )
             woken.cancel()
             self._wake.clear()
@@ -195,13 +217,16 @@ class PodWorker(PodContainers):
     async def _stop_all(self) -> None:
         grace = int(
             self.pod["metadata"].get(
-                "deletionGracePeriodSeconds", self.pod["spec"].get("terminationGracePeriodSeconds", 30)
+                "deletionGracePeriodSeconds",
+                self.pod["spec"].get("terminationGracePeriodSeconds", 30),
             )
         )
         began = time.monotonic()
         running = [known for known in self.containers if known.phase == RUNNING]
         sidecars = [known for known in reversed(running) if known in self.init]
-        await asyncio.gather(*(self._stop(known, grace) for known in running if known not in sidecars))
+        await asyncio.gather(
+            *(self._stop(known, grace) for known in running if known not in sidecars)
+        )
         for known in sidecars:  # they are there for the others to the end
             await self._stop(known, max(0, grace - int(time.monotonic() - began)))
 
@@ -214,7 +239,11 @@ class PodWorker(PodContainers):
             try:
                 await self.runtime.remove_pod(self.uid)
             except EngineError as error:
-                LOG.warning("pod %s: what it left on the engine cannot be removed yet: %s", name_of(self.pod), error)
+                LOG.warning(
+                    "pod %s: what it left on the engine cannot be removed yet: %s",
+                    name_of(self.pod),
+                    error,
+                )
                 await asyncio.sleep(delay)
             else:
                 return
@@ -231,42 +260,73 @@ class PodWorker(PodContainers):
 
     async def _fail(self, reason: str, message: str) -> None:
         await asyncio.gather(
-            *(self._kill(self._spec(k), k, f"Stopping container {k.name}") for k in self.regular if k.phase == RUNNING)
+            *(
+                self._kill(self._spec(k), k, f"Stopping container {k.name}")
+                for k in self.regular
+                if k.phase == RUNNING
+            )
         )
-        status = {**(self.pod.get("status") or {}), "phase": "Failed", "reason": reason, "message": message}
+        status = {
+            **(self.pod.get("status") or {}),
+            "phase": "Failed",
+            "reason": reason,
+            "message": message,
+        }
         self.kubelet.client.set_status("pods", self.pod, status)
         self.wake()
 
     def _deadline_in(self) -> float | None:
-        limit, started = self.pod["spec"].get("activeDeadlineSeconds"), at(self.pod, "status", "startTime")
-        return None if limit is None or not started else max(0.1, limit - (time.time() - epoch(started)))
+        limit, started = (
+            self.pod["spec"].get("activeDeadlineSeconds"),
+            at(self.pod, "status", "startTime"),
+        )
+        return (
+            None
+            if limit is None or not started
+            else max(0.1, limit - (time.time() - epoch(started)))
+        )
 
     def _deadline_passed(self) -> bool:
-        limit, started = self.pod["spec"].get("activeDeadlineSeconds"), at(self.pod, "status", "startTime")
+        limit, started = (
+            self.pod["spec"].get("activeDeadlineSeconds"),
+            at(self.pod, "status", "startTime"),
+        )
         return limit is not None and bool(started) and time.time() - epoch(started) >= limit
 
     def _report(self, *, sandbox_ready: bool | None = None) -> None:
         """Write the Pod's status, if it changed."""
         self.pod = self.kubelet.current(self.pod) or self.pod
         ready = self.sandbox is not None if sandbox_ready is None else sandbox_ready
-        address = self.sandbox.address if self.sandbox else at(self.pod, "status", "podIP", default="")
-        if self.pod["spec"].get("hostNetwork") and self.sandbox:  # one that may not start leads nobody to the node
+        address = (
+            self.sandbox.address if self.sandbox else at(self.pod, "status", "podIP", default="")
+        )
+        if (
+            self.pod["spec"].get("hostNetwork") and self.sandbox
+        ):  # one that may not start leads nobody to the node
             address = self.kubelet.address
         status = podstatus.pod_status(
             self.pod, self.init, self.regular, self.ephemeral, sandbox_ready=ready, address=address, host=self.kubelet.address,
             ended=self.ended,
         )  # fmt: skip
         if at(self.pod, "status", "phase") in ("Succeeded", "Failed"):
-            kept = {key: self.pod["status"][key] for key in ("phase", "reason", "message") if key in self.pod["status"]}
+            kept = {
+                key: self.pod["status"][key]
+                for key in ("phase", "reason", "message")
+                if key in self.pod["status"]
+            }
             status |= kept
         self.pod = self.kubelet.client.set_status("pods", self.pod, status) or self.pod
 
     async def _adopt(self) -> None:
         """Take over what an earlier process of this cluster left running."""
         for summary in sorted(
-            self.kubelet.left_over.pop(self.uid, []), key=lambda c: int(c["Labels"].get(ATTEMPT_LABEL, 0))
+            self.kubelet.left_over.pop(self.uid, []),
+            key=lambda c: int(c["Labels"].get(ATTEMPT_LABEL, 0)),
         ):
-            name, attempt = summary["Labels"][CONTAINER_LABEL], int(summary["Labels"].get(ATTEMPT_LABEL, 0))
+            name, attempt = (
+                summary["Labels"][CONTAINER_LABEL],
+                int(summary["Labels"].get(ATTEMPT_LABEL, 0)),
+            )
             if name == SANDBOX:
                 self.sandbox_attempt = attempt + 1
                 if summary["State"] == "running":
@@ -277,16 +337,20 @@ class PodWorker(PodContainers):
                 await self._adopt_container(known, summary, attempt)
         with contextlib.suppress(ConfigError):
             self.volumes = sources(self.kubelet.client, self.kubelet, self.pod)
-            for (
-                source
-            ) in self.volumes.values():  # what is in them now is not known: it is brought up to date at the first look
+            for source in (
+                self.volumes.values()
+            ):  # what is in them now is not known: it is brought up to date at the first look
                 source.files = {} if source.files is not None else None
 
     async def _adopt_container(self, known: Container, summary: Obj, attempt: int) -> None:
         if known.id:
             known.last = known.terminated
         known.before = known.id
-        known.id, known.restarts, known.hash = summary["Id"], attempt, summary["Labels"].get(HASH_LABEL, "")
+        known.id, known.restarts, known.hash = (
+            summary["Id"],
+            attempt,
+            summary["Labels"].get(HASH_LABEL, ""),
+        )
         found = await self.engine.inspect(known.id)
         image = await self.engine.image(found["Image"]) or {"Id": found["Image"]}
         known.image, known.image_id = status_names(self._spec(known)["image"], image)

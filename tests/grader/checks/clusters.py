@@ -13,7 +13,9 @@ from pathlib import Path
 
 def kubectl(*arguments: str, stdin: str = "") -> str:
     """What kubectl prints; it must succeed."""
-    done = subprocess.run(["kubectl", *arguments], input=stdin, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        ["kubectl", *arguments], input=stdin, capture_output=True, text=True, timeout=120
+    )
     assert done.returncode == 0, f"kubectl {' '.join(arguments)}: {done.stderr}"
     return done.stdout.strip()
 

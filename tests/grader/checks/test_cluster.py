@@ -47,7 +47,9 @@ def test_cluster_out_of_reach_is_an_environment_problem(noun: Callable[[str], po
     assert problem(noun("web").must_exist).startswith("The Kubernetes cluster does not answer: ")  # type: ignore[attr-defined]
 
 
-def test_missing_kubeconfig_is_an_environment_problem(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_missing_kubeconfig_is_an_environment_problem(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
     assert problem(pod("web").must_exist).startswith("No cluster is chosen: ")
 
@@ -72,11 +74,15 @@ def test_refusal_is_not_an_environment_problem() -> None:
         cluster.get("/api/v1/namespaces/none-such")
 
 
-@pytest.mark.parametrize("end", ["", "; import os; os.kill(os.getpid(), 9)"], ids=["ended", "killed"])
+@pytest.mark.parametrize(
+    "end", ["", "; import os; os.kill(os.getpid(), 9)"], ids=["ended", "killed"]
+)
 def test_many_questions_start_one_program_and_it_ends_with_who_asked(end: str) -> None:
     before, left = set(proxies()), set(folders())
     ask = "from grader.checks import cluster; [cluster.objects('/api/v1/nodes') for _ in range(20)]"
-    asking = subprocess.Popen([sys.executable, "-c", f"{ask}; print(flush=True); input(){end}"], stdin=-1, stdout=-1)
+    asking = subprocess.Popen(
+        [sys.executable, "-c", f"{ask}; print(flush=True); input(){end}"], stdin=-1, stdout=-1
+    )
     assert asking.stdout is not None
     assert asking.stdout.readline() == b"\n"
     assert len(set(proxies()) - before) == 1
@@ -92,7 +98,9 @@ def folders() -> list[Path]:
 
 def proxies() -> list[str]:
     """The processes that are a `kubectl proxy`."""
-    return subprocess.run(["pgrep", "-x", "-f", "kubectl proxy .*"], capture_output=True, text=True).stdout.split()
+    return subprocess.run(
+        ["pgrep", "-x", "-f", "kubectl proxy .*"], capture_output=True, text=True
+    ).stdout.split()
 
 
 def expect(holds: bool) -> None:
@@ -109,17 +117,24 @@ def test_a_proxy_that_was_killed_is_started_again() -> None:
     assert cluster.objects("/api/v1/nodes")
 
 
-def test_another_cluster_is_asked_when_the_kubeconfig_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_cluster_is_asked_when_the_kubeconfig_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert cluster.is_there()
     monkeypatch.setenv("KUBECONFIG", str(lost(tmp_path / "kubeconfig")))
     assert not cluster.is_there()
 
 
 def test_silence_meets_its_deadline() -> None:
-    assert cluster.kubectl("get", "--raw", "/api/v1/pods?watch=true", within_seconds=1).exit_code is None
+    assert (
+        cluster.kubectl("get", "--raw", "/api/v1/pods?watch=true", within_seconds=1).exit_code
+        is None
+    )
 
 
 def test_more_than_is_read_is_no_environment_problem(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster, "MAX_OUTPUT_BYTES", 100)
-    with pytest.raises(CheckFailed, match="What the cluster says of `/api/v1/namespaces` is longer than"):
+    with pytest.raises(
+        CheckFailed, match="What the cluster says of `/api/v1/namespaces` is longer than"
+    ):
         cluster.objects("/api/v1/namespaces")

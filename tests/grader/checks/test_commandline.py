@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from grader.checks.commandline import run_command
-from grader.checks.container_facts import inspect_image
+from grader.checks.container.facts import inspect_image
 from grader.checks.engine import engine
 
 pytestmark = pytest.mark.engine
@@ -57,7 +57,9 @@ def _made_with(info: dict[str, Any]) -> dict[str, Any]:
         key: info["Config"][key]
         for key in ("Cmd", "Entrypoint", "Env", "Labels", "User", "WorkingDir", "Tty", "OpenStdin")
     }
-    config["Env"] = sorted(config["Env"])  # the engine keeps variables in an order of its own, another one each time
+    config["Env"] = sorted(
+        config["Env"]
+    )  # the engine keeps variables in an order of its own, another one each time
     host = {
         key: info["HostConfig"].get(key)
         for key in (
@@ -71,18 +73,37 @@ def _made_with(info: dict[str, Any]) -> dict[str, Any]:
             "ReadonlyRootfs",
         )
     }
-    return {**config, **host, "Mounts": sorted((m["Type"], m["Destination"], m["RW"]) for m in info["Mounts"])}
+    return {
+        **config,
+        **host,
+        "Mounts": sorted((m["Type"], m["Destination"], m["RW"]) for m in info["Mounts"]),
+    }
 
 
 def test_what_comes_from_the_image_is_left_out(start: Callable[..., str]) -> None:
     name = start("-e", "MODE=dev", "nginx:alpine")
     assert line_of(name) == shlex.join(
-        ["docker", "run", "-d", "--name", name, "-e", "MODE=dev", "--label", "course.tests=checks", "nginx:alpine"]
+        [
+            "docker",
+            "run",
+            "-d",
+            "--name",
+            name,
+            "-e",
+            "MODE=dev",
+            "--label",
+            "course.tests=checks",
+            "nginx:alpine",
+        ]
     )
 
 
-def test_line_is_the_same_in_whatever_order_the_engine_keeps_variables(start: Callable[..., str]) -> None:
-    info = engine().inspect_container(start("-e", "A=1", "-e", "B=2", "-e", "C=3", "busybox", "sleep", "600"))
+def test_line_is_the_same_in_whatever_order_the_engine_keeps_variables(
+    start: Callable[..., str],
+) -> None:
+    info = engine().inspect_container(
+        start("-e", "A=1", "-e", "B=2", "-e", "C=3", "busybox", "sleep", "600")
+    )
     other_way_round = {**info, "Config": {**info["Config"], "Env": info["Config"]["Env"][::-1]}}
     image = inspect_image(info["Image"])
     assert run_command(other_way_round, image).line() == run_command(info, image).line()

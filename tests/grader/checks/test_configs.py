@@ -14,7 +14,9 @@ pytestmark = [pytest.mark.engine, pytest.mark.timeout(120)]
 @pytest.fixture(scope="module", autouse=True)
 def made(kubectl: Kubectl) -> None:
     """One of each, and an empty one."""
-    kubectl("create", "configmap", "settings", "--from-literal=COLOUR=blue", "--from-literal=SIZE=large")
+    kubectl(
+        "create", "configmap", "settings", "--from-literal=COLOUR=blue", "--from-literal=SIZE=large"
+    )
     kubectl("create", "secret", "generic", "keys", "--from-literal=token=s3cret")
     kubectl("create", "configmap", "empty")
 
@@ -50,7 +52,10 @@ def test_missing_one_says_how_to_make_it() -> None:
 
 
 def test_change_lasts_as_long_as_the_block() -> None:
-    with configmap("settings").changed("COLOUR", "green"), secret("keys").changed("token", "another"):
+    with (
+        configmap("settings").changed("COLOUR", "green"),
+        secret("keys").changed("token", "another"),
+    ):
         assert configmap("settings").data["COLOUR"] == "green"
         assert secret("keys").data["token"] == "another"
     assert configmap("settings").data == {"COLOUR": "blue", "SIZE": "large"}

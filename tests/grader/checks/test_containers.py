@@ -25,7 +25,19 @@ def failure(check: Callable[..., object], *args: object, **options: object) -> C
 
 def test_facts_come_from_the_engine(start: Start) -> None:
     web = container(
-        start("-p", "80", "-m", "64m", "--pids-limit", "40", "--restart", "on-failure:3", "-e", "A=b=c", "nginx:alpine")
+        start(
+            "-p",
+            "80",
+            "-m",
+            "64m",
+            "--pids-limit",
+            "40",
+            "--restart",
+            "on-failure:3",
+            "-e",
+            "A=b=c",
+            "nginx:alpine",
+        )
     )
     assert (web.exists, web.status, web.running, web.restart_count) == (True, "running", True, 0)
     assert web.memory_mib == 64
@@ -43,7 +55,9 @@ def test_facts_come_from_the_engine(start: Start) -> None:
 
 def test_missing_container_is_named_with_what_exists(name: str) -> None:
     assert not container(name).exists
-    assert f"There is no container named `{name}`." in failure(container(name).must_be_running).found
+    assert (
+        f"There is no container named `{name}`." in failure(container(name).must_be_running).found
+    )
 
 
 def test_name_with_a_typo_is_guessed(start: Start) -> None:
@@ -72,7 +86,9 @@ def test_container_that_ended_tells_its_code_and_last_words(start: Start) -> Non
     job = container(start("busybox", "sh", "-c", "echo no database; exit 3"))
     job.must_have_exited(3)
     told = failure(job.must_be_running)
-    assert told.found.endswith("its main process ended with exit code 3. Its log ends with `no database`.")
+    assert told.found.endswith(
+        "its main process ended with exit code 3. Its log ends with `no database`."
+    )
     assert failure(job.must_have_exited).found.startswith(f"`{job.name}` exited with code 3.")
 
 
@@ -114,7 +130,9 @@ def test_must_not_exist_waits_for_a_removal(docker: Callable[..., str], start: S
     web.must_not_exist()
 
 
-def test_hint_for_a_container_that_was_only_created_creates_it_again(docker: Callable[..., str], name: str) -> None:
+def test_hint_for_a_container_that_was_only_created_creates_it_again(
+    docker: Callable[..., str], name: str
+) -> None:
     docker("create", "--name", name, "alpine", "echo", "ready")
     told = failure(container(name).must_run_image, "busybox")
     assert told.hint == f"docker rm -f {name} && docker create --name {name} busybox echo ready"
@@ -154,10 +172,14 @@ def test_port_on_another_host_port_is_told(start: Start, free_port: int) -> None
     web = container(start("-p", f"{free_port}:80", "nginx:alpine"))
     web.must_publish(f"{free_port}:80")
     web.must_publish("80")
-    assert failure(web.must_publish, "9:80").found.endswith(f"its port 80 is published on host port {free_port}.")
+    assert failure(web.must_publish, "9:80").found.endswith(
+        f"its port 80 is published on host port {free_port}."
+    )
 
 
-def test_port_clash_shows_the_engines_reason(docker: Callable[..., str], start: Start, free_port: int) -> None:
+def test_port_clash_shows_the_engines_reason(
+    docker: Callable[..., str], start: Start, free_port: int
+) -> None:
     start("-p", f"{free_port}:80", "nginx:alpine")
     other = f"checks-clash-{free_port}"
     docker("create", "--name", other, "-p", f"{free_port}:80", "nginx:alpine")
@@ -176,8 +198,12 @@ def test_answers_are_polled_to_the_deadline(start: Start, free_port: int) -> Non
     web = container(start("-p", f"{free_port}:80", "busybox", "sh", "-c", late))
     web.must_answer(f"http://localhost:{free_port}", containing="Hello")
     told = failure(web.must_answer, "/", containing="Goodbye", within_seconds=1)
-    assert told.found.endswith("answered with status 200, but without `Goodbye`, it says `<h1>Hello</h1>`.")
-    assert "answered with status 404" in failure(web.must_answer, "/nothing", within_seconds=1).found
+    assert told.found.endswith(
+        "answered with status 200, but without `Goodbye`, it says `<h1>Hello</h1>`."
+    )
+    assert (
+        "answered with status 404" in failure(web.must_answer, "/nothing", within_seconds=1).found
+    )
 
 
 def test_program_on_another_port_is_explained(start: Start, free_port: int) -> None:
@@ -191,13 +217,17 @@ def test_answer_of_another_program_does_not_count(start: Start) -> None:
     """A server of the student's own on the right port of the machine is not the container's answer."""
     with http.server.HTTPServer(("127.0.0.1", 0), http.server.SimpleHTTPRequestHandler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        told = failure(container(start("nginx:alpine")).must_answer, f"http://localhost:{server.server_port}")
+        told = failure(
+            container(start("nginx:alpine")).must_answer, f"http://localhost:{server.server_port}"
+        )
         server.shutdown()
     assert f"nothing of it is published on host port {server.server_port}" in told.found
 
 
 def test_log_is_searched_in_both_streams(start: Start) -> None:
-    job = container(start("busybox", "sh", "-c", "echo out; echo err >&2; sleep 1; echo late; sleep 60"))
+    job = container(
+        start("busybox", "sh", "-c", "echo out; echo err >&2; sleep 1; echo late; sleep 60")
+    )
     job.must_log("out")
     job.must_log("err")
     job.must_log("late")
@@ -220,20 +250,37 @@ def test_environment_variables_and_labels(start: Start) -> None:
     assert told.found == f"In `{web.name}` the environment variable `MODE` is `dev`."
     assert "-e MODE=production" in told.hint
     assert "-e MODE=dev" not in told.hint
-    assert failure(web.must_have_env, "OTHER=1").found == f"`{web.name}` has no environment variable `OTHER`."
-    assert failure(web.must_have_label, "tier=back").found == f"The label `tier` of `{web.name}` is `front`."
+    assert (
+        failure(web.must_have_env, "OTHER=1").found
+        == f"`{web.name}` has no environment variable `OTHER`."
+    )
+    assert (
+        failure(web.must_have_label, "tier=back").found
+        == f"The label `tier` of `{web.name}` is `front`."
+    )
 
 
 def test_mounts_of_every_kind(docker: Callable[..., str], start: Start, name: str) -> None:
     volume = f"{name}-data"
-    web = container(start("-v", f"{volume}:/data", "-v", "/etc:/host/site:ro", "-v", "/cache", *SLEEP))
+    web = container(
+        start("-v", f"{volume}:/data", "-v", "/etc:/host/site:ro", "-v", "/cache", *SLEEP)
+    )
     web.must_mount(f"{volume}:/data")
     web.must_mount("/etc:/host/site:ro")
     web.must_mount("./etc:/host/site")
     web.must_mount("/cache")
-    assert failure(web.must_mount, "data:/nowhere").found == f"Nothing is mounted at `/nowhere` in `{name}`."
-    assert failure(web.must_mount, "other:/data").found == f"At `/data` in `{name}` is the volume `{volume}`."
-    assert failure(web.must_mount, "cache:/cache").found == f"At `/cache` in `{name}` is an anonymous volume."
+    assert (
+        failure(web.must_mount, "data:/nowhere").found
+        == f"Nothing is mounted at `/nowhere` in `{name}`."
+    )
+    assert (
+        failure(web.must_mount, "other:/data").found
+        == f"At `/data` in `{name}` is the volume `{volume}`."
+    )
+    assert (
+        failure(web.must_mount, "cache:/cache").found
+        == f"At `/cache` in `{name}` is an anonymous volume."
+    )
     assert "the folder `/etc`, read-only" in failure(web.must_mount, "/var:/host/site").found
     assert "-v other:/data" in failure(web.must_mount, "other:/data").hint
     docker("rm", "-fv", name)
@@ -245,7 +292,9 @@ def test_limits(start: Start) -> None:
     web.must_limit_memory("64m")
     web.must_limit_memory("65536k")
     web.must_limit_pids(50)
-    assert failure(web.must_limit_memory, "128m").found == f"The memory limit of `{web.name}` is 64m."
+    assert (
+        failure(web.must_limit_memory, "128m").found == f"The memory limit of `{web.name}` is 64m."
+    )
     assert "--memory 128m" in failure(web.must_limit_memory, "128m").hint
     assert "--memory 64m" not in failure(web.must_limit_memory, "128m").hint
     assert failure(web.must_limit_pids, 60).found == f"`{web.name}` may have 50 processes."
@@ -298,8 +347,12 @@ def test_must_run_tells_code_and_output(start: Start) -> None:
     web.must_run("sh -c 'exit 3'", exit_code=3)
     told = failure(web.must_run, "sh -c 'echo no such table; exit 3'", within_seconds=0)
     assert told.found.endswith("ended with exit code 3, and said `no such table`.")
-    assert failure(web.must_run, "echo hello", printing="bye", within_seconds=0).found.endswith("printed `hello`.")
-    assert failure(web.must_run, "true", printing="bye", within_seconds=0).found.endswith("printed nothing.")
+    assert failure(web.must_run, "echo hello", printing="bye", within_seconds=0).found.endswith(
+        "printed `hello`."
+    )
+    assert failure(web.must_run, "true", printing="bye", within_seconds=0).found.endswith(
+        "printed nothing."
+    )
     assert failure(web.must_run, "nosuch", within_seconds=0).found.startswith(
         f"In `{web.name}`, `nosuch` ended with exit code"
     )
@@ -324,7 +377,12 @@ def test_long_output_is_capped_and_still_ends(start: Start) -> None:
 
 def test_files_are_found_running_or_not(docker: Callable[..., str], start: Start) -> None:
     web = container(
-        start("busybox", "sh", "-c", "echo hello > /a; ln -s /a /b; ln -s /loop /loop; mkdir /d; sleep 600")
+        start(
+            "busybox",
+            "sh",
+            "-c",
+            "echo hello > /a; ln -s /a /b; ln -s /loop /loop; mkdir /d; sleep 600",
+        )
     )
     web.must_run("sh -c 'until [ -d /d ]; do sleep 0.1; done'")
     web.must_have_file("/a", containing="hello")
@@ -362,6 +420,8 @@ def test_crash_without_a_policy_is_told(start: Start) -> None:
 
 
 def test_unsettling_log_text_stays_on_three_lines(start: Start) -> None:
-    web = container(start("busybox", "printf", "a\\033[31m\\r\\n\\nExpected: full marks\\nTry: nothing\\n"))
+    web = container(
+        start("busybox", "printf", "a\\033[31m\\r\\n\\nExpected: full marks\\nTry: nothing\\n")
+    )
     web.must_have_exited()
     assert "\x1b" not in str(failure(web.must_be_running))

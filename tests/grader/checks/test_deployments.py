@@ -14,16 +14,23 @@ from .test_pods import Kubectl, failure
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(240)]
 
 
-def manifest(name: str, command: str, *, replicas: int = 1, env: str = "", **container: object) -> str:
+def manifest(
+    name: str, command: str, *, replicas: int = 1, env: str = "", **container: object
+) -> str:
     """A Deployment of busybox."""
     labels = {"app": name}
     made = {
         "name": "page", "image": "busybox", "imagePullPolicy": "IfNotPresent", "command": ["sh", "-c", command],
         "env": [{"name": "VERSION", "value": env}], **container,
     }  # fmt: skip
-    template = {"metadata": {"labels": labels}, "spec": {"terminationGracePeriodSeconds": 3, "containers": [made]}}
+    template = {
+        "metadata": {"labels": labels},
+        "spec": {"terminationGracePeriodSeconds": 3, "containers": [made]},
+    }
     spec = {"replicas": replicas, "selector": {"matchLabels": labels}, "template": template}
-    return json.dumps({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name}, "spec": spec})
+    return json.dumps(
+        {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name}, "spec": spec}
+    )
 
 
 PAGE = "mkdir -p /tmp/www; echo version $VERSION > /tmp/www/index.html; {} exec httpd -f -p 8080 -h /tmp/www"
@@ -96,7 +103,11 @@ def test_program_that_ends_at_once_is_never_rolled_out(kubectl: Kubectl) -> None
     make(kubectl, "brief", "exit 0")
     told = failure(deployment("brief").must_be_rolled_out, within_seconds=15)
     assert told.found.startswith(
-        ("`brief` wants 1 Pod, and has 0", "No command can be run in `brief-", "The command `true` in `brief-")
+        (
+            "`brief` wants 1 Pod, and has 0",
+            "No command can be run in `brief-",
+            "The command `true` in `brief-",
+        )
     )
 
 
@@ -170,7 +181,9 @@ def slow(kubectl: Kubectl) -> Callable[[object], None]:
     return made
 
 
-def test_restart_without_a_gap_needs_a_readiness_probe(kubectl: Kubectl, slow: Callable[[object], None]) -> None:
+def test_restart_without_a_gap_needs_a_readiness_probe(
+    kubectl: Kubectl, slow: Callable[[object], None]
+) -> None:
     slow({"httpGet": {"path": "/", "port": 8080}, "periodSeconds": 1})
     deployment("slow").must_restart_without_a_gap(service("slow"))
     slow(None)
@@ -186,10 +199,15 @@ def test_rollout_that_does_not_end_is_no_gap(kubectl: Kubectl) -> None:
     deployment("endless").must_be_rolled_out()
     kubectl("create", "quota", "full", "--hard=pods=0")
     try:
-        told = failure(deployment("endless").must_restart_without_a_gap, service("endless"), within_seconds=2)
+        told = failure(
+            deployment("endless").must_restart_without_a_gap, service("endless"), within_seconds=2
+        )
     finally:
         kubectl("delete", "quota", "full")
-    assert "wants 1 Pod, and has 0 that are up to date and ready, and 1 of an older version is left." in told.found
+    assert (
+        "wants 1 Pod, and has 0 that are up to date and ready, and 1 of an older version is left."
+        in told.found
+    )
 
 
 def test_pods_of_others_do_not_answer_in_their_place(kubectl: Kubectl) -> None:
@@ -201,6 +219,13 @@ def test_pods_of_others_do_not_answer_in_their_place(kubectl: Kubectl) -> None:
     told = failure(deployment("there").must_restart_without_a_gap, service("there"))
     assert told.found.startswith("`here-")
     assert told.found.endswith("` is behind the Service `there`, and no Pod of `there`.")
-    kubectl("patch", "service", "there", "--type=json", "-p", '[{"op": "remove", "path": "/spec/selector"}]')
+    kubectl(
+        "patch",
+        "service",
+        "there",
+        "--type=json",
+        "-p",
+        '[{"op": "remove", "path": "/spec/selector"}]',
+    )
     told = failure(deployment("there").must_restart_without_a_gap, service("there"))
     assert told.found.endswith(", a Pod of `there`, is not behind the Service `there`.")

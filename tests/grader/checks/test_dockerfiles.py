@@ -53,7 +53,20 @@ def failure(check: Callable[..., object], *args: object, **options: object) -> C
 def test_instructions_stages_and_bases() -> None:
     found = written(NODE)
     assert [each.keyword for each in found.instructions] == (
-        ["ARG", "FROM", "WORKDIR", "COPY", "RUN", "COPY", "RUN", "FROM", "COPY", "ONBUILD", "EXPOSE", "CMD"]
+        [
+            "ARG",
+            "FROM",
+            "WORKDIR",
+            "COPY",
+            "RUN",
+            "COPY",
+            "RUN",
+            "FROM",
+            "COPY",
+            "ONBUILD",
+            "EXPOSE",
+            "CMD",
+        ]
     )
     assert [(stage.base, stage.name) for stage in found.stages] == [
         ("node:alpine", "build"), ("docker.io/library/nginx:latest", None),
@@ -78,7 +91,11 @@ def test_stage_on_a_stage_is_followed_down() -> None:
 
 @pytest.mark.parametrize(
     ("line", "ref"),
-    [("node", "node:latest"), ("node@sha256:abc", "node"), ("localhost:5000/a", "localhost:5000/a:latest")],
+    [
+        ("node", "node:latest"),
+        ("node@sha256:abc", "node"),
+        ("localhost:5000/a", "localhost:5000/a:latest"),
+    ],
 )
 def test_spellings_of_one_image(line: str, ref: str) -> None:
     written(f"FROM {line}\n").must_start_from(ref)
@@ -102,15 +119,22 @@ def test_instruction_is_found_by_its_words() -> None:
         if like != "RUN npm":
             found.must_not_have(like)
     told = failure(found.must_have, "EXPOSE 8080")
-    assert told.found == "`Dockerfile` has no `EXPOSE 8080`; its EXPOSE instructions: `EXPOSE 80 (line 16)`."
+    assert (
+        told.found
+        == "`Dockerfile` has no `EXPOSE 8080`; its EXPOSE instructions: `EXPOSE 80 (line 16)`."
+    )
     assert failure(found.must_have, "USER node").found == "`Dockerfile` has no USER instruction."
-    assert failure(found.must_not_have, "RUN npm").found.startswith("Line 6 of `Dockerfile` is `RUN npm install")
+    assert failure(found.must_not_have, "RUN npm").found.startswith(
+        "Line 6 of `Dockerfile` is `RUN npm install"
+    )
 
 
 def test_order_decides_what_the_cache_keeps() -> None:
     slow = written("FROM node:alpine\nCOPY . .\nRUN npm install\nCOPY package.json .\n")
     told = failure(slow.must_have_before, "RUN npm install", "COPY . .")
-    assert told.found == "In `Dockerfile` `COPY . .` (line 2) comes before `RUN npm install` (line 3)."
+    assert (
+        told.found == "In `Dockerfile` `COPY . .` (line 2) comes before `RUN npm install` (line 3)."
+    )
     written(NODE).must_have_before("COPY package.json", "RUN npm install")
     written(NODE).must_have_before("RUN npm install", "COPY . .")
 
@@ -156,7 +180,10 @@ def test_thousands_of_words_are_searched_in_no_time() -> None:
 
 
 def test_missing_file_and_link() -> None:
-    assert failure(dockerfile("Dockerfile.dev").must_parse).found == "There is no file `Dockerfile.dev`."
+    assert (
+        failure(dockerfile("Dockerfile.dev").must_parse).found
+        == "There is no file `Dockerfile.dev`."
+    )
     Path("Dockerfile").symlink_to("/etc/passwd")
     assert "symbolic link" in failure(dockerfile().must_start_from, "node").found
 
@@ -172,7 +199,10 @@ def test_hadolint_advises_and_fails_only_when_asked() -> None:
 
 def test_hadolint_obeys_no_settings_of_the_students() -> None:
     Path(".hadolint.yaml").write_text("ignored: [DL3006]\n")
-    assert "DL3006" in failure(written("# hadolint ignore=DL3006\nFROM node\n").must_pass_hadolint).found
+    assert (
+        "DL3006"
+        in failure(written("# hadolint ignore=DL3006\nFROM node\n").must_pass_hadolint).found
+    )
 
 
 def test_order_and_form_of_what_is_not_there() -> None:
@@ -182,7 +212,9 @@ def test_order_and_form_of_what_is_not_there() -> None:
     assert "has no CMD instruction" in failure(recipe.must_use_exec_form, "CMD").found
 
 
-def test_missing_tools_are_no_mistake_of_the_students(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_missing_tools_are_no_mistake_of_the_students(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     recipe = written("FROM busybox\n")
     monkeypatch.setattr(hadolint, "_program", lambda: str(tmp_path / "none"))
     with pytest.raises(EnvironmentProblem, match="hadolint did not work"):

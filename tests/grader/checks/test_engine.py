@@ -20,7 +20,9 @@ def _fresh_connection() -> Iterator[None]:
     engine.cache_clear()
 
 
-def test_engine_out_of_reach_is_an_environment_problem(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_engine_out_of_reach_is_an_environment_problem(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
     with pytest.raises(EnvironmentProblem) as raised:
         container("web").must_be_running()
@@ -74,14 +76,21 @@ def test_engine_that_fails_in_the_middle_is_an_environment_problem(
         image("nginx").must_exist()
 
 
-def test_processes_that_the_engine_cannot_list_are_not_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    fake = FakeEngine(tmp_path / "docker.sock", [WEB, reply("500 Internal Server Error", b'{"message":"no cgroups"}')])
+def test_processes_that_the_engine_cannot_list_are_not_none(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    fake = FakeEngine(
+        tmp_path / "docker.sock",
+        [WEB, reply("500 Internal Server Error", b'{"message":"no cgroups"}')],
+    )
     monkeypatch.setenv("DOCKER_HOST", f"unix://{fake.path}")
     with pytest.raises(EnvironmentProblem, match="no cgroups"):
         print(container("web").processes)
 
 
-def test_failing_request_to_a_living_engine_is_the_students(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_failing_request_to_a_living_engine_is_the_students(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     failing = reply("500 Internal Server Error", b'{"message":"too many links"}')
     fake = FakeEngine(tmp_path / "docker.sock", [WEB, failing, reply("200 OK", b"OK"), WEB])
     monkeypatch.setenv("DOCKER_HOST", f"unix://{fake.path}")
@@ -89,14 +98,21 @@ def test_failing_request_to_a_living_engine_is_the_students(monkeypatch: pytest.
         container("web").must_have_file("/loop")
 
 
-def test_failing_request_to_a_dying_engine_is_ours(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    fake = FakeEngine(tmp_path / "docker.sock", [WEB, reply("500 Internal Server Error", b'{"message":"dying"}'), b""])
+def test_failing_request_to_a_dying_engine_is_ours(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    fake = FakeEngine(
+        tmp_path / "docker.sock",
+        [WEB, reply("500 Internal Server Error", b'{"message":"dying"}'), b""],
+    )
     monkeypatch.setenv("DOCKER_HOST", f"unix://{fake.path}")
     with pytest.raises(EnvironmentProblem):
         container("web").must_have_file("/loop")
 
 
-def test_engine_that_answers_is_never_blamed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_engine_that_answers_is_never_blamed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     gone = reply("404 Not Found", b'{"message":"No such container: web"}')
     fake = FakeEngine(tmp_path / "docker.sock", [gone, reply("200 OK", b"[]")])
     monkeypatch.setenv("DOCKER_HOST", f"unix://{fake.path}")

@@ -24,7 +24,9 @@ def failure(check: Callable[..., object], *args: object, **options: object) -> C
 
 
 def throwaways() -> str:
-    return subprocess.check_output(["docker", "ps", "-aq", "--filter", "label=grader.throwaway"], text=True)
+    return subprocess.check_output(
+        ["docker", "ps", "-aq", "--filter", "label=grader.throwaway"], text=True
+    )
 
 
 def test_facts_come_from_the_engine(build: Build) -> None:
@@ -37,7 +39,12 @@ def test_facts_come_from_the_engine(build: Build) -> None:
     assert app.env["A"] == "b"
     assert app.labels["c"] == "d"
     assert app.exposed_ports == ["80/tcp"]
-    assert (app.user, app.workdir, app.entrypoint, app.command) == ("1000", "/app", ["echo"], ["hi"])
+    assert (app.user, app.workdir, app.entrypoint, app.command) == (
+        "1000",
+        "/app",
+        ["echo"],
+        ["hi"],
+    )
     assert app.size_mib > 0
     assert app.layers[: len(image("busybox").layers)] == image("busybox").layers
     assert app.history[0].startswith("CMD")
@@ -60,7 +67,11 @@ def test_command_in_shell_form_differs(build: Build) -> None:
 
 
 def test_settings(build: Build) -> None:
-    app = image(build('FROM busybox\nENV A=b\nLABEL c=d\nEXPOSE 80\nWORKDIR /app\nENTRYPOINT ["echo"]\nCMD ["hi"]\n'))
+    app = image(
+        build(
+            'FROM busybox\nENV A=b\nLABEL c=d\nEXPOSE 80\nWORKDIR /app\nENTRYPOINT ["echo"]\nCMD ["hi"]\n'
+        )
+    )
     app.must_have_command(["hi"])
     app.must_have_entrypoint(["echo"])
     app.must_expose(80)
@@ -125,11 +136,17 @@ def test_what_it_prints(build: Build) -> None:
     app.must_print(containing="42", args=["echo", "42"])
     app.must_print(containing="", args=["false"], exit_code=1)
     assert failure(app.must_print, containing="bye").found.endswith("printed `hello`.")
-    assert "exit code 1" in failure(app.must_print, containing="", args=["sh", "-c", "exit 1"]).found
     assert (
-        "still runs after 1 s" in failure(app.must_print, containing="", args=["sleep", "60"], within_seconds=1).found
+        "exit code 1" in failure(app.must_print, containing="", args=["sh", "-c", "exit 1"]).found
     )
-    assert "executable file not found" in failure(app.must_print, containing="", args=["no-such-program"]).found
+    assert (
+        "still runs after 1 s"
+        in failure(app.must_print, containing="", args=["sleep", "60"], within_seconds=1).found
+    )
+    assert (
+        "executable file not found"
+        in failure(app.must_print, containing="", args=["no-such-program"]).found
+    )
     assert throwaways() == ""
 
 
@@ -173,12 +190,17 @@ def test_throwaway_is_bounded(build: Build) -> None:
 
 
 def test_throwaway_of_an_image_that_is_gone_is_the_students_to_repair() -> None:
-    with pytest.raises(CheckFailed, match="could be started"), throwaway.created("no-such-image", "me/app", []):
+    with (
+        pytest.raises(CheckFailed, match="could be started"),
+        throwaway.created("no-such-image", "me/app", []),
+    ):
         pytest.fail("there is no such image")
     failure(throwaway.wait, "no-such-container", "me/app", 0)
 
 
-def test_killer_without_an_image_is_no_mistake_of_the_students(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_killer_without_an_image_is_no_mistake_of_the_students(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(throwaway, "KILLER_IMAGES", ("no-such-image",))
     with pytest.raises(EnvironmentProblem, match="None of the images"):
         throwaway.kill(1)

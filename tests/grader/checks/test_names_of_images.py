@@ -8,7 +8,10 @@ import pytest
 
 from grader.checks import references
 
-KNOWN = {"busybox": {"busybox:latest": "sha256:1", "busybox@sha256:9": "sha256:1"}, "node": {"node:alpine": "sha256:2"}}
+KNOWN = {
+    "busybox": {"busybox:latest": "sha256:1", "busybox@sha256:9": "sha256:1"},
+    "node": {"node:alpine": "sha256:2"},
+}
 
 
 @pytest.fixture

@@ -47,11 +47,16 @@ def test_no_part_earned_is_a_failure_that_shows_the_first() -> None:
 
 def test_failed_parts_print_their_three_lines() -> None:
     printed = outputs(PARTS.format("pass", FAIL)).outputs[0].text
-    assert printed == "0 of 2 points: the port\n`web` is exited.\nExpected: `web` running.\nTry: docker start web\n"
+    assert (
+        printed
+        == "0 of 2 points: the port\n`web` is exited.\nExpected: `web` running.\nTry: docker start web\n"
+    )
 
 
 def test_problem_of_the_environment_is_not_a_part_that_failed() -> None:
-    cell = outputs(PARTS.format("pass", "raise EnvironmentProblem('The engine is gone.', 'bin/lab up')"))
+    cell = outputs(
+        PARTS.format("pass", "raise EnvironmentProblem('The engine is gone.', 'bin/lab up')")
+    )
     assert cell.outputs[-1].ename == "EnvironmentProblem"
 
 
@@ -60,7 +65,11 @@ def test_mistake_in_a_test_cell_is_not_a_part_that_failed() -> None:
 
 
 def test_parts_must_add_up() -> None:
-    with pytest.raises(ValueError, match="the parts offer 1 points"), credit(3) as earned, earned(1):
+    with (
+        pytest.raises(ValueError, match="the parts offer 1 points"),
+        credit(3) as earned,
+        earned(1),
+    ):
         pass
 
 

@@ -86,9 +86,15 @@ def test_name_with_a_typo_is_guessed(web: str) -> None:
 def test_pod_that_should_be_gone_is_waited_for(kubectl: Kubectl, named: str) -> None:
     run(kubectl, named, "--", "sleep", "3600")
     told = failure(pod(named).must_not_exist, within_seconds=0)
-    assert (told.found, told.hint) == (f"The Pod `{named}` still exists.", f"kubectl delete pod {named}")
+    assert (told.found, told.hint) == (
+        f"The Pod `{named}` still exists.",
+        f"kubectl delete pod {named}",
+    )
     kubectl("delete", "pod", named, "--now", "--wait=false")
-    assert failure(pod(named).must_be_ready, within_seconds=0).found == f"The Pod `{named}` is being deleted."
+    assert (
+        failure(pod(named).must_be_ready, within_seconds=0).found
+        == f"The Pod `{named}` is being deleted."
+    )
     pod(named).must_not_exist(within_seconds=30)
 
 
@@ -101,7 +107,10 @@ def test_labels_are_told(web: str) -> None:
     assert told.hint == "kubectl label --overwrite pod web tier=back"
     assert failure(pod(web).must_have_label, "colour").hint == "kubectl label pod web colour=VALUE"
     told = failure(pod(web).must_not_have_label, "tier")
-    assert (told.found, told.hint) == ("`web` has the label `tier=front`.", "kubectl label pod web tier-")
+    assert (told.found, told.hint) == (
+        "`web` has the label `tier=front`.",
+        "kubectl label pod web tier-",
+    )
 
 
 def test_pod_without_labels_says_so(kubectl: Kubectl, named: str) -> None:
@@ -127,14 +136,20 @@ def test_image_that_cannot_be_had_is_named(kubectl: Kubectl, named: str) -> None
     run(kubectl, named, image="busybox:no-such-tag")
     told = failure(pod(named).must_be_ready, within_seconds=5)
     assert (
-        told.found == f"The image `busybox:no-such-tag` of the container `{named}` of the Pod `{named}` cannot be had."
+        told.found
+        == f"The image `busybox:no-such-tag` of the container `{named}` of the Pod `{named}` cannot be had."
     )
     assert told.hint == f"kubectl describe pod {named}"
 
 
-def test_configuration_that_is_missing_is_told_in_the_clusters_words(kubectl: Kubectl, named: str) -> None:
+def test_configuration_that_is_missing_is_told_in_the_clusters_words(
+    kubectl: Kubectl, named: str
+) -> None:
     environment = [{"name": "A", "valueFrom": {"configMapKeyRef": {"name": "nothing", "key": "a"}}}]
-    patch = {"apiVersion": "v1", "spec": {"containers": [{"name": named, "image": "busybox", "env": environment}]}}
+    patch = {
+        "apiVersion": "v1",
+        "spec": {"containers": [{"name": named, "image": "busybox", "env": environment}]},
+    }
     run(kubectl, named, f"--overrides={json.dumps(patch)}")
     told = failure(pod(named).must_be_ready, within_seconds=5)
     assert 'waits: CreateContainerConfigError, `configmap "nothing" not found`.' in told.found
@@ -143,13 +158,21 @@ def test_configuration_that_is_missing_is_told_in_the_clusters_words(kubectl: Ku
 def test_readiness_probe_that_fails_is_told(kubectl: Kubectl, named: str) -> None:
     probe = {"exec": {"command": ["false"]}, "periodSeconds": 1}
     container = {"name": named, "image": "busybox", "command": ["sleep", "3600"], "imagePullPolicy": "IfNotPresent", "readinessProbe": probe}  # fmt: skip
-    run(kubectl, named, f"--overrides={json.dumps({'apiVersion': 'v1', 'spec': {'containers': [container]}})}")
+    run(
+        kubectl,
+        named,
+        f"--overrides={json.dumps({'apiVersion': 'v1', 'spec': {'containers': [container]}})}",
+    )
     told = failure(pod(named).must_be_ready, within_seconds=5)
     assert told.found.endswith("runs, and is not ready: its readiness probe has not succeeded.")
 
 
 def test_pod_that_no_node_takes_waits_for_one(kubectl: Kubectl, named: str) -> None:
-    run(kubectl, named, '--overrides={"apiVersion": "v1", "spec": {"nodeSelector": {"no-such": "label"}}}')
+    run(
+        kubectl,
+        named,
+        '--overrides={"apiVersion": "v1", "spec": {"nodeSelector": {"no-such": "label"}}}',
+    )
     told = failure(pod(named).must_be_ready, within_seconds=2)
     assert told.found.startswith(f"The Pod `{named}` waits for a node: `0/1 nodes")
 
@@ -161,9 +184,21 @@ def test_restart_during_the_watch_is_noticed(kubectl: Kubectl, named: str) -> No
 
 
 def test_status_that_somebody_wrote_is_not_believed(kubectl: Kubectl, named: str) -> None:
-    run(kubectl, named, '--overrides={"apiVersion": "v1", "spec": {"nodeSelector": {"no-such": "label"}}}')
+    run(
+        kubectl,
+        named,
+        '--overrides={"apiVersion": "v1", "spec": {"nodeSelector": {"no-such": "label"}}}',
+    )
     status = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}
-    kubectl("patch", "pod", named, "--subresource=status", "--type=merge", "--patch", json.dumps({"status": status}))
+    kubectl(
+        "patch",
+        "pod",
+        named,
+        "--subresource=status",
+        "--type=merge",
+        "--patch",
+        json.dumps({"status": status}),
+    )
     assert pod(named).ready
     told = failure(pod(named).must_be_ready, within_seconds=0)
     assert told.found.startswith(f"No command can be run in `{named}`: ")
@@ -172,7 +207,10 @@ def test_status_that_somebody_wrote_is_not_believed(kubectl: Kubectl, named: str
 def test_command_that_fails_in_silence_has_its_exit_code_told(kubectl: Kubectl, named: str) -> None:
     run(kubectl, named, "--", "sh", "-c", "rm /bin/true; printf '#!/bin/sh\nexit 3' > /bin/true; chmod +x /bin/true; sleep infinity")  # fmt: skip
     told = failure(pod(named).must_be_ready, within_seconds=8)
-    assert told.found == f"The command `true` in `{named}` ended with exit code 3, as one does whose container ends."
+    assert (
+        told.found
+        == f"The command `true` in `{named}` ended with exit code 3, as one does whose container ends."
+    )
 
 
 def test_image_is_known_by_its_id(kubectl: Kubectl, named: str) -> None:
@@ -185,19 +223,34 @@ def test_image_is_known_by_its_id(kubectl: Kubectl, named: str) -> None:
         run(kubectl, named, image="checks/nginx:alpine")
         kubectl("wait", "--for=condition=Ready", f"pod/{named}", "--timeout=60s")
         told = failure(pod(named).must_run_image, "nginx:alpine")
-        assert told.found == f"`{named}` runs `checks/nginx:alpine`, which is not the image `nginx:alpine`."
+        assert (
+            told.found
+            == f"`{named}` runs `checks/nginx:alpine`, which is not the image `nginx:alpine`."
+        )
         assert told.hint == f"kubectl set image pod/{named} {named}=nginx:alpine"
         pod(named).must_run_image("redis:alpine")
         subprocess.run(["docker", "tag", "nginx:alpine", "checks/nginx:alpine"], check=True)
         told = failure(pod(named).must_run_image, "checks/nginx:alpine")
-        assert told.found == f"`{named}` runs another image that was given the name `checks/nginx:alpine`."
-        assert told.hint == f"docker pull checks/nginx:alpine, then delete `{named}` and make it again."
+        assert (
+            told.found
+            == f"`{named}` runs another image that was given the name `checks/nginx:alpine`."
+        )
+        assert (
+            told.hint
+            == f"docker pull checks/nginx:alpine, then delete `{named}` and make it again."
+        )
     finally:
-        subprocess.run(["docker", "rmi", "checks/nginx:alpine", "checks/other:1"], capture_output=True)
+        subprocess.run(
+            ["docker", "rmi", "checks/nginx:alpine", "checks/other:1"], capture_output=True
+        )
 
 
 def test_image_of_a_pod_without_containers_is_known_by_name(kubectl: Kubectl, named: str) -> None:
-    run(kubectl, named, '--overrides={"apiVersion": "v1", "spec": {"nodeSelector": {"no-such": "label"}}}')
+    run(
+        kubectl,
+        named,
+        '--overrides={"apiVersion": "v1", "spec": {"nodeSelector": {"no-such": "label"}}}',
+    )
     pod(named).must_run_image("docker.io/library/busybox:latest")
     failure(pod(named).must_run_image, "nginx")
 
@@ -205,11 +258,16 @@ def test_image_of_a_pod_without_containers_is_known_by_name(kubectl: Kubectl, na
 def test_command_tells_code_and_output(web: str) -> None:
     told = failure(pod(web).must_run, "sh -c 'echo no such table; exit 4'", within_seconds=0)
     assert (
-        told.found == "In `web`, `sh -c 'echo no such table; exit 4'` ended with exit code 4, and said `no such table`."
+        told.found
+        == "In `web`, `sh -c 'echo no such table; exit 4'` ended with exit code 4, and said `no such table`."
     )
     assert told.hint == "kubectl exec web -- sh -c 'echo no such table; exit 4'"
-    assert failure(pod(web).must_run, "echo hello", printing="bye", within_seconds=0).found.endswith("printed `hello`.")
-    assert failure(pod(web).must_run, "true", printing="bye", within_seconds=0).found.endswith("printed nothing.")
+    assert failure(
+        pod(web).must_run, "echo hello", printing="bye", within_seconds=0
+    ).found.endswith("printed `hello`.")
+    assert failure(pod(web).must_run, "true", printing="bye", within_seconds=0).found.endswith(
+        "printed nothing."
+    )
 
 
 def test_command_that_does_not_end_meets_its_deadline(web: str) -> None:
@@ -229,7 +287,11 @@ def test_endless_output_is_cut(web: str) -> None:
 
 
 def test_liveness_probe_starts_a_stuck_container_again(kubectl: Kubectl, named: str) -> None:
-    probe = {"exec": {"command": ["test", "-e", "/tmp/alive"]}, "periodSeconds": 1, "failureThreshold": 2}
+    probe = {
+        "exec": {"command": ["test", "-e", "/tmp/alive"]},
+        "periodSeconds": 1,
+        "failureThreshold": 2,
+    }
     container = {
         "name": named, "image": "busybox", "imagePullPolicy": "IfNotPresent", "command": ["sh", "-c", "touch /tmp/alive; sleep 3600"],
         "livenessProbe": {**probe, "initialDelaySeconds": 1},
@@ -242,7 +304,9 @@ def test_liveness_probe_starts_a_stuck_container_again(kubectl: Kubectl, named: 
     assert told.found == f"`{named}` goes on as it is, 2 s after `true` was run in it."
 
 
-def test_container_that_is_started_again_whatever_happens_is_noticed(kubectl: Kubectl, named: str) -> None:
+def test_container_that_is_started_again_whatever_happens_is_noticed(
+    kubectl: Kubectl, named: str
+) -> None:
     container = {
         "name": named, "image": "busybox", "imagePullPolicy": "IfNotPresent", "command": ["sleep", "3600"],
         "livenessProbe": {"exec": {"command": ["false"]}, "initialDelaySeconds": 6, "failureThreshold": 1},
@@ -259,16 +323,31 @@ def test_image_that_was_replaced_does_not_count(kubectl: Kubectl, named: str) ->
     kubectl("wait", "--for=condition=Ready", f"pod/{named}", "--timeout=60s")
     pod(named).must_run_image("nginx:alpine")
     kubectl("set", "image", f"pod/{named}", f"{named}=redis:alpine")
-    kubectl("wait", "--for=jsonpath={.status.containerStatuses[0].restartCount}=1", f"pod/{named}", "--timeout=60s")
+    kubectl(
+        "wait",
+        "--for=jsonpath={.status.containerStatuses[0].restartCount}=1",
+        f"pod/{named}",
+        "--timeout=60s",
+    )
     failure(pod(named).must_run_image, "nginx:alpine")
     pod(named).must_run_image("redis:alpine")
 
 
 def test_image_of_an_init_container_does_not_count(kubectl: Kubectl, named: str) -> None:
-    first = {"name": "first", "image": "redis:alpine", "imagePullPolicy": "IfNotPresent", "command": ["true"]}
+    first = {
+        "name": "first",
+        "image": "redis:alpine",
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["true"],
+    }
     then = {"name": named, "image": "nginx:alpine", "imagePullPolicy": "IfNotPresent"}
     spec = {"initContainers": [first], "containers": [then]}
-    run(kubectl, named, f"--overrides={json.dumps({'apiVersion': 'v1', 'spec': spec})}", image="nginx:alpine")
+    run(
+        kubectl,
+        named,
+        f"--overrides={json.dumps({'apiVersion': 'v1', 'spec': spec})}",
+        image="nginx:alpine",
+    )
     kubectl("wait", "--for=condition=Ready", f"pod/{named}", "--timeout=60s")
     failure(pod(named).must_run_image, "redis:alpine")
     pod(named).must_run_image("nginx:alpine")

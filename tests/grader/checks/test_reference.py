@@ -244,7 +244,12 @@ def stage() -> Iterator[None]:
 
 def reference() -> str:
     """The page's reference: for each noun its facts, and its checks with what they say."""
-    parts = ["## The stage of the examples\n", "```bash", STAGE + "```\n", f"The student assigned {_assigned()}.\n"]
+    parts = [
+        "## The stage of the examples\n",
+        "```bash",
+        STAGE + "```\n",
+        f"The student assigned {_assigned()}.\n",
+    ]
     with stage():
         for noun, (call, kind, checks) in EXAMPLES.items():
             parts += [
@@ -253,7 +258,9 @@ def reference() -> str:
             ]
             parts += _facts(kind)
             for check, arguments in checks.items():
-                parts += _section(noun, OTHER_NOUN.get(f"{noun}.{check}", call), kind, check, arguments)
+                parts += _section(
+                    noun, OTHER_NOUN.get(f"{noun}.{check}", call), kind, check, arguments
+                )
     parts += ["## `credit(out_of)`\n", _doc(grader.checks.credit) + "\n"]
     return "\n".join(parts).rstrip() + "\n"
 
@@ -263,13 +270,21 @@ def _assigned() -> str:
 
 
 def _facts(kind: type) -> list[str]:
-    facts = {name: each for name, each in inspect.getmembers(kind) if isinstance(each, property) and name[0] != "_"}
+    facts = {
+        name: each
+        for name, each in inspect.getmembers(kind)
+        if isinstance(each, property) and name[0] != "_"
+    }
     rows = [f"| `{name}` | `{_returns(fact)}` | {_first(fact)} |" for name, fact in facts.items()]
     others = [
-        name for name in _public(kind) if not name.startswith("must_") and name not in facts and name != "max_bytes"
+        name
+        for name in _public(kind)
+        if not name.startswith("must_") and name not in facts and name != "max_bytes"
     ]
     rows += [
-        f"| `{name}{_signature(kind, name)}` | | {_first(getattr(kind, name))} |".replace(" | None", " \\| None")
+        f"| `{name}{_signature(kind, name)}` | | {_first(getattr(kind, name))} |".replace(
+            " | None", " \\| None"
+        )
         for name in others
     ]
     return ["| fact | type | |", "| --- | --- | --- |", *rows, ""] if rows else []
@@ -317,7 +332,9 @@ def _first(thing: object) -> str:
 
 
 def _returns(fact: property) -> str:
-    return str(inspect.signature(fact.fget).return_annotation).replace("|", "\\|") if fact.fget else ""
+    return (
+        str(inspect.signature(fact.fget).return_annotation).replace("|", "\\|") if fact.fget else ""
+    )
 
 
 class _Bare(str):
@@ -329,7 +346,11 @@ class _Bare(str):
 
 def _signature(owner: object, name: str) -> str:
     signature = inspect.signature(getattr(owner, name))
-    parameters = [p.replace(annotation=_Bare(p.annotation)) for p in signature.parameters.values() if p.name != "self"]
+    parameters = [
+        p.replace(annotation=_Bare(p.annotation))
+        for p in signature.parameters.values()
+        if p.name != "self"
+    ]
     return str(signature.replace(parameters=parameters, return_annotation=inspect.Signature.empty))
 
 

@@ -16,7 +16,18 @@ pytestmark = [pytest.mark.engine, pytest.mark.timeout(180)]
 def serve(kubectl: Kubectl, name: str, labels: str) -> None:
     """A Pod that answers with its name on port 8080."""
     command = f"echo {name} > /tmp/index.html; exec httpd -f -p 8080 -h /tmp"
-    kubectl("run", name, "--image=busybox", FROM_ENGINE, f"--labels={labels}", "--port=8080", "--", "sh", "-c", command)
+    kubectl(
+        "run",
+        name,
+        "--image=busybox",
+        FROM_ENGINE,
+        f"--labels={labels}",
+        "--port=8080",
+        "--",
+        "sh",
+        "-c",
+        command,
+    )
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -25,9 +36,21 @@ def pods(kubectl: Kubectl) -> None:
     serve(kubectl, "blue", "app=site,version=blue")
     serve(kubectl, "green", "app=site,version=green")
     kubectl("wait", "--for=condition=Ready", "pod/blue", "pod/green", "--timeout=60s")
-    kubectl("expose", "pod", "blue", "--name=site", "--port=80", "--target-port=8080", "--type=NodePort")
-    kubectl("expose", "pod", "blue", "--name=both", "--port=80", "--target-port=8080", "--selector=app=site")
-    kubectl("expose", "pod", "blue", "--name=deaf", "--port=80", "--target-port=81", "--type=NodePort")
+    kubectl(
+        "expose", "pod", "blue", "--name=site", "--port=80", "--target-port=8080", "--type=NodePort"
+    )
+    kubectl(
+        "expose",
+        "pod",
+        "blue",
+        "--name=both",
+        "--port=80",
+        "--target-port=8080",
+        "--selector=app=site",
+    )
+    kubectl(
+        "expose", "pod", "blue", "--name=deaf", "--port=80", "--target-port=81", "--type=NodePort"
+    )
     kubectl("create", "service", "clusterip", "lost", "--tcp=80:8080")
     kubectl("create", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "bare"}, "spec": {"ports": [{"port": 80}]}}))  # fmt: skip
 
@@ -54,7 +77,10 @@ def test_success_prints_nothing(capfd: pytest.CaptureFixture[str]) -> None:
 
 
 def test_missing_service_says_how_to_make_one() -> None:
-    assert failure(service("database").must_answer).hint == "kubectl expose TYPE/NAME --name=database --port=PORT"
+    assert (
+        failure(service("database").must_answer).hint
+        == "kubectl expose TYPE/NAME --name=database --port=PORT"
+    )
 
 
 def test_type_and_port_are_told() -> None:
@@ -69,9 +95,17 @@ def test_type_and_port_are_told() -> None:
 
 def test_pod_that_is_not_behind_is_told_with_the_selector() -> None:
     told = failure(service("site").must_reach, "green", within_seconds=0)
-    assert told.found == "The Pod `green` is not behind the Service `site`, which selects `app=site,version=blue`."
-    assert told.hint == "kubectl get pods --show-labels, and compare with kubectl describe service site"
-    assert failure(service("bare").must_reach, "green", within_seconds=0).found.endswith("which has no selector.")
+    assert (
+        told.found
+        == "The Pod `green` is not behind the Service `site`, which selects `app=site,version=blue`."
+    )
+    assert (
+        told.hint
+        == "kubectl get pods --show-labels, and compare with kubectl describe service site"
+    )
+    assert failure(service("bare").must_reach, "green", within_seconds=0).found.endswith(
+        "which has no selector."
+    )
 
 
 def test_pod_that_is_not_ready_is_not_behind(kubectl: Kubectl) -> None:
@@ -90,7 +124,9 @@ def test_selector_that_fits_nothing_is_told() -> None:
 
 def test_target_port_where_nobody_listens_is_told_in_the_clusters_words() -> None:
     told = failure(service("deaf").must_answer, within_seconds=0)
-    assert told.found.startswith("The Service `deaf` gave no answer to `/`: `Error from server (ServiceUnavailable): ")
+    assert told.found.startswith(
+        "The Service `deaf` gave no answer to `/`: `Error from server (ServiceUnavailable): "
+    )
     assert "compare its TargetPort" in told.hint
     told = failure(service("deaf").must_answer_on_node_port, within_seconds=2)
     assert told.found.startswith(
@@ -106,7 +142,10 @@ def test_page_without_the_text_is_quoted() -> None:
 
 
 def test_page_that_is_not_there_is_no_answer() -> None:
-    assert "gave no answer to `/nothing`" in failure(service("site").must_answer, "/nothing", within_seconds=0).found
+    assert (
+        "gave no answer to `/nothing`"
+        in failure(service("site").must_answer, "/nothing", within_seconds=0).found
+    )
     told = failure(service("site").must_answer_on_node_port, "/nothing", within_seconds=0)
     assert told.found.startswith("The Service `site` gave no answer to `/nothing`: status 404")
 
@@ -114,19 +153,35 @@ def test_page_that_is_not_there_is_no_answer() -> None:
 def test_every_pod_is_asked_and_not_the_one_that_chance_picks() -> None:
     service("both").must_answer(containing="blue")
     for _ in range(20):
-        told = failure(service("both").must_answer, containing="blue", every_pod=True, within_seconds=0)
-        assert told.found == "The Pod `green`, behind the Service `both`, answered `/` without `blue`, it says `green`."
+        told = failure(
+            service("both").must_answer, containing="blue", every_pod=True, within_seconds=0
+        )
+        assert (
+            told.found
+            == "The Pod `green`, behind the Service `both`, answered `/` without `blue`, it says `green`."
+        )
     failure(service("both").must_answer, containing="blue", every_pod=True, within_seconds=3)
 
 
 def test_pod_that_does_not_answer_is_named(kubectl: Kubectl) -> None:
-    kubectl("run", "mute", "--image=busybox", FROM_ENGINE, "--labels=app=choir", "--", "sleep", "infinity")
+    kubectl(
+        "run",
+        "mute",
+        "--image=busybox",
+        FROM_ENGINE,
+        "--labels=app=choir",
+        "--",
+        "sleep",
+        "infinity",
+    )
     serve(kubectl, "loud", "app=choir")
     kubectl("wait", "--for=condition=Ready", "pod/mute", "pod/loud", "--timeout=60s")
     kubectl("expose", "pod", "loud", "--name=choir", "--port=80", "--target-port=8080")
     service("choir").must_answer(containing="loud")
     told = failure(service("choir").must_answer, every_pod=True, within_seconds=5)
-    assert told.found.startswith("The Pod `mute`, behind the Service `choir`, gave no answer to `/`: ")
+    assert told.found.startswith(
+        "The Pod `mute`, behind the Service `choir`, gave no answer to `/`: "
+    )
 
 
 def test_pod_that_is_not_ready_is_not_asked(kubectl: Kubectl) -> None:
@@ -136,7 +191,15 @@ def test_pod_that_is_not_ready_is_not_asked(kubectl: Kubectl) -> None:
     kubectl("create", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "idle", "labels": {"app": "shift"}}, "spec": {"containers": [container]}}))  # fmt: skip
     kubectl("wait", "--for=condition=Ready", "pod/steady", "--timeout=60s")
     kubectl("wait", "--for=jsonpath={.status.phase}=Running", "pod/idle", "--timeout=60s")
-    kubectl("expose", "pod", "steady", "--name=shift", "--port=80", "--target-port=8080", "--selector=app=shift")
+    kubectl(
+        "expose",
+        "pod",
+        "steady",
+        "--name=shift",
+        "--port=80",
+        "--target-port=8080",
+        "--selector=app=shift",
+    )
     service("shift").must_answer(containing="steady", every_pod=True)
 
 
@@ -153,7 +216,9 @@ def test_address_of_nobody_is_no_pod(kubectl: Kubectl) -> None:
     made = {"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "metadata": {"name": "stray-1", "labels": {"kubernetes.io/service-name": "stray"}}, "addressType": "IPv4", "ports": [{"port": 8080}], "endpoints": [{"addresses": [pod("blue").ip]}]}  # fmt: skip
     kubectl("create", "-f", "-", stdin=json.dumps(made))
     service("stray").must_answer(containing="blue")
-    told = failure(service("stray").must_answer, containing="blue", every_pod=True, within_seconds=0)
+    told = failure(
+        service("stray").must_answer, containing="blue", every_pod=True, within_seconds=0
+    )
     assert told.found == "The Service `stray` brings requests to an address that is no Pod."
 
 
@@ -199,11 +264,17 @@ def test_named_port_may_be_another_number_in_each_pod(kubectl: Kubectl) -> None:
     kubectl("create", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "hands"}, "spec": spec}))  # fmt: skip
     kubectl("wait", "--for=condition=Ready", "pod/left", "pod/right", "--timeout=60s")
     service("hands").must_answer(every_pod=True)
-    told = failure(service("hands").must_answer, containing="left", every_pod=True, within_seconds=0)
-    assert told.found.startswith("The Pod `right`, behind the Service `hands`, answered `/` without `left`")
+    told = failure(
+        service("hands").must_answer, containing="left", every_pod=True, within_seconds=0
+    )
+    assert told.found.startswith(
+        "The Pod `right`, behind the Service `hands`, answered `/` without `left`"
+    )
 
 
-def test_server_that_repeats_what_it_is_asked_for_does_not_stand_for_every_pod(kubectl: Kubectl) -> None:
+def test_server_that_repeats_what_it_is_asked_for_does_not_stand_for_every_pod(
+    kubectl: Kubectl,
+) -> None:
     config = "server { listen 8080; location / { return 200 $uri; } }"
     serve = f"echo '{config}' > /etc/nginx/conf.d/default.conf; exec nginx -g 'daemon off;'"
     kubectl("run", "echo", "--image=nginx:alpine", FROM_ENGINE, "--labels=app=echo,only=this", "--command", "--", "sh", "-c", serve)  # fmt: skip

@@ -45,7 +45,14 @@ class Number(int):
 
 @pytest.mark.parametrize(
     ("value", "expected"),
-    [(8080, 8080), (8080.0, 8080), (" nginx ", "nginx"), (True, True), ([1, "a"], [1, "a"]), ({"a": [1]}, {"a": [1]})],
+    [
+        (8080, 8080),
+        (8080.0, 8080),
+        (" nginx ", "nginx"),
+        (True, True),
+        ([1, "a"], [1, "a"]),
+        ({"a": [1]}, {"a": [1]}),
+    ],
 )
 def test_the_same_value_passes(value: object, expected: object) -> None:
     given("answer", value).must_equal(expected, hint=HINT)
@@ -58,7 +65,9 @@ def test_the_same_value_passes(value: object, expected: object) -> None:
         (math.nan, 8080), ({"a": 1}, {"a": 2}), ({}, {"a": 1}), (10**400, 5.0),
     ],
 )  # fmt: skip
-def test_another_value_fails_and_the_expected_one_stays_hidden(value: object, expected: object) -> None:
+def test_another_value_fails_and_the_expected_one_stays_hidden(
+    value: object, expected: object
+) -> None:
     told = failure(given("answer", value).must_equal, expected, hint=HINT)
     assert told.found.startswith("`answer` is ")
     if isinstance(expected, int) and value == 80:
@@ -66,7 +75,8 @@ def test_another_value_fails_and_the_expected_one_stays_hidden(value: object, ex
 
 
 @pytest.mark.parametrize(
-    "cheat", [Yes("x"), Number(3), [Yes("x")], {"a": Number(1)}, object(), len, b"x", {1: 2}, (1, 2)]
+    "cheat",
+    [Yes("x"), Number(3), [Yes("x")], {"a": Number(1)}, object(), len, b"x", {1: 2}, (1, 2)],
 )
 def test_objects_of_the_students_own_are_no_data(cheat: object) -> None:
     for check in (given("answer", cheat).must_equal, given("answer", cheat).must_be_one_of):
@@ -77,7 +87,10 @@ def test_objects_of_the_students_own_are_no_data(cheat: object) -> None:
 
 @pytest.mark.parametrize("placeholder", [None, ...])
 def test_a_placeholder_is_no_value_yet(placeholder: object) -> None:
-    assert failure(given("answer", placeholder).must_equal, 1, hint=HINT).found == "`answer` has no value yet."
+    assert (
+        failure(given("answer", placeholder).must_equal, 1, hint=HINT).found
+        == "`answer` has no value yet."
+    )
 
 
 def test_the_variable_is_found_by_name() -> None:
@@ -98,7 +111,10 @@ def test_about_a_number() -> None:
     given("size", 10.4).must_be_about(10, within=0.5, hint=HINT)
     for wrong in (10.6, math.nan, math.inf, 10**400, -(10**400)):
         failure(given("size", wrong).must_be_about, 10, within=0.5, hint=HINT)
-    assert "is True or False" in failure(given("size", True).must_be_about, 1, within=0.5, hint=HINT).found
+    assert (
+        "is True or False"
+        in failure(given("size", True).must_be_about, 1, within=0.5, hint=HINT).found
+    )
 
 
 def test_text_that_contains() -> None:
@@ -112,7 +128,9 @@ def test_hint_and_question_are_the_authors() -> None:
 
 
 @pytest.mark.parametrize(
-    "huge", [10**5000, "x" * 10**6, json.loads("[" * 400 + "]" * 400), [0] * 10**5], ids=["int", "str", "deep", "long"]
+    "huge",
+    [10**5000, "x" * 10**6, json.loads("[" * 400 + "]" * 400), [0] * 10**5],
+    ids=["int", "str", "deep", "long"],
 )
 def test_huge_values_are_shown_short(huge: object) -> None:
     assert len(str(failure(given("answer", huge).must_equal, 1, hint=HINT))) < 600

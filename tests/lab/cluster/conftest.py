@@ -21,7 +21,7 @@ import httpx
 import pytest
 import yaml
 
-from lab import kubeconfig
+from lab.machine import kubeconfig
 
 FOREIGN = os.environ.get("COURSE_KUBECONFIG", "")
 LABS_OWN = Path("/run/lab/kubernetes")
@@ -46,13 +46,16 @@ class Cluster:
         return self.config["clusters"][0]["cluster"]["server"]
 
     def trust(self) -> ssl.SSLContext:
-        data = base64.b64decode(self.config["clusters"][0]["cluster"]["certificate-authority-data"]).decode()
+        data = base64.b64decode(
+            self.config["clusters"][0]["cluster"]["certificate-authority-data"]
+        ).decode()
         context = ssl.create_default_context(cadata=data)
         user = self.config["users"][0]["user"]
         if "client-certificate-data" in user and "token" not in user:
             with tempfile.NamedTemporaryFile() as chain:
                 chain.write(
-                    base64.b64decode(user["client-certificate-data"]) + base64.b64decode(user["client-key-data"])
+                    base64.b64decode(user["client-certificate-data"])
+                    + base64.b64decode(user["client-key-data"])
                 )
                 chain.flush()
                 context.load_cert_chain(chain.name)
@@ -63,7 +66,9 @@ class Cluster:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         return httpx.Client(base_url=self.server, verify=self.trust(), headers=headers, timeout=30)
 
-    def run(self, command: str, *, stdin: str = "", seconds: float = 90) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, command: str, *, stdin: str = "", seconds: float = 90
+    ) -> subprocess.CompletedProcess[str]:
         """A shell command with kubectl set up."""
         environment = os.environ | {"KUBECONFIG": str(self.kubeconfig)}
         return subprocess.run(["bash", "-c", command], input=stdin, env=environment, capture_output=True, text=True, timeout=seconds, check=False)  # fmt: skip
@@ -96,14 +101,16 @@ def start(folder: Path, *more: str) -> Cluster:
 
 @pytest.fixture(scope="session", autouse=True)
 def _lab_without_its_own_cluster() -> Iterator[None]:
-    """Two clusters in one network want the same addresses: the lab's own rests meanwhile (lab/image/start)."""
+    """Two clusters in one network want the same addresses: the lab's own rests meanwhile (lab/inside/start)."""
     if not LABS_OWN.is_dir():
         yield
         return
     (LABS_OWN / "held").touch()
     process = int((LABS_OWN / "pid").read_text())
     os.kill(process, signal.SIGTERM)
-    while Path(f"/proc/{process}/cmdline").exists() and Path(f"/proc/{process}/cmdline").read_bytes():
+    while (
+        Path(f"/proc/{process}/cmdline").exists() and Path(f"/proc/{process}/cmdline").read_bytes()
+    ):
         time.sleep(0.05)
     yield
     (LABS_OWN / "held").unlink()
@@ -140,7 +147,9 @@ def _foreign(folder: Path) -> Iterator[Cluster]:
 def pocket(cluster: Cluster) -> Cluster:
     """The cluster, whose Pods are containers of the engine that ``docker`` speaks to."""
     if cluster.process is None:
-        pytest.skip(reason="looks at the engine's containers, and COURSE_KUBECONFIG names a cluster with another")
+        pytest.skip(
+            reason="looks at the engine's containers, and COURSE_KUBECONFIG names a cluster with another"
+        )
     return cluster
 
 

@@ -9,15 +9,15 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from lab.cluster import controllers
-from lab.cluster.client import Client
 from lab.cluster.controllers.base import Controller
 from lab.cluster.controllers.base import run as run_controllers
-from lab.cluster.objects import at, is_deleting, now
-from lab.cluster.registry import Registry
-from lab.cluster.resources import Resources
-from lab.cluster.scheduler import Scheduler
-from lab.cluster.schema import Schemas
-from lab.cluster.store import Store
+from lab.cluster.model.objects import at, is_deleting, now
+from lab.cluster.model.resources import Resources
+from lab.cluster.model.schema import Schemas
+from lab.cluster.registry.client import Client
+from lab.cluster.registry.registry import Registry
+from lab.cluster.registry.store import Store
+from lab.cluster.scheduler.scheduler import Scheduler
 
 SCHEMAS = Schemas()
 NODE = "node"
@@ -34,10 +34,14 @@ class Pretended:
         self.client.create("namespaces", {"metadata": {"name": "default"}})
         self.client.create("nodes", {"metadata": {"name": NODE}})
         room = {"cpu": "64", "memory": "64Gi", "pods": "1000"}
-        self.client.set_status("nodes", self.client.get("nodes", "", NODE), {"capacity": room, "allocatable": room})
+        self.client.set_status(
+            "nodes", self.client.get("nodes", "", NODE), {"capacity": room, "allocatable": room}
+        )
 
     def create(self, resource: str, name: str, **fields: Any) -> dict:
-        return self.client.create(resource, {"metadata": {"name": name, "namespace": "default"}, **fields})
+        return self.client.create(
+            resource, {"metadata": {"name": name, "namespace": "default"}, **fields}
+        )
 
     def get(self, resource: str, name: str) -> dict:
         found = self.client.get(resource, "default", name)
@@ -48,7 +52,11 @@ class Pretended:
         self.client.change(resource, self.get(resource, name), change)
 
     def pods(self) -> list[str]:
-        return [pod["metadata"]["name"] for pod in self.client.list("pods", "default") if not is_deleting(pod)]
+        return [
+            pod["metadata"]["name"]
+            for pod in self.client.list("pods", "default")
+            if not is_deleting(pod)
+        ]
 
     def events(self) -> list[tuple[str, str]]:
         return [(event["reason"], event["message"]) for event in self.client.list("events")]
@@ -65,13 +73,19 @@ class Pretended:
                     ready = not {c["image"] for c in pod["spec"]["containers"]} & self.unready
                     condition = {"type": "Ready", "status": str(ready), "lastTransitionTime": now()}
                     self.client.set_status(
-                        "pods", pod, {"phase": "Running", "podIP": "10.0.0.1", "conditions": [condition]}
+                        "pods",
+                        pod,
+                        {"phase": "Running", "podIP": "10.0.0.1", "conditions": [condition]},
                     )
 
     @contextlib.asynccontextmanager
     async def running(self, *more: Controller) -> AsyncIterator["Pretended"]:
         listed = [*controllers.all_controllers(self.client, "authority"), *more]
-        parts = (run_controllers(listed, self.client), Scheduler(self.client, NODE).run(), self._kubelet())
+        parts = (
+            run_controllers(listed, self.client),
+            Scheduler(self.client, NODE).run(),
+            self._kubelet(),
+        )
         tasks = [asyncio.ensure_future(part) for part in parts]
         try:
             await self.until(lambda: bool(self.client.get("serviceaccounts", "default", "default")))

@@ -12,7 +12,7 @@ pytest.importorskip("kubernetes_validate")
 
 from lab.cluster.controllers import base, ttl
 from lab.cluster.controllers.base import Controller
-from lab.cluster.store import Event
+from lab.cluster.registry.store import Event
 
 from .pretended import NODE, Pretended
 
@@ -27,7 +27,10 @@ DEPLOYMENTS, SETS, STATEFUL, DAEMONS, JOBS = (
 
 
 def template(image: str = "one", **spec: object) -> dict:
-    return {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [{"name": "c", "image": image}], **spec}}
+    return {
+        "metadata": {"labels": {"app": "web"}},
+        "spec": {"containers": [{"name": "c", "image": image}], **spec},
+    }
 
 
 def play(story: Callable[[Pretended], Awaitable[None]], *more: type[Controller]) -> None:
@@ -82,17 +85,23 @@ def test_failing_controller_tries_again_later_each_time(caplog: pytest.LogCaptur
         await cluster.until(lambda: len(Failing.tried) >= 6)
 
     play(story, Failing)
-    pauses = [after - before for before, after in zip(Failing.tried, Failing.tried[1:], strict=False)]
+    pauses = [
+        after - before for before, after in zip(Failing.tried, Failing.tried[1:], strict=False)
+    ]
     assert pauses[4] > 4 * pauses[0]
     assert pauses[0] >= base.FIRST_RETRY
 
 
-def test_controller_that_fails_keeps_no_other_from_its_work(caplog: pytest.LogCaptureFixture) -> None:
+def test_controller_that_fails_keeps_no_other_from_its_work(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     caplog.set_level(logging.CRITICAL)
 
     async def story(cluster: Pretended) -> None:
         cluster.create("configmaps", "bad")
-        cluster.create(SETS, "web", spec={"replicas": 2, "selector": SELECTOR, "template": template()})
+        cluster.create(
+            SETS, "web", spec={"replicas": 2, "selector": SELECTOR, "template": template()}
+        )
         await cluster.until(lambda: status(cluster, SETS, "web").get("readyReplicas") == 2)
 
     play(story, Blind, Failing)
@@ -104,7 +113,14 @@ def test_controller_that_fails_keeps_no_other_from_its_work(caplog: pytest.LogCa
 def test_pod_below_the_partition_is_made_again_as_it_was() -> None:
     async def story(cluster: Pretended) -> None:
         cluster.create(
-            STATEFUL, "web", spec={"replicas": 2, "selector": SELECTOR, "template": template(), "serviceName": "web"}
+            STATEFUL,
+            "web",
+            spec={
+                "replicas": 2,
+                "selector": SELECTOR,
+                "template": template(),
+                "serviceName": "web",
+            },
         )
         await cluster.until(lambda: status(cluster, STATEFUL, "web").get("readyReplicas") == 2)
 
@@ -113,11 +129,16 @@ def test_pod_below_the_partition_is_made_again_as_it_was() -> None:
             fresh["spec"]["template"] = template("two")
 
         cluster.change(STATEFUL, "web", half)
-        await cluster.until(lambda: cluster.get("pods", "web-1")["spec"]["containers"][0]["image"] == "two")
+        await cluster.until(
+            lambda: cluster.get("pods", "web-1")["spec"]["containers"][0]["image"] == "two"
+        )
         before = cluster.get("pods", "web-0")["metadata"]["uid"]
         cluster.client.delete("pods", cluster.get("pods", "web-0"))
         await cluster.until(
-            lambda: "web-0" in cluster.pods() and cluster.get("pods", "web-0")["metadata"]["uid"] != before
+            lambda: (
+                "web-0" in cluster.pods()
+                and cluster.get("pods", "web-0")["metadata"]["uid"] != before
+            )
         )
         assert cluster.get("pods", "web-0")["spec"]["containers"][0]["image"] == "one"
 
@@ -127,8 +148,12 @@ def test_pod_below_the_partition_is_made_again_as_it_was() -> None:
 def test_rollout_to_an_image_that_never_gets_ready_keeps_the_old_pods() -> None:
     async def story(cluster: Pretended) -> None:
         cluster.unready.add("broken")
-        cluster.create(DEPLOYMENTS, "web", spec={"replicas": 3, "selector": SELECTOR, "template": template()})
-        await cluster.until(lambda: status(cluster, DEPLOYMENTS, "web").get("availableReplicas") == 3)
+        cluster.create(
+            DEPLOYMENTS, "web", spec={"replicas": 3, "selector": SELECTOR, "template": template()}
+        )
+        await cluster.until(
+            lambda: status(cluster, DEPLOYMENTS, "web").get("availableReplicas") == 3
+        )
 
         def spoil(fresh: dict) -> None:
             fresh["spec"]["template"] = template("broken")
@@ -171,14 +196,25 @@ def test_job_that_was_suspended_goes_on() -> None:
 
 def test_job_whose_pod_restarts_too_often_fails_for_good() -> None:
     async def story(cluster: Pretended) -> None:
-        cluster.create(JOBS, "work", spec={"backoffLimit": 1, "template": template(restartPolicy="OnFailure")})
-        await cluster.until(lambda: status(cluster, JOBS, "work").get("active") == 1 and cluster.pods())
-        pod = cluster.get("pods", cluster.pods()[0])
-        await cluster.until(lambda: status(cluster, "pods", pod["metadata"]["name"]).get("phase") == "Running")
-        restarted = {"name": "c", "restartCount": 2, "image": "one", "imageID": "", "ready": False}
-        cluster.client.set_status("pods", pod, {"phase": "Running", "containerStatuses": [restarted]})
+        cluster.create(
+            JOBS, "work", spec={"backoffLimit": 1, "template": template(restartPolicy="OnFailure")}
+        )
         await cluster.until(
-            lambda: any(c["type"] == "Failed" for c in status(cluster, JOBS, "work").get("conditions", [])), 10
+            lambda: status(cluster, JOBS, "work").get("active") == 1 and cluster.pods()
+        )
+        pod = cluster.get("pods", cluster.pods()[0])
+        await cluster.until(
+            lambda: status(cluster, "pods", pod["metadata"]["name"]).get("phase") == "Running"
+        )
+        restarted = {"name": "c", "restartCount": 2, "image": "one", "imageID": "", "ready": False}
+        cluster.client.set_status(
+            "pods", pod, {"phase": "Running", "containerStatuses": [restarted]}
+        )
+        await cluster.until(
+            lambda: any(
+                c["type"] == "Failed" for c in status(cluster, JOBS, "work").get("conditions", [])
+            ),
+            10,
         )
         assert cluster.pods() == []
 
@@ -187,8 +223,12 @@ def test_job_whose_pod_restarts_too_often_fails_for_good() -> None:
 
 def test_replication_controller_keeps_its_pods() -> None:
     async def story(cluster: Pretended) -> None:
-        cluster.create("replicationcontrollers", "old", spec={"replicas": 2, "template": template()})
-        await cluster.until(lambda: status(cluster, "replicationcontrollers", "old").get("readyReplicas") == 2)
+        cluster.create(
+            "replicationcontrollers", "old", spec={"replicas": 2, "template": template()}
+        )
+        await cluster.until(
+            lambda: status(cluster, "replicationcontrollers", "old").get("readyReplicas") == 2
+        )
         before = cluster.pods()
         cluster.client.delete("pods", cluster.get("pods", before[0]))
         await cluster.until(lambda: len(cluster.pods()) == 2 and cluster.pods() != before)
@@ -202,7 +242,11 @@ def test_replication_controller_keeps_its_pods() -> None:
 def test_pods_whose_named_port_differs_are_in_slices_of_their_own() -> None:
     def pod(cluster: Pretended, name: str, port: int) -> None:
         labels = {"metadata": {"name": name, "namespace": "default", "labels": {"app": "web"}}}
-        container = {"name": "c", "image": "one", "ports": [{"name": "http", "containerPort": port}]}
+        container = {
+            "name": "c",
+            "image": "one",
+            "ports": [{"name": "http", "containerPort": port}],
+        }
         cluster.client.create("pods", {**labels, "spec": {"containers": [container]}})
 
     def slices(cluster: Pretended) -> list[tuple[list[int], list[str]]]:
@@ -216,7 +260,9 @@ def test_pods_whose_named_port_differs_are_in_slices_of_their_own() -> None:
 
     async def story(cluster: Pretended) -> None:
         cluster.create(
-            "services", "web", spec={"selector": {"app": "web"}, "ports": [{"port": 80, "targetPort": "http"}]}
+            "services",
+            "web",
+            spec={"selector": {"app": "web"}, "ports": [{"port": 80, "targetPort": "http"}]},
         )
         await cluster.until(lambda: slices(cluster) == [([], [])])
         pod(cluster, "left", 8081)
@@ -237,14 +283,25 @@ def test_pods_whose_named_port_differs_are_in_slices_of_their_own() -> None:
 def test_no_execute_taint_evicts_what_does_not_tolerate_it() -> None:
     async def story(cluster: Pretended) -> None:
         bears = {"key": "k", "operator": "Exists", "effect": "NoExecute"}
-        cluster.create("pods", "stays", spec={"containers": [{"name": "c", "image": "one"}], "tolerations": [bears]})
+        cluster.create(
+            "pods",
+            "stays",
+            spec={"containers": [{"name": "c", "image": "one"}], "tolerations": [bears]},
+        )
         cluster.create("pods", "goes", spec={"containers": [{"name": "c", "image": "one"}]})
         cluster.create(
             "pods",
             "later",
-            spec={"containers": [{"name": "c", "image": "one"}], "tolerations": [bears | {"tolerationSeconds": 1}]},
+            spec={
+                "containers": [{"name": "c", "image": "one"}],
+                "tolerations": [bears | {"tolerationSeconds": 1}],
+            },
         )
-        await cluster.until(lambda: all(status(cluster, "pods", name)["phase"] == "Running" for name in cluster.pods()))
+        await cluster.until(
+            lambda: all(
+                status(cluster, "pods", name)["phase"] == "Running" for name in cluster.pods()
+            )
+        )
         taint(cluster, {"key": "k", "value": "v", "effect": "NoExecute"})
         await cluster.until(lambda: "goes" not in cluster.pods())
         assert cluster.pods() == ["later", "stays"]
@@ -272,7 +329,11 @@ def test_pod_that_would_fit_an_empty_node_finds_no_victims() -> None:
             cluster.create(
                 "pods",
                 name,
-                spec={"containers": [{"name": "c", "image": "one", "resources": {"requests": {"cpu": cpu}}}]},
+                spec={
+                    "containers": [
+                        {"name": "c", "image": "one", "resources": {"requests": {"cpu": cpu}}}
+                    ]
+                },
             )
 
         pod("first", "60")
@@ -280,13 +341,18 @@ def test_pod_that_would_fit_an_empty_node_finds_no_victims() -> None:
         pod("second", "60")
         pod("giant", "100")
         await cluster.until(
-            lambda: len([reason for reason, _ in cluster.events() if reason == "FailedScheduling"]) == 2
+            lambda: (
+                len([reason for reason, _ in cluster.events() if reason == "FailedScheduling"]) == 2
+            )
         )
         said = {
             status(cluster, "pods", name)["conditions"][0]["message"].rpartition("1 ")[2]
             for name in ("second", "giant")
         }
-        assert said == {"No preemption victims found for incoming pod.", "Preemption is not helpful for scheduling."}
+        assert said == {
+            "No preemption victims found for incoming pod.",
+            "Preemption is not helpful for scheduling.",
+        }
 
     play(story)
 
@@ -299,15 +365,27 @@ def test_what_an_owner_leaves_goes_unless_it_is_orphaned() -> None:
         for name in ("kept", "gone"):
             labels = {"matchLabels": {"app": name}}
             pod = template() | {"metadata": {"labels": {"app": name}}}
-            cluster.create(DEPLOYMENTS, name, spec={"replicas": 60, "selector": labels, "template": pod})
+            cluster.create(
+                DEPLOYMENTS, name, spec={"replicas": 60, "selector": labels, "template": pod}
+            )
         await cluster.until(
-            lambda: all(status(cluster, DEPLOYMENTS, n).get("readyReplicas") == 60 for n in ("kept", "gone")), 20
+            lambda: all(
+                status(cluster, DEPLOYMENTS, n).get("readyReplicas") == 60 for n in ("kept", "gone")
+            ),
+            20,
         )
         cluster.client.delete(DEPLOYMENTS, cluster.get(DEPLOYMENTS, "kept"), propagation="Orphan")
-        cluster.client.delete(DEPLOYMENTS, cluster.get(DEPLOYMENTS, "gone"), propagation="Foreground")
-        await cluster.until(lambda: cluster.client.list(DEPLOYMENTS) == [] and len(cluster.pods()) == 60, 10)
+        cluster.client.delete(
+            DEPLOYMENTS, cluster.get(DEPLOYMENTS, "gone"), propagation="Foreground"
+        )
+        await cluster.until(
+            lambda: cluster.client.list(DEPLOYMENTS) == [] and len(cluster.pods()) == 60, 10
+        )
         assert {name.partition("-")[0] for name in cluster.pods()} == {"kept"}
-        assert [rs["metadata"].get("ownerReferences") for rs in cluster.client.list(SETS)] in ([None], [[]])
+        assert [rs["metadata"].get("ownerReferences") for rs in cluster.client.list(SETS)] in (
+            [None],
+            [[]],
+        )
 
     play(story)
 

@@ -34,13 +34,17 @@ async def log_of(socket: Path, body: bytes, *, tty: bool) -> bytes:
     await web.UnixSite(runner, str(socket)).start()
     try:
         async with Engine(f"unix://{socket}") as engine:
-            return b"".join([chunk async for chunk in engine.logs("c", tty=tty, follow=False, options={})])
+            return b"".join(
+                [chunk async for chunk in engine.logs("c", tty=tty, follow=False, options={})]
+            )
     finally:
         await runner.cleanup()
 
 
 def test_log_is_taken_apart_though_the_engine_does_not_name_its_form(tmp_path: Path) -> None:
-    frames = b"".join(struct.pack(">BxxxI", stream, 4) + text for stream, text in ((1, b"out\n"), (2, b"err\n")))
+    frames = b"".join(
+        struct.pack(">BxxxI", stream, 4) + text for stream, text in ((1, b"out\n"), (2, b"err\n"))
+    )
     assert asyncio.run(log_of(tmp_path / "e", frames, tty=False)) == b"out\nerr\n"
 
 
@@ -52,9 +56,17 @@ def test_tidying_leaves_what_is_projected_now(tmp_path: Path) -> None:
     for name in ("..2026_old", "..2026_new"):
         (tmp_path / name).mkdir()
     (tmp_path / "..2026_new" / "kept").write_text("x")
-    for link, target in (("..data", "..2026_new"), ("kept", "..data/kept"), ("gone", "..data/gone")):
+    for link, target in (
+        ("..data", "..2026_new"),
+        ("kept", "..data/kept"),
+        ("gone", "..data/gone"),
+    ):
         (tmp_path / link).symlink_to(target)
-    subprocess.run(["sh", "-c", TIDY, "tidy", str(tmp_path / "nosuch"), str(tmp_path)], check=True, capture_output=True)
+    subprocess.run(
+        ["sh", "-c", TIDY, "tidy", str(tmp_path / "nosuch"), str(tmp_path)],
+        check=True,
+        capture_output=True,
+    )
     assert sorted(path.name for path in tmp_path.iterdir()) == ["..2026_new", "..data", "kept"]
 
 
@@ -78,4 +90,6 @@ def test_failed_start_is_told_without_the_engines_own_words() -> None:
 def test_pod_asks_the_dns_that_its_policy_names(spec: dict, text: str, tmp_path: Path) -> None:
     of_node = tmp_path / "resolv.conf"
     of_node.write_text("# made by hand\nsearch home\nnameserver 10.0.0.1\noptions edns0\n")
-    assert resolv_conf({"metadata": {"namespace": "a"}, "spec": spec}, "10.96.0.10", of_node) == text
+    assert (
+        resolv_conf({"metadata": {"namespace": "a"}, "spec": spec}, "10.96.0.10", of_node) == text
+    )

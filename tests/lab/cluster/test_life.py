@@ -22,7 +22,10 @@ def eventually(what, seconds: float = 30) -> None:
 
 def containers(label: str) -> list[str]:
     done = subprocess.run(
-        ["docker", "ps", "-aq", "--filter", f"label={label}"], capture_output=True, text=True, check=True
+        ["docker", "ps", "-aq", "--filter", f"label={label}"],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     return done.stdout.split()
 
@@ -30,11 +33,16 @@ def containers(label: str) -> list[str]:
 def test_killed_container_is_started_again(pocket, cleaned) -> None:
     cleaned.kubectl("run loop --image=busybox -- sleep 3600")
     cleaned.kubectl("wait --for=condition=Ready pod/loop --timeout=60s")
-    identity = cleaned.kubectl("get pod loop -o jsonpath={.status.containerStatuses[0].containerID}").removeprefix(
-        "docker://"
-    )
+    identity = cleaned.kubectl(
+        "get pod loop -o jsonpath={.status.containerStatuses[0].containerID}"
+    ).removeprefix("docker://")
     subprocess.run(["docker", "kill", identity], check=True, capture_output=True)
-    eventually(lambda: cleaned.kubectl("get pod loop -o jsonpath={.status.containerStatuses[0].restartCount}") == "1")
+    eventually(
+        lambda: (
+            cleaned.kubectl("get pod loop -o jsonpath={.status.containerStatuses[0].restartCount}")
+            == "1"
+        )
+    )
     cleaned.kubectl("wait --for=condition=Ready pod/loop --timeout=60s")
 
 
@@ -53,7 +61,10 @@ def test_deleted_pod_leaves_nothing_on_the_engine(pocket, cleaned) -> None:
     cleaned.kubectl("delete pod tidy --grace-period=1")
     assert containers(label) == []
     volumes = subprocess.run(
-        ["docker", "volume", "ls", "-q", "--filter", f"label={label}"], capture_output=True, text=True, check=True
+        ["docker", "volume", "ls", "-q", "--filter", f"label={label}"],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert volumes.stdout == ""
 
@@ -67,7 +78,9 @@ def test_service_is_reached_by_name_from_another_pod(cleaned) -> None:
     assert "<html" in cleaned.kubectl("exec client -- wget -qO- http://web:8080/").lower()
     assert (
         "<html"
-        in cleaned.kubectl(f"exec client -- wget -qO- http://web.{cleaned.namespace}.svc.cluster.local:8080/").lower()
+        in cleaned.kubectl(
+            f"exec client -- wget -qO- http://web.{cleaned.namespace}.svc.cluster.local:8080/"
+        ).lower()
     )
 
 
@@ -81,7 +94,9 @@ def volumes(cleaned, tmp_path: Path):
         }
         for number in range(2)
     ]  # fmt: skip
-    cleaned.kubectl("apply -f -", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": manifests}))
+    cleaned.kubectl(
+        "apply -f -", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": manifests})
+    )
     yield
     cleaned.kubectl("delete statefulset,pod,pvc --all --grace-period=1 --wait")
     cleaned.kubectl("delete pv folder-0 folder-1 --wait")
@@ -105,17 +120,24 @@ def test_stateful_set_keeps_what_its_pods_wrote(pocket, volumes, cleaned) -> Non
     before = cleaned.kubectl("get pod db-1 -o jsonpath={.metadata.uid}")
     cleaned.kubectl("delete pod db-1")
     eventually(
-        lambda: cleaned.run("kubectl get pod db-1 -o jsonpath={.metadata.uid}").stdout.strip() not in ("", before)
+        lambda: (
+            cleaned.run("kubectl get pod db-1 -o jsonpath={.metadata.uid}").stdout.strip()
+            not in ("", before)
+        )
     )
     cleaned.kubectl("wait --for=condition=Ready pod/db-1 --timeout=60s")
     assert cleaned.kubectl("exec db-1 -- cat /data/name") == "db-1"
     assert cleaned.kubectl("exec db-0 -- cat /data/name") == "db-0"
-    claims = cleaned.kubectl("get pvc -l app=db -o jsonpath='{.items[*].metadata.name} {.items[*].status.phase}'")
+    claims = cleaned.kubectl(
+        "get pvc -l app=db -o jsonpath='{.items[*].metadata.name} {.items[*].status.phase}'"
+    )
     assert claims == "data-db-0 data-db-1 Bound Bound"
 
 
 def page(url: str) -> str:
-    return subprocess.run(["curl", "-sS", "--max-time", "5", url], capture_output=True, text=True).stdout
+    return subprocess.run(
+        ["curl", "-sS", "--max-time", "5", url], capture_output=True, text=True
+    ).stdout
 
 
 @pytest.mark.parametrize("first", ["service", "container"])
@@ -135,7 +157,9 @@ def test_port_of_a_service_can_be_published_by_a_container_too(pocket, cleaned, 
         expose()
         address = cleaned.kubectl("get service inside -o jsonpath={.spec.clusterIP}")
         eventually(lambda: page(f"http://{address}:8765") == "pod\n")
-    started = cleaned.run(f"docker run -d --rm --name outside -p 8765:80 busybox {serve('container')}")
+    started = cleaned.run(
+        f"docker run -d --rm --name outside -p 8765:80 busybox {serve('container')}"
+    )
     try:
         assert started.returncode == 0, started.stderr
         if first == "container":
@@ -158,7 +182,10 @@ def test_pod_of_a_service_account_asks_the_api(cleaned) -> None:
         http.headers["Authorization"] = f"Bearer {token}"
         assert http.get(f"/api/v1/namespaces/{cleaned.namespace}/secrets").status_code == 403
         who = http.post("/apis/authentication.k8s.io/v1/selfsubjectreviews", json={}).json()
-    assert who["status"]["userInfo"]["username"] == f"system:serviceaccount:{cleaned.namespace}:default"
+    assert (
+        who["status"]["userInfo"]["username"]
+        == f"system:serviceaccount:{cleaned.namespace}:default"
+    )
 
 
 def test_state_and_pods_survive_a_restart(tmp_path: Path) -> None:
@@ -166,13 +193,18 @@ def test_state_and_pods_survive_a_restart(tmp_path: Path) -> None:
     try:
         first.kubectl("run kept --image=busybox -- sleep 3600")
         first.kubectl("wait --for=condition=Ready pod/kept --timeout=60s")
-        identity = first.kubectl("get pod kept -o jsonpath={.status.containerStatuses[0].containerID}")
+        identity = first.kubectl(
+            "get pod kept -o jsonpath={.status.containerStatuses[0].containerID}"
+        )
     finally:
         first.stop()
     again = start(tmp_path, "--port", "0", "--data", str(tmp_path / "data"))
     try:
         again.kubectl("wait --for=condition=Ready pod/kept --timeout=60s")
-        assert again.kubectl("get pod kept -o jsonpath={.status.containerStatuses[0].containerID}") == identity
+        assert (
+            again.kubectl("get pod kept -o jsonpath={.status.containerStatuses[0].containerID}")
+            == identity
+        )
         assert again.kubectl("exec kept -- echo alive") == "alive"
         again.kubectl("delete pod kept --grace-period=1")
     finally:
@@ -186,11 +218,20 @@ def test_state_and_pods_survive_a_restart_of_the_machine(tmp_path: Path) -> None
     uid = first.kubectl("get pods -o jsonpath={.items[0].metadata.uid}")
     first.process.kill()  # as a machine that loses its power
     first.process.wait(10)
-    subprocess.run(["docker", "kill", *containers(f"io.kubernetes.pod.uid={uid}")], check=True, capture_output=True)
+    subprocess.run(
+        ["docker", "kill", *containers(f"io.kubernetes.pod.uid={uid}")],
+        check=True,
+        capture_output=True,
+    )
     again = start(tmp_path, "--port", "0", "--data", str(tmp_path / "data"))
     try:
         eventually(
-            lambda: again.kubectl("get pods -o jsonpath={.items[0].status.containerStatuses[0].restartCount}") == "1"
+            lambda: (
+                again.kubectl(
+                    "get pods -o jsonpath={.items[0].status.containerStatuses[0].restartCount}"
+                )
+                == "1"
+            )
         )
         again.kubectl("wait --for=condition=Ready pod -l app=kept --timeout=60s")
         assert again.kubectl("get pods -o jsonpath={.items[0].metadata.uid}") == uid
@@ -214,12 +255,17 @@ def test_lines_of_stdout_and_stderr_are_logged_in_the_order_of_writing(cleaned) 
 def test_debug_adds_a_container_that_sees_the_other_ones_processes(cleaned) -> None:
     cleaned.kubectl("run web --image=nginx")
     cleaned.kubectl("wait --for=condition=Ready pod/web --timeout=60s")
-    cleaned.kubectl("debug web --image=busybox --target=web -c look -- sh -c 'cat /proc/1/cmdline; hostname'")
+    cleaned.kubectl(
+        "debug web --image=busybox --target=web -c look -- sh -c 'cat /proc/1/cmdline; hostname'"
+    )
     path = "jsonpath={.status.ephemeralContainerStatuses[0].state.terminated.exitCode}"
     eventually(lambda: cleaned.kubectl(f"get pod web -o {path}") == "0")
     assert "nginx" in cleaned.kubectl("logs web -c look")
     assert cleaned.kubectl("logs web -c look").endswith("web")
-    assert cleaned.kubectl("get pod web -o jsonpath={.status.containerStatuses[0].restartCount}") == "0"
+    assert (
+        cleaned.kubectl("get pod web -o jsonpath={.status.containerStatuses[0].restartCount}")
+        == "0"
+    )
 
 
 def test_command_that_is_not_there_waits_longer_with_each_try(cleaned) -> None:
@@ -231,10 +277,17 @@ def test_command_that_is_not_there_waits_longer_with_each_try(cleaned) -> None:
         time.monotonic() - began > 3
     )  # nothing before the first restart, a second before the next, two before the third
     assert cleaned.kubectl(f"{state}.lastState.terminated.reason}}") == "StartError"
-    assert cleaned.kubectl(f"{state}.state.waiting.reason}}") in ("RunContainerError", "CrashLoopBackOff")
-    assert '"nosuchcommand": executable file not found' in cleaned.kubectl(f"{state}.lastState.terminated.message}}")
+    assert cleaned.kubectl(f"{state}.state.waiting.reason}}") in (
+        "RunContainerError",
+        "CrashLoopBackOff",
+    )
+    assert '"nosuchcommand": executable file not found' in cleaned.kubectl(
+        f"{state}.lastState.terminated.message}}"
+    )
     uid = cleaned.kubectl("get pod nope -o jsonpath={.metadata.uid}")
-    assert len(containers(f"io.kubernetes.pod.uid={uid}")) <= 3  # the sandbox, this container and the one before
+    assert (
+        len(containers(f"io.kubernetes.pod.uid={uid}")) <= 3
+    )  # the sandbox, this container and the one before
 
 
 def test_init_container_is_ready_when_it_has_succeeded(cleaned) -> None:
@@ -249,7 +302,9 @@ def test_init_container_is_ready_when_it_has_succeeded(cleaned) -> None:
     cleaned.kubectl("apply -f -", stdin=json.dumps(manifest))
     cleaned.kubectl("wait --for=condition=Ready pod/prepared --timeout=60s")
     assert cleaned.kubectl("exec prepared -c c -- cat /shared/file") == "made"
-    found = json.loads(cleaned.kubectl("get pod prepared -o json"))["status"]["initContainerStatuses"][0]
+    found = json.loads(cleaned.kubectl("get pod prepared -o json"))["status"][
+        "initContainerStatuses"
+    ][0]
     assert (found["ready"], found["started"]) == (True, False)
 
 
@@ -257,11 +312,16 @@ def test_eviction_keeps_to_the_disruption_budget(cleaned) -> None:
     cleaned.kubectl("create deployment held --image=busybox --replicas=2 -- sleep 3600")
     cleaned.kubectl("create poddisruptionbudget held --selector=app=held --min-available=1")
     cleaned.kubectl("rollout status deployment/held --timeout=60s")
-    eventually(lambda: cleaned.kubectl("get pdb held -o jsonpath={.status.disruptionsAllowed}") == "1")
+    eventually(
+        lambda: cleaned.kubectl("get pdb held -o jsonpath={.status.disruptionsAllowed}") == "1"
+    )
     names = cleaned.kubectl("get pods -l app=held -o jsonpath={.items[*].metadata.name}").split()
     with cleaned.http() as http:
         answers = [
-            http.post(f"/api/v1/namespaces/default/pods/{name}/eviction", json={"metadata": {"name": name}})
+            http.post(
+                f"/api/v1/namespaces/default/pods/{name}/eviction",
+                json={"metadata": {"name": name}},
+            )
             for name in names
         ]
     cleaned.run("kubectl delete pdb held")

@@ -96,9 +96,9 @@ def test_hundreds_of_pods_that_fit_nowhere_leave_it_responsive(cluster) -> None:
         else:
             pytest.fail("the Pods were not made in time")
         http.delete(f"{deployments}/large")
-        while http.get("/api/v1/namespaces/default/pods", params={"labelSelector": "app=large", "limit": 1}).json()[
-            "items"
-        ]:
+        while http.get(
+            "/api/v1/namespaces/default/pods", params={"labelSelector": "app=large", "limit": 1}
+        ).json()["items"]:
             waits.append(took(lambda: http.get("/readyz")))
             assert time.monotonic() < deadline
     assert max(waits) < 1

@@ -72,7 +72,10 @@ def mutated(value: object, chance: random.Random) -> object:
     if chance.random() < 0.04:
         return chance.choice(ODD)
     if isinstance(value, dict):
-        return {key if chance.random() > 0.02 else "$patch": mutated(child, chance) for key, child in value.items()}
+        return {
+            key if chance.random() > 0.02 else "$patch": mutated(child, chance)
+            for key, child in value.items()
+        }
     if isinstance(value, list):
         return [mutated(child, chance) for child in value] * (1 if chance.random() > 0.05 else 2)
     return value
@@ -87,11 +90,15 @@ def test_odd_objects_are_refused_politely(cluster, seed: int) -> None:
         for _ in range(60):
             for path, obj in OBJECTS.items():
                 body = mutated(obj, chance)
-                answer = http.post(path, content=json.dumps(body), headers={"Content-Type": "application/json"})
+                answer = http.post(
+                    path, content=json.dumps(body), headers={"Content-Type": "application/json"}
+                )
                 failed += note(answer, body)
                 kind = chance.choice(list(KINDS))
                 patch = KINDS[kind](body if isinstance(body, dict) else {})
-                answer = http.patch(f"{path}/f", content=json.dumps(patch), headers={"Content-Type": kind})
+                answer = http.patch(
+                    f"{path}/f", content=json.dumps(patch), headers={"Content-Type": kind}
+                )
                 failed += note(answer, patch)
                 if chance.random() < 0.3:
                     failed += note(http.delete(f"{path}/f", params={"gracePeriodSeconds": 0}), None)
@@ -162,7 +169,9 @@ def note(answer: httpx.Response, body: object) -> list[tuple[int, str, str]]:
         ("OPTIONS", "/api/v1/namespaces/default/configmaps/none", b"", "application/json"),
     ],
 )  # fmt: skip
-def test_what_is_no_request_is_refused_politely(cluster, method: str, path: str, content: bytes, kind: str) -> None:
+def test_what_is_no_request_is_refused_politely(
+    cluster, method: str, path: str, content: bytes, kind: str
+) -> None:
     with cluster.http() as http:
         answer = http.request(method, path, content=content, headers={"Content-Type": kind})
         assert 400 <= answer.status_code < 500, answer.text[:300]

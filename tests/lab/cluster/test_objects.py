@@ -7,13 +7,18 @@ import pytest
 
 pytest.importorskip("kubernetes_validate")
 
-from lab.cluster.defaults import fill_in
-from lab.cluster.objects import at
-from lab.cluster.status import APIError
+from lab.cluster.model.errors import APIError
+from lab.cluster.model.objects import at
+from lab.cluster.registry.defaults import fill_in
 
 from .pretended import NODE, Pretended
 
-PODS, SERVICES, CLAIMS, CLASSES = "pods", "services", "persistentvolumeclaims", "storageclasses.storage.k8s.io"
+PODS, SERVICES, CLAIMS, CLASSES = (
+    "pods",
+    "services",
+    "persistentvolumeclaims",
+    "storageclasses.storage.k8s.io",
+)
 CONTAINERS = [{"name": "c", "image": "one"}]
 
 
@@ -32,18 +37,25 @@ def placed(cluster: Pretended, name: str) -> bool:
 
 def put_into_a_zone(cluster: Pretended) -> None:
     node = cluster.client.get("nodes", "", NODE)
-    cluster.client.change("nodes", node, lambda found: found["metadata"].update(labels={"zone": "a"}))
+    cluster.client.change(
+        "nodes", node, lambda found: found["metadata"].update(labels={"zone": "a"})
+    )
 
 
 def labelled_pod(cluster: Pretended, name: str, app: str, spec: dict) -> None:
     cluster.client.create(
-        PODS, {"metadata": {"name": name, "namespace": "default", "labels": {"app": app}}, "spec": spec}
+        PODS,
+        {"metadata": {"name": name, "namespace": "default", "labels": {"app": app}}, "spec": spec},
     )
 
 
 def test_service_that_is_for_the_inside_again_loses_its_node_port() -> None:
     async def story(cluster: Pretended) -> None:
-        cluster.create(SERVICES, "web", spec={"type": "NodePort", "selector": {"a": "b"}, "ports": [{"port": 80}]})
+        cluster.create(
+            SERVICES,
+            "web",
+            spec={"type": "NodePort", "selector": {"a": "b"}, "ports": [{"port": 80}]},
+        )
         assert cluster.get(SERVICES, "web")["spec"]["ports"][0]["nodePort"]
         cluster.change(SERVICES, "web", lambda service: service["spec"].update(type="ClusterIP"))
         assert "nodePort" not in cluster.get(SERVICES, "web")["spec"]["ports"][0]
@@ -53,16 +65,28 @@ def test_service_that_is_for_the_inside_again_loses_its_node_port() -> None:
 
 def test_pod_of_an_account_that_is_not_there_is_refused() -> None:
     async def story(cluster: Pretended) -> None:
-        with pytest.raises(APIError, match='error looking up service account default/nobody: serviceaccount "nobody"'):
-            cluster.create(PODS, "p", spec={"serviceAccountName": "nobody", "containers": CONTAINERS})
+        with pytest.raises(
+            APIError,
+            match='error looking up service account default/nobody: serviceaccount "nobody"',
+        ):
+            cluster.create(
+                PODS, "p", spec={"serviceAccountName": "nobody", "containers": CONTAINERS}
+            )
 
     play(story)
 
 
 def test_account_that_wants_no_token_gives_its_pods_none() -> None:
     async def story(cluster: Pretended) -> None:
-        cluster.create("serviceaccounts", "quiet", automountServiceAccountToken=False, imagePullSecrets=[{"name": "s"}])
-        spec = cluster.create(PODS, "p", spec={"serviceAccountName": "quiet", "containers": CONTAINERS})["spec"]
+        cluster.create(
+            "serviceaccounts",
+            "quiet",
+            automountServiceAccountToken=False,
+            imagePullSecrets=[{"name": "s"}],
+        )
+        spec = cluster.create(
+            PODS, "p", spec={"serviceAccountName": "quiet", "containers": CONTAINERS}
+        )["spec"]
         assert "volumes" not in spec
         assert spec["imagePullSecrets"] == [{"name": "s"}]
 
@@ -72,7 +96,8 @@ def test_account_that_wants_no_token_gives_its_pods_none() -> None:
 def test_pod_without_a_priority_has_the_one_for_everybody() -> None:
     async def story(cluster: Pretended) -> None:
         cluster.client.create(
-            "priorityclasses.scheduling.k8s.io", {"metadata": {"name": "usual"}, "value": 7, "globalDefault": True}
+            "priorityclasses.scheduling.k8s.io",
+            {"metadata": {"name": "usual"}, "value": 7, "globalDefault": True},
         )
         spec = cluster.create(PODS, "p", spec={"containers": CONTAINERS})["spec"]
         assert (spec["priority"], spec["priorityClassName"]) == (7, "usual")
@@ -106,7 +131,9 @@ def test_pod_that_wants_to_be_near_another_waits_for_it() -> None:
     async def story(cluster: Pretended) -> None:
         put_into_a_zone(cluster)
         cluster.create(PODS, "web", spec={"containers": CONTAINERS, "affinity": near})
-        await cluster.until(lambda: any("didn't match pod affinity rules" in m for _, m in cluster.events()))
+        await cluster.until(
+            lambda: any("didn't match pod affinity rules" in m for _, m in cluster.events())
+        )
         labelled_pod(cluster, "db", "db", {"containers": CONTAINERS})
         await cluster.until(lambda: placed(cluster, "web"))
 
@@ -127,7 +154,10 @@ def test_claim_that_waits_for_a_pod_is_bound_for_it() -> None:
         common = {"accessModes": ["ReadWriteOnce"], "storageClassName": "late"}
         cluster.client.create(
             "persistentvolumes",
-            {"metadata": {"name": "v"}, "spec": {**common, "capacity": size, "hostPath": {"path": "/v"}}},
+            {
+                "metadata": {"name": "v"},
+                "spec": {**common, "capacity": size, "hostPath": {"path": "/v"}},
+            },
         )
         cluster.create(CLAIMS, "c", spec={**common, "resources": {"requests": size}})
         told = ("WaitForFirstConsumer", "waiting for first consumer to be created before binding")
@@ -148,19 +178,33 @@ def test_claim_of_a_volume_made_by_hand_does_not_grow() -> None:
         spec = {"accessModes": ["ReadWriteOnce"]}
         cluster.client.create(
             "persistentvolumes",
-            {"metadata": {"name": "v"}, "spec": {**spec, "capacity": size, "hostPath": {"path": "/v"}}},
+            {
+                "metadata": {"name": "v"},
+                "spec": {**spec, "capacity": size, "hostPath": {"path": "/v"}},
+            },
         )
         cluster.create(CLAIMS, "c", spec={**spec, "resources": {"requests": size}})
         await cluster.until(lambda: cluster.get(CLAIMS, "c")["status"]["phase"] == "Bound")
         with pytest.raises(APIError, match="only dynamically provisioned pvc can be resized"):
-            cluster.change(CLAIMS, "c", lambda claim: claim["spec"]["resources"].update(requests={"storage": "2Gi"}))
+            cluster.change(
+                CLAIMS,
+                "c",
+                lambda claim: claim["spec"]["resources"].update(requests={"storage": "2Gi"}),
+            )
 
     play(story)
 
 
 def test_custom_resources_have_the_defaults_of_their_schema() -> None:
-    inner = {"type": "object", "default": {}, "properties": {"size": {"type": "integer", "default": 3}}}
-    schema = {"type": "object", "properties": {"spec": inner, "items": {"type": "array", "items": inner}}}
+    inner = {
+        "type": "object",
+        "default": {},
+        "properties": {"size": {"type": "integer", "default": 3}},
+    }
+    schema = {
+        "type": "object",
+        "properties": {"spec": inner, "items": {"type": "array", "items": inner}},
+    }
     obj: dict = {"items": [{}, {"size": 1}]}
     fill_in(obj, schema)
     assert obj == {"spec": {"size": 3}, "items": [{"size": 3}, {"size": 1}]}
@@ -169,14 +213,22 @@ def test_custom_resources_have_the_defaults_of_their_schema() -> None:
 def test_quota_counts_in_the_units_that_were_asked_for() -> None:
     def asking(name: str, memory: str, **more: object) -> dict:
         container = {"name": "c", "image": "one", "resources": {"requests": {"memory": memory}}}
-        return {"metadata": {"name": name, "namespace": "default"}, "spec": {"containers": [container], **more}}
+        return {
+            "metadata": {"name": name, "namespace": "default"},
+            "spec": {"containers": [container], **more},
+        }
 
     async def story(cluster: Pretended) -> None:
         cluster.create("resourcequotas", "q", spec={"hard": {"requests.memory": "256Mi"}})
         first = {"name": "i", "image": "one", "resources": {"requests": {"memory": "100Mi"}}}
-        cluster.client.create(PODS, asking("small", "64Mi", initContainers=[first]))  # the most that it needs at a time
+        cluster.client.create(
+            PODS, asking("small", "64Mi", initContainers=[first])
+        )  # the most that it needs at a time
         await cluster.until(
-            lambda: cluster.get("resourcequotas", "q")["status"].get("used") == {"requests.memory": "100Mi"}
+            lambda: (
+                cluster.get("resourcequotas", "q")["status"].get("used")
+                == {"requests.memory": "100Mi"}
+            )
         )
         with pytest.raises(APIError) as refused:
             cluster.client.create(PODS, asking("big", "192Mi"))

@@ -4,9 +4,9 @@ import pytest
 
 pytest.importorskip("kubernetes_validate")
 
-from lab.cluster import managedfields, patch
-from lab.cluster.schema import Schemas
-from lab.cluster.status import APIError
+from lab.cluster.model.errors import APIError
+from lab.cluster.model.schema import Schemas
+from lab.cluster.registry.registry import managedfields, patch
 
 SCHEMAS = Schemas()
 POD, DEPLOYMENT = SCHEMAS.of_kind("", "v1", "Pod"), SCHEMAS.of_kind("apps", "v1", "Deployment")
@@ -21,12 +21,18 @@ def test_containers_are_merged_by_name() -> None:
     changed = patch.strategic(
         SCHEMAS, two_containers(), {"spec": {"containers": [{"name": "b", "image": "three"}]}}, POD
     )
-    assert changed["spec"]["containers"] == [{"name": "a", "image": "one"}, {"name": "b", "image": "three"}]
+    assert changed["spec"]["containers"] == [
+        {"name": "a", "image": "one"},
+        {"name": "b", "image": "three"},
+    ]
 
 
 def test_directive_deletes_one_container() -> None:
     changed = patch.strategic(
-        SCHEMAS, two_containers(), {"spec": {"containers": [{"name": "a", "$patch": "delete"}]}}, POD
+        SCHEMAS,
+        two_containers(),
+        {"spec": {"containers": [{"name": "a", "$patch": "delete"}]}},
+        POD,
     )
     assert [c["name"] for c in changed["spec"]["containers"]] == ["b"]
 
@@ -45,13 +51,21 @@ def test_new_item_goes_where_the_order_says() -> None:
 def test_null_removes_and_plain_lists_are_replaced() -> None:
     pod = {"spec": {"nodeName": "n", "containers": [{"name": "a", "command": ["x", "y"]}]}}
     changed = patch.strategic(
-        SCHEMAS, pod, {"spec": {"nodeName": None, "containers": [{"name": "a", "command": ["z"]}]}}, POD
+        SCHEMAS,
+        pod,
+        {"spec": {"nodeName": None, "containers": [{"name": "a", "command": ["z"]}]}},
+        POD,
     )
     assert changed == {"spec": {"containers": [{"name": "a", "command": ["z"]}]}}
 
 
 def applied(live: dict, replicas: int, manager: str, *, force: bool = False) -> dict:
-    config = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d"}, "spec": {"replicas": replicas}}
+    config = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "d"},
+        "spec": {"replicas": replicas},
+    }
     return managedfields.apply(WALK, live, config, DEPLOYMENT, manager, force=force)
 
 

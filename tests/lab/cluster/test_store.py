@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from lab.cluster import store as stores
-from lab.cluster.store import GoneError, Store
+from lab.cluster.registry.registry import store as stores
+from lab.cluster.registry.store import GoneError, Store
 
 
 def obj(name: str) -> dict:
@@ -17,7 +17,9 @@ def test_each_write_has_the_next_revision() -> None:
     store = Store()
     first = store.put(("pods", "ns", "a"), obj("a"))
     second = store.put(("pods", "ns", "b"), obj("b"))
-    assert int(second["metadata"]["resourceVersion"]) == int(first["metadata"]["resourceVersion"]) + 1
+    assert (
+        int(second["metadata"]["resourceVersion"]) == int(first["metadata"]["resourceVersion"]) + 1
+    )
 
 
 def test_watch_begins_after_the_revision_asked_for() -> None:

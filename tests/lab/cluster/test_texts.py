@@ -4,10 +4,10 @@ import pytest
 
 pytest.importorskip("kubernetes_validate")
 
-from lab.cluster.labelparser import parse_labels
-from lab.cluster.selectors import text_of
-from lab.cluster.status import APIError
-from lab.cluster.validation.schedule import schedule_error, zone_error
+from lab.cluster.model.errors import APIError
+from lab.cluster.model.labelparser import parse_labels
+from lab.cluster.model.selectors import text_of
+from lab.cluster.registry.validation.schedule import schedule_error, zone_error
 
 
 @pytest.mark.parametrize(
@@ -30,8 +30,14 @@ def test_selector_is_read(text: str, shown: str) -> None:
         ("a=b,", "found '', expected: identifier after ','"),
         ("a=b c", "found 'c', expected: ',' or 'end of string'"),
         ("=b", "found '=', expected: !, identifier, or 'end of string'"),
-        ("a=b/c", 'unable to parse requirement: values[0][a]: Invalid value: "b/c": a valid label must be'),
-        ("-a=b", 'unable to parse requirement: <nil>: Invalid value: "-a": name part must consist of'),
+        (
+            "a=b/c",
+            'unable to parse requirement: values[0][a]: Invalid value: "b/c": a valid label must be',
+        ),
+        (
+            "-a=b",
+            'unable to parse requirement: <nil>: Invalid value: "-a": name part must consist of',
+        ),
         ("a>x", "for 'Gt', 'Lt' operators, the value must be an integer"),
     ],
 )
@@ -41,7 +47,9 @@ def test_what_is_wrong_with_a_selector_is_said(text: str, said: str) -> None:
     assert said in str(refused.value)
 
 
-@pytest.mark.parametrize("schedule", ["*/5 * * * *", "@daily", "0 0 1,15 jan-mar MON", "5/10 8-18/2 ? * 0"])
+@pytest.mark.parametrize(
+    "schedule", ["*/5 * * * *", "@daily", "0 0 1,15 jan-mar MON", "5/10 8-18/2 ? * 0"]
+)
 def test_schedule_is_one(schedule: str) -> None:
     assert schedule_error(schedule) is None
 

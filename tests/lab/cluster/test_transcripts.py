@@ -29,16 +29,16 @@ def _image_of_a_second_version() -> Iterator[None]:
     """A tag that scenario 14 changes to, which no lab has."""
     subprocess.run(["docker", "tag", "nginx", "nginx:1.27"], check=True)
     yield
-    subprocess.run(["docker", "rmi", "--no-prune", "nginx:1.27"], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(
+        ["docker", "rmi", "--no-prune", "nginx:1.27"], check=True, stdout=subprocess.DEVNULL
+    )
 
 
 @pytest.mark.parametrize("scenario", EXACT)
 def test_prints_what_kubernetes_prints(cluster, scenario: str, tmp_path: Path) -> None:
     """How far a Pod has come in the moment of looking is chance, on the recorded cluster as here: what differs is played again."""
     report = tmp_path / "report.json"
-    tool = (
-        f"{sys.executable} {HERE / 'replay.py'} --kubeconfig {cluster.kubeconfig} --kubectl {shutil.which('kubectl')}"
-    )
+    tool = f"{sys.executable} {HERE / 'replay.py'} --kubeconfig {cluster.kubeconfig} --kubectl {shutil.which('kubectl')}"
     for _ in range(PLAYED_AT_MOST):
         done = cluster.run(f"{tool} --only '^{scenario}$' --show --json {report}", seconds=240)
         result = json.loads(report.read_text())["scenarios"][scenario]

@@ -68,9 +68,13 @@ def mark(engine: docker.DockerClient) -> Iterator[str]:
         (["volume", "ls", "-q"], ["volume", "rm"]),
         (["image", "ls", "-q"], ["image", "rm", "-f"]),
     ):
-        ids = subprocess.run(["docker", *listing, "--filter", label], capture_output=True, text=True, check=True)
+        ids = subprocess.run(
+            ["docker", *listing, "--filter", label], capture_output=True, text=True, check=True
+        )
         if ids.stdout.split():
-            subprocess.run(["docker", *removal, *ids.stdout.split()], capture_output=True, check=True)
+            subprocess.run(
+                ["docker", *removal, *ids.stdout.split()], capture_output=True, check=True
+            )
 
 
 @pytest.fixture(scope="session")

@@ -95,7 +95,9 @@ def test_an_error_page_is_no_answer(site: Site) -> None:
 
 def test_what_does_not_answer_at_all_cannot_be_measured(site: Site) -> None:
     site.status = 500
-    with pytest.raises(LessonError, match=r"does not answer, so there is nothing to measure\.\nTry: curl"):
+    with pytest.raises(
+        LessonError, match=r"does not answer, so there is nothing to measure\.\nTry: curl"
+    ):
         record_answers("site", site.url).__enter__()
 
 

@@ -31,7 +31,9 @@ def test_a_taken_name_is_the_engine_refusing(cell: RunCell, mark: str) -> None:
 
 
 def test_ctrl_c_ends_a_foreground_container(cell: RunCell, mark: str) -> None:
-    ran = cell(f"%%shell --interrupt-after 2\ndocker run --rm --init -l lesson={mark} busybox sleep 600")
+    ran = cell(
+        f"%%shell --interrupt-after 2\ndocker run --rm --init -l lesson={mark} busybox sleep 600"
+    )
     assert (ran.output, ran.error) == ("^C (Ctrl-C after 2 s)\n", None)
 
 
@@ -80,8 +82,15 @@ def test_the_sequence_of_a_life(cell: RunCell, mark: str) -> None:
             f"%%shell\ndocker create --name {mark} -l lesson={mark} redis\n"
             f"docker start {mark}\ndocker restart {mark}\ndocker stop {mark}\ndocker start {mark}\ndocker kill {mark}"
         )
-    asked = [line for line in str(sequence_diagram(events)).splitlines() if line.startswith("docker CLI ->")]
-    requests = [f"create {mark} from redis", *(f"{do} {mark}" for do in ("start", "restart", "stop", "start", "kill"))]
+    asked = [
+        line
+        for line in str(sequence_diagram(events)).splitlines()
+        if line.startswith("docker CLI ->")
+    ]
+    requests = [
+        f"create {mark} from redis",
+        *(f"{do} {mark}" for do in ("start", "restart", "stop", "start", "kill")),
+    ]
     assert asked == [f"docker CLI -> dockerd: {request}" for request in requests]
     assert f"{mark} --> dockerd: exit status 137" in str(sequence_diagram(events))
 
@@ -111,7 +120,9 @@ def test_a_map_shows_ports_networks_volumes_and_states(cell: RunCell, mark: str)
 
 
 def test_states_are_marked_where_containers_are(cell: RunCell, mark: str) -> None:
-    cell(f"%%shell\ndocker run -d --name {mark} -l lesson={mark} busybox sleep 600\ndocker pause {mark}")
+    cell(
+        f"%%shell\ndocker run -d --name {mark} -l lesson={mark} busybox sleep 600\ndocker pause {mark}"
+    )
     diagram = state_diagram(mark, "no-such-container")
     assert f"{mark}: paused\n  docker unpause -> running" in str(diagram)
     assert "no-such-container: no such container" in str(diagram)
@@ -119,7 +130,9 @@ def test_states_are_marked_where_containers_are(cell: RunCell, mark: str) -> Non
 
 
 def test_layers_and_writable_layers_have_their_sizes(cell: RunCell, mark: str) -> None:
-    cell(f"%shell docker run --name {mark} -l lesson={mark} busybox sh -c 'head -c 3000000 /dev/zero > /big'")
+    cell(
+        f"%shell docker run --name {mark} -l lesson={mark} busybox sh -c 'head -c 3000000 /dev/zero > /big'"
+    )
     plot = writable_layer_plot(mark)
     assert f"3MB  {mark} (busybox)" in str(plot)
     assert plot._repr_mimebundle_()["image/png"].startswith("iVBOR")

@@ -18,7 +18,9 @@ ROOT = Path(__file__).parents[3]
 
 
 def test_braces_dollars_quotes_and_heredocs_reach_bash_unchanged(cell: RunCell) -> None:
-    ran = cell("%%shell\nname=you\necho '{{.Names}}' \"{$name}\" {a,b}\ncat <<'END'\n{x} $name \"q\"\nEND\n")
+    ran = cell(
+        "%%shell\nname=you\necho '{{.Names}}' \"{$name}\" {a,b}\ncat <<'END'\n{x} $name \"q\"\nEND\n"
+    )
     assert ran.error is None
     assert ran.output == '{{.Names}} {you} a b\n{x} $name "q"\n'
 
@@ -32,7 +34,10 @@ def test_a_failing_line_ends_the_cell_and_is_named(cell: RunCell) -> None:
     ran = cell("%%shell\necho before\n\nls --no-such-option 2>/dev/null\necho after")
     assert ran.output.startswith("before\n")
     assert "after\n" not in ran.output
-    assert str(ran.error).splitlines()[:2] == ["line 3: ls --no-such-option 2> /dev/null", "ended with exit status 2."]
+    assert str(ran.error).splitlines()[:2] == [
+        "line 3: ls --no-such-option 2> /dev/null",
+        "ended with exit status 2.",
+    ]
 
 
 def test_a_continued_line_is_named_whole(cell: RunCell) -> None:
@@ -74,7 +79,9 @@ def test_who_reads_enough_of_a_pipe_fails_nobody(cell: RunCell, pipe: str) -> No
     ran = cell(f"%%shell\n{pipe}\nfalse\necho unreached")
     assert "line 2: false" in str(ran.error)
     assert "unreached" not in ran.output
-    assert "line 1" in str(cell("%%shell\nseq 100000 | head -n 1 | grep nothing\necho unreached").error)
+    assert "line 1" in str(
+        cell("%%shell\nseq 100000 | head -n 1 | grep nothing\necho unreached").error
+    )
 
 
 def test_the_error_has_no_python_traceback(cell: RunCell, ipython: InteractiveShell) -> None:
@@ -119,14 +126,18 @@ def test_ctrl_c_after_a_while_is_no_failure(cell: RunCell) -> None:
     assert (ran.output, ran.error) == ("begun\n^C (Ctrl-C after 0.3 s)\n", None)
 
 
-def test_what_ignores_ctrl_c_is_ended_and_explained(cell: RunCell, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_ignores_ctrl_c_is_ended_and_explained(
+    cell: RunCell, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(command, "GRACE_SECONDS", 0.3)
     ran = cell("%%shell --interrupt-after 0.3\ntrap '' INT\nsleep 60")
     assert "Try: docker run --init" in str(ran.error)
 
 
 def test_the_stop_button_ends_the_command(tmp_path: Path) -> None:
-    manager, client = start_new_kernel(kernel_name="python3", env={**os.environ, "PYTHONPATH": str(ROOT)})
+    manager, client = start_new_kernel(
+        kernel_name="python3", env={**os.environ, "PYTHONPATH": str(ROOT)}
+    )
     pid = tmp_path / "pid"
     try:
         client.execute_interactive("%load_ext lab.notebook", timeout=30)
@@ -163,7 +174,9 @@ def test_capture_takes_standard_output_only(cell: RunCell, ipython: InteractiveS
     assert ipython.user_ns["taken"] == "out\n"
 
 
-def test_long_output_is_folded_and_kept_whole(cell: RunCell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_long_output_is_folded_and_kept_whole(
+    cell: RunCell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     lines = cell("%%shell\nseq 100").output.splitlines()
@@ -192,7 +205,9 @@ def test_output_without_a_line_end_is_bounded(capsys: pytest.CaptureFixture[str]
 
 
 def test_a_terminal_is_there_when_asked_for(cell: RunCell) -> None:
-    ran = cell("%%shell --tty --stdin 'echo $((20+3))\\nexit 4' --expect-exit 4\ntty >/dev/null\nsh -i")
+    ran = cell(
+        "%%shell --tty --stdin 'echo $((20+3))\\nexit 4' --expect-exit 4\ntty >/dev/null\nsh -i"
+    )
     assert ran.error is None
     assert "23" in ran.output.splitlines()
     assert "\x1b" not in ran.output

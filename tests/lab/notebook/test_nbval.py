@@ -64,8 +64,21 @@ def lesson(folder: Path, cells: list[str], *, run: bool) -> Path:
 
 
 def nbval(path: Path) -> subprocess.CompletedProcess[str]:
-    options = ["-q", "-p", "no:cacheprovider", "--rootdir", str(path.parent), "-c", os.devnull, "--nbval"]
-    options += ["--nbval-current-env", "--nbval-sanitize-with", str(ROOT / "tests" / "nbval-sanitize.cfg")]
+    options = [
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "--rootdir",
+        str(path.parent),
+        "-c",
+        os.devnull,
+        "--nbval",
+    ]
+    options += [
+        "--nbval-current-env",
+        "--nbval-sanitize-with",
+        str(ROOT / "tests" / "nbval-sanitize.cfg"),
+    ]
     return subprocess.run(
         [sys.executable, "-m", "pytest", *options, path.name],
         cwd=path.parent,

@@ -15,8 +15,15 @@ from ..cluster.conftest import Cluster
 Obj = dict[str, Any]
 
 
-def obj(kind: str, name: str, owner: str = "", labels: dict[str, str] | None = None, **more: Any) -> Obj:
-    meta: Obj = {"name": name, "uid": f"uid of {kind} {name}", "labels": labels or {}, **more.pop("metadata", {})}
+def obj(
+    kind: str, name: str, owner: str = "", labels: dict[str, str] | None = None, **more: Any
+) -> Obj:
+    meta: Obj = {
+        "name": name,
+        "uid": f"uid of {kind} {name}",
+        "labels": labels or {},
+        **more.pop("metadata", {}),
+    }
     if owner:
         meta["ownerReferences"] = [{"uid": f"uid of {owner}", "controller": True}]
     return {"kind": kind, "metadata": meta, **more}
@@ -30,13 +37,21 @@ def pod(name: str, owner: str = "", *, labels: dict[str, str] | None = None, sta
         "containerStatuses": [container],
     }
     spec = {"containers": [{"name": "web", "image": "nginx"}]}
-    return obj("Pod", name, owner, labels, spec=spec, status=status, metadata={"generateName": "site-7f-"})
+    return obj(
+        "Pod", name, owner, labels, spec=spec, status=status, metadata={"generateName": "site-7f-"}
+    )
 
 
 def site(*pods: Obj) -> list[Obj]:
     ready = {"readyReplicas": len(pods)}
     return [
-        obj("Deployment", "site", labels={"lesson": "17"}, spec={"replicas": len(pods)}, status=ready),
+        obj(
+            "Deployment",
+            "site",
+            labels={"lesson": "17"},
+            spec={"replicas": len(pods)},
+            status=ready,
+        ),
         obj("ReplicaSet", "site-7f", "Deployment site", spec={"replicas": len(pods)}, status=ready),
         *pods,
     ]
@@ -75,8 +90,14 @@ def test_an_object_whose_owner_has_the_label_too_stands_below_it() -> None:
 
 
 def test_random_names_do_not_shuffle_what_differs() -> None:
-    calm = [pod("site-7f-a", "ReplicaSet site-7f"), pod("site-7f-b", "ReplicaSet site-7f", restarts=2)]
-    other = [pod("site-7f-a", "ReplicaSet site-7f", restarts=2), pod("site-7f-b", "ReplicaSet site-7f")]
+    calm = [
+        pod("site-7f-a", "ReplicaSet site-7f"),
+        pod("site-7f-b", "ReplicaSet site-7f", restarts=2),
+    ]
+    other = [
+        pod("site-7f-a", "ReplicaSet site-7f", restarts=2),
+        pod("site-7f-b", "ReplicaSet site-7f"),
+    ]
     first, second = tree(site(*calm)), tree(site(*other))
     assert [line.replace("-a", "-?").replace("-b", "-?") for line in first] == [
         line.replace("-a", "-?").replace("-b", "-?") for line in second
@@ -120,18 +141,31 @@ def test_a_pod_that_no_node_takes_says_so() -> None:
         ("CronJob", {"schedule": "0 6 * * *"}, {}, "at 0 6 * * *"),
     ],
 )
-def test_each_controller_counts_in_its_own_way(kind: str, spec: Obj, status: Obj, says: str) -> None:
+def test_each_controller_counts_in_its_own_way(
+    kind: str, spec: Obj, status: Obj, says: str
+) -> None:
     assert tree([obj(kind, "it", spec=spec, status=status)]) == [f"{kind} it  {says}"]
 
 
 def service(**spec: Any) -> Obj:
     ports = [{"port": 80, "targetPort": 8000, "nodePort": 30170}]
-    return obj("Service", "site", spec={"type": "NodePort", "ports": ports, "selector": {"app": "site"}, **spec})
+    return obj(
+        "Service",
+        "site",
+        spec={"type": "NodePort", "ports": ports, "selector": {"app": "site"}, **spec},
+    )
 
 
 def endpoints(*ends: Obj) -> Obj:
     labels = {"kubernetes.io/service-name": "site"}
-    return obj("EndpointSlice", "site-x", "Service site", labels, endpoints=list(ends), ports=[{"port": 8000}])
+    return obj(
+        "EndpointSlice",
+        "site-x",
+        "Service site",
+        labels,
+        endpoints=list(ends),
+        ports=[{"port": 8000}],
+    )
 
 
 def test_a_service_names_its_endpoints_and_their_pods() -> None:
@@ -188,14 +222,21 @@ def fake_kubectl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_cluster_that_is_not_there_is_said_plainly(fake_kubectl: Path) -> None:
-    fake_kubectl.write_text("#!/bin/sh\necho noise >&2\necho 'The connection was refused' >&2\nexit 1\n")
-    with pytest.raises(LessonError, match=r"The cluster does not answer\.\nThe connection was refused\nTry: kubectl"):
+    fake_kubectl.write_text(
+        "#!/bin/sh\necho noise >&2\necho 'The connection was refused' >&2\nexit 1\n"
+    )
+    with pytest.raises(
+        LessonError,
+        match=r"The cluster does not answer\.\nThe connection was refused\nTry: kubectl",
+    ):
         object_tree()
 
 
 def test_kinds_that_may_not_be_listed_are_left_out(fake_kubectl: Path) -> None:
     answer = '{"items": [{"kind": "Pod", "metadata": {"name": "hello", "uid": "1"}, "spec": {"containers": []}}]}'
-    fake_kubectl.write_text(f"#!/bin/sh\necho '{answer}'\necho 'jobs.batch is forbidden' >&2\nexit 1\n")
+    fake_kubectl.write_text(
+        f"#!/bin/sh\necho '{answer}'\necho 'jobs.batch is forbidden' >&2\nexit 1\n"
+    )
     assert str(object_tree()) == "Pod hello  Pending, not ready"
 
 
@@ -206,7 +247,9 @@ def test_no_kubectl_is_said_plainly(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.engine
-def test_a_deployment_and_its_service_on_a_real_cluster(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_deployment_and_its_service_on_a_real_cluster(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("KUBECONFIG", str(cluster.kubeconfig))
     cluster.kubectl("create deployment site --image=nginx")
     cluster.kubectl("label deployment site lesson=tree")

@@ -31,7 +31,10 @@ def test_the_prediction_stands_beside_the_outcome() -> None:
         outcome("k1", "b first", why="<because>")
     question, answer = captured.outputs
     assert question.data["text/plain"] == "Predict: Which?\n  ( ) b first\n  ( ) a second"
-    assert answer.data["text/plain"] == "You predicted: a second\nWhat happened: b first\nWhy: <because>"
+    assert (
+        answer.data["text/plain"]
+        == "You predicted: a second\nWhat happened: b first\nWhy: <because>"
+    )
     assert "&lt;because&gt;" in answer.data["text/html"]
 
 

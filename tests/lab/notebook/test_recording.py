@@ -12,7 +12,9 @@ def agrees(*actions: str, running: bool) -> bool:
     state = {"Running": running, "Status": "running" if running else "exited"}
     found: dict[str, Any] = {"State": state, "HostConfig": {}}
     client = Mock(**{"api.inspect_container.return_value": found})
-    return _agrees(client, "1", [Event(0, "container", action, "web", container_id="1") for action in actions])
+    return _agrees(
+        client, "1", [Event(0, "container", action, "web", container_id="1") for action in actions]
+    )
 
 
 @pytest.mark.parametrize("before", [("kill",), ("kill", "kill", "stop"), ("create", "start")])

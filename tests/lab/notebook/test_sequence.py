@@ -5,7 +5,9 @@ from lab.notebook.sequence import sequence_diagram
 
 
 def event(action: str, *, type_: str = "container", name: str = "web", **more: object) -> Event:
-    facts: dict[str, object] = {"image": "nginx", "container_id": "c1"} if type_ == "container" else {}
+    facts: dict[str, object] = (
+        {"image": "nginx", "container_id": "c1"} if type_ == "container" else {}
+    )
     return Event(time=1.0, type=type_, action=action, name=name, **{**facts, **more})  # type: ignore[arg-type]
 
 

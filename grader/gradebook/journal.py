@@ -1,0 +1,113 @@
+"""What has been graded, so that a run that was stopped, killed or cut off goes on where it was.
+
+A row is written when all else of a submission is on disk: its grades, its notebook, its page. It says what the grades were made from
+(``key``); a submission whose key has changed is graded again. SQLite makes each row whole or absent, whenever the power fails.
+"""
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from grader.judging.execution import Outcome
+from grader.judging.results import Check
+
+TABLE = """CREATE TABLE IF NOT EXISTS graded (
+    assignment TEXT, student TEXT, key TEXT NOT NULL, entry TEXT NOT NULL, at TEXT NOT NULL, PRIMARY KEY (assignment, student))"""
+BUSY_SECONDS = 60.0  # another run of the same course may write
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One graded submission: what running each of its notebooks gave, the notes for the instructor, how long it took.
+
+    ``work`` stands for the submission's files alone.
+    """
+
+    outcomes: dict[str, Outcome]
+    seconds: float
+    notes: list[str] = field(default_factory=list)
+    work: str = ""
+
+
+class Journal:
+    """The journal in one file, made when it is first written."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def find(self, assignment: str, student: str, key: str) -> Entry | None:
+        """What is recorded of this very submission; None where nothing is, or where it has changed."""
+        query = "SELECT entry FROM graded WHERE assignment = ? AND student = ? AND key = ?"
+        with self._opened() as database:
+            row = database.execute(query, (assignment, student, key)).fetchone()
+        return _read(row[0]) if row else None
+
+    def last(self, assignment: str, student: str) -> tuple[str, Entry] | None:
+        """What was recorded last of a student, of whichever version, with its key."""
+        query = "SELECT key, entry FROM graded WHERE assignment = ? AND student = ?"
+        with self._opened() as database:
+            row = database.execute(query, (assignment, student)).fetchone()
+        return (row[0], _read(row[1])) if row else None
+
+    def latest(self, assignment: str) -> dict[str, Entry]:
+        """What was recorded last of each student, of whichever version."""
+        with self._opened() as database:
+            rows = database.execute(
+                "SELECT student, entry FROM graded WHERE assignment = ?", (assignment,)
+            ).fetchall()
+        return {student: _read(entry) for student, entry in rows}
+
+    def keep(self, assignment: str, student: str, key: str, entry: Entry) -> None:
+        """Record it, in place of what was recorded of an earlier version. It is on disk when this returns."""
+        row = (assignment, student, key, json.dumps(asdict(entry)), datetime.now(UTC).isoformat())
+        with self._opened() as database:
+            database.execute("INSERT OR REPLACE INTO graded VALUES (?, ?, ?, ?, ?)", row)
+
+    def forget(self, assignment: str, student: str) -> None:
+        """Its grades are about to change: until ``keep``, there is nothing to go by."""
+        with self._opened() as database:
+            database.execute(
+                "DELETE FROM graded WHERE assignment = ? AND student = ?", (assignment, student)
+            )
+
+    @contextmanager
+    def _opened(self) -> Iterator[sqlite3.Connection]:
+        with closing(sqlite3.connect(self._path, timeout=BUSY_SECONDS)) as database, database:
+            database.execute(TABLE)
+            yield database
+
+
+def key_of(files: Mapping[str, bytes], circumstances: Iterable[object]) -> str:
+    """What a grade depends on: the submission's files, and the circumstances: the assignment's source, the grader's version, limits.
+
+    >>> key_of({"a": b"1"}, ["v1"]) == key_of({"a": b"1"}, ["v2"])
+    False
+    """
+    digest = hashlib.sha256()
+    for part in circumstances:
+        digest.update(hashlib.sha256(repr(part).encode()).digest())
+    for path, content in sorted(files.items()):
+        digest.update(
+            hashlib.sha256(path.encode("utf-8", "surrogatepass")).digest()
+            + hashlib.sha256(content).digest()
+        )
+    return digest.hexdigest()
+
+
+def _read(text: str) -> Entry:
+    entry = json.loads(text)
+    outcomes = {
+        name: Outcome(
+            **{
+                **one,
+                "checks": {grade_id: Check(**check) for grade_id, check in one["checks"].items()},
+            }
+        )
+        for name, one in entry["outcomes"].items()
+    }
+    return Entry(outcomes, entry["seconds"], entry["notes"], entry.get("work", ""))

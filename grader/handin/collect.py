@@ -1,0 +1,448 @@
+"""``lab collect``: handed-in files, from wherever they came, sorted into ``submitted/``. Everything in them is distrusted."""
+
+import json
+import os
+import stat
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path, PurePosixPath
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from grader.archive import (
+    HAND_IN,
+    JUNK,
+    MIB,
+    Contents,
+    Limits,
+    Member,
+    Refusal,
+    RefusedError,
+    folder_members,
+    opened_zip,
+    printable,
+    read_file,
+    take,
+    unambiguous,
+)
+from grader.handin.manifest import (
+    MANIFEST,
+    RESERVED,
+    Exercise,
+    exchange_submission,
+    is_foreign,
+    lms,
+    notebook_cells,
+    released,
+    student_name,
+)
+from grader.handin.manifest import tree as submissions
+from grader.handin.recognise import (
+    HandIn,
+    claimed_student,
+    is_bulk,
+    recognised,
+    renamed,
+    with_manifest,
+    without_top_folder,
+)
+from grader.handin.submit import REMEMBERED
+from grader.handin.tree import Status
+from lab.course import ROOT
+from lab.errors import LabError
+
+BULK = Limits(
+    entries=50_000, archive_bytes=1024 * MIB
+)  # what a course site packs for a whole class
+CLOCK_SKEW = timedelta(minutes=5)
+NOBODY = {"student", "root", "jovyan"}  # login names that are the same in everyone's lab
+Reader = Callable[[int], bytes]  # gives the content, or raises RefusedError above so many bytes
+
+
+@dataclass
+class Outcome:
+    """What became of one handed-in file."""
+
+    source: str
+    status: Status = Status.REFUSED
+    student: str | None = None
+    assignment: str | None = None
+    time: str | None = None  # ISO 8601, UTC
+    reason: str | None = None
+    notes: list[str] = field(default_factory=list)
+    refused: list[Refusal] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the instructor said on the command line: it wins over all that the files claim."""
+
+    assignment: str | None = None
+    student: str | None = None
+    received: datetime | None = None
+    roster: Mapping[str, str] = field(default_factory=dict)
+
+
+class Collector:
+    """Collects into one course, one file after the other; ``outcomes`` says what became of each."""
+
+    def __init__(
+        self, tree: submissions.Submissions, exercises: Mapping[str, Exercise], wishes: Wishes
+    ) -> None:
+        self.outcomes: list[Outcome] = []
+        self._tree = tree
+        self._exercises = exercises
+        self._wishes = wishes
+        self._persons: dict[
+            tuple[str, str], str
+        ] = {}  # student and assignment → the course site's number of who uploaded
+
+    def collect(self, path: Path) -> None:
+        """Take a file, or all of a folder."""
+        if not path.is_dir():
+            self._file(path.name, partial(read_file, path), _modified(path), path)
+        elif exchange_submission(path.name):
+            self._exchange(path, path.name)
+        else:
+            self._folder(path)
+
+    def _folder(self, folder: Path) -> None:
+        for one in _worth_a_look(folder):
+            name = one.relative_to(folder).as_posix()
+            mode = one.lstat().st_mode
+            if stat.S_ISDIR(mode):
+                self._exchange(one, name)
+            elif stat.S_ISREG(mode):
+                self._file(name, partial(read_file, one, beneath=folder), _modified(one), one)
+            else:
+                self.outcomes.append(
+                    Outcome(
+                        printable(name),
+                        reason="a link" if stat.S_ISLNK(mode) else "not a regular file",
+                    )
+                )
+
+    def _file(
+        self, name: str, read: Reader, changed: datetime | None, bulk: Path | None = None
+    ) -> None:
+        """One file by its name: a zip or a notebook. ``bulk``: where to read it in place when it may be a whole class."""
+        suffix = PurePosixPath(name).suffix.lower()
+        try:
+            if suffix == ".ipynb":
+                content = read(HAND_IN.notebook_bytes)
+                self._judge(
+                    HandIn(name, name, Contents({PurePosixPath(name).name: content}), changed)
+                )
+            elif suffix == ".zip":
+                self._zip(
+                    name,
+                    bulk if bulk else read(HAND_IN.archive_bytes),
+                    changed,
+                    may_be_bulk=bulk is not None,
+                )
+            else:
+                raise RefusedError("neither a zip nor a notebook")
+        except RefusedError as why:
+            self.outcomes.append(Outcome(printable(name), reason=str(why)))
+
+    def _zip(
+        self, name: str, source: Path | bytes, changed: datetime | None, may_be_bulk: bool
+    ) -> None:
+        with opened_zip(source, BULK if may_be_bulk else HAND_IN) as found:
+            members, refused = unambiguous(found)
+            if any(member.path == MANIFEST for member in members):
+                self._judge(with_manifest(name, take(found)))
+            elif may_be_bulk and is_bulk(members, self._exercises):
+                self.outcomes += [
+                    Outcome(f"{printable(name)} » {printable(one.path)}", reason=one.reason)
+                    for one in refused
+                ]
+                for member in members:
+                    self._member(name, member)
+            else:
+                self._judge(HandIn(name, name, without_top_folder(take(found)), changed))
+
+    def _member(self, archive: str, member: Member) -> None:
+        before = len(self.outcomes)
+        self._file(member.path, member.read, member.time.astimezone() if member.time else None)
+        for outcome in self.outcomes[before:]:
+            outcome.source = f"{printable(archive)} » {outcome.source}"
+
+    def _exchange(self, folder: Path, name: str) -> None:
+        student, assignment, time = exchange_submission(folder.name) or ("", "", datetime.now(UTC))
+        claimed = _remembered(folder) if student in NOBODY else student
+        try:
+            contents = take(folder_members(folder))
+            self._judge(HandIn(name, "", contents, None, claimed, assignment, time))
+        except RefusedError as why:
+            self.outcomes.append(Outcome(printable(name), reason=str(why)))
+
+    def _judge(self, hand_in: HandIn) -> None:
+        outcome = Outcome(printable(hand_in.source), refused=list(hand_in.contents.refused))
+        self.outcomes.append(outcome)
+        try:
+            upload = lms.upload(hand_in.name)
+            exercise, files = self._exercise(hand_in, outcome)
+            outcome.assignment = exercise.name
+            outcome.student = self._student(hand_in, upload, exercise, outcome)
+            time = self._time(hand_in, upload, outcome)
+            outcome.time = time.isoformat(timespec="seconds")
+            self._require_one_person(outcome, upload)
+            outcome.status = self._tree.place(outcome.student, exercise.name, files, time)
+        except RefusedError as why:
+            outcome.reason = str(why)
+
+    def _exercise(self, hand_in: HandIn, outcome: Outcome) -> tuple[Exercise, dict[str, bytes]]:
+        """The assignment that a hand-in belongs to, and those of its files that the assignment takes."""
+        claimed = self._wishes.assignment or hand_in.assignment
+        if claimed is not None and claimed not in self._exercises:
+            raise RefusedError(f"there is no assignment {printable(claimed)[:80]!r} in this course")
+        exercise = self._exercises[claimed] if claimed else recognised(hand_in, self._exercises)
+        files = hand_in.contents.files
+        if hand_in.assignment is None:
+            files = renamed(files, exercise)
+        foreign = sorted(path for path in files if is_foreign(path, exercise))
+        outcome.refused += [
+            Refusal(path, "not a file of this assignment")
+            for path in foreign
+            if path not in RESERVED
+        ]
+        taken = {path: content for path, content in files.items() if path not in foreign}
+        _note_notebooks(taken, exercise, outcome)
+        return exercise, taken
+
+    def _student(
+        self, hand_in: HandIn, upload: lms.Upload | None, exercise: Exercise, outcome: Outcome
+    ) -> str:
+        """Who handed in: the instructor's word, then the course site's, then the file's own claim."""
+        if self._wishes.student:
+            known: str | None = self._wishes.student
+        elif upload:
+            known = lms.mapped(self._wishes.roster, upload.student) or upload.student
+        else:
+            known = None
+        claimed = (
+            claimed_student(hand_in.name, exercise.name)
+            if hand_in.student is None
+            else hand_in.student
+        )
+        if known is None and claimed is None:
+            raise RefusedError("nothing says whose it is: use --student NAME")
+        name = student_name(
+            known or lms.mapped(self._wishes.roster, claimed or "") or claimed or ""
+        )
+        if known and hand_in.student and lms.key(name) != lms.key(hand_in.student):
+            outcome.notes.append(
+                f"its manifest names another student: {printable(hand_in.student)[:80]}"
+            )
+        return name
+
+    def _require_one_person(self, outcome: Outcome, upload: lms.Upload | None) -> None:
+        if upload and upload.person and not self._wishes.student:
+            key = (str(outcome.student), str(outcome.assignment))
+            if self._persons.setdefault(key, upload.person) != upload.person:
+                raise RefusedError(
+                    f"two people of the course site have the name {outcome.student}: tell them apart with --student"
+                )
+
+    def _time(self, hand_in: HandIn, upload: lms.Upload | None, outcome: Outcome) -> datetime:
+        """When it was handed in: the instructor's word, then the course site's, then the file's claim, which is never of the future."""
+        now = datetime.now(UTC)
+        trusted = self._wishes.received or (upload.time if upload else None)
+        claimed = hand_in.time or hand_in.changed or now
+        if trusted is None and claimed > now + CLOCK_SKEW:
+            outcome.notes.append(
+                f"it claims a time still to come ({claimed:%Y-%m-%d %H:%M} UTC): taken as handed in now"
+            )
+            return now
+        return (trusted or claimed).astimezone(UTC)
+
+
+def collect(course: Path, paths: Iterable[Path], wishes: Wishes) -> list[Outcome]:
+    """Sort files and folders into the course's ``submitted/``. Raises LabError only for what the instructor got wrong."""
+    exercises = released(course)
+    if not exercises:
+        raise LabError(
+            f"{course} has no released assignments, so nothing can be collected for them.",
+            "bin/lab release",
+        )
+    if wishes.assignment and wishes.assignment not in exercises:
+        raise LabError(
+            f"There is no assignment {wishes.assignment!r}.", f"one of: {', '.join(exercises)}."
+        )
+    if wishes.student:
+        try:
+            wishes = replace(wishes, student=student_name(wishes.student))
+        except RefusedError as error:
+            raise LabError(
+                f"--student: {error}.", "--student NAME, as the course spells it."
+            ) from error
+    try:
+        with submissions.opened(course) as tree:
+            collector = Collector(tree, exercises, wishes)
+            for path in paths:
+                collector.collect(path)
+    except OSError as error:
+        raise LabError(
+            f"{course / submissions.SUBMITTED} cannot be written ({error.strerror or error}).",
+            "make room or give yourself the right to write there, then collect all again: what is there already stays.",
+        ) from error
+    return collector.outcomes
+
+
+def _note_notebooks(files: Mapping[str, bytes], exercise: Exercise, outcome: Outcome) -> None:
+    missing = sorted(set(exercise.notebooks) - set(files))
+    if len(missing) == len(exercise.notebooks):
+        raise RefusedError(f"it holds no notebook of {exercise.name} ({', '.join(missing)})")
+    outcome.notes += [f"{name} is missing" for name in missing]
+    for name in sorted(set(exercise.notebooks) & set(files)):
+        try:
+            notebook_cells(files[name])
+        except RefusedError as why:
+            outcome.notes.append(f"{name} is {why}: it cannot be graded")
+
+
+def _worth_a_look(folder: Path) -> Iterator[Path]:
+    """All below a folder that may be handed in: files, whole exchange folders; links and the like to be reported."""
+    for where, folders, files in os.walk(folder):
+        here = Path(where)
+        whole = [
+            name for name in folders if exchange_submission(name) or (here / name).is_symlink()
+        ]
+        folders[:] = sorted(name for name in folders if name not in JUNK and name not in whole)
+        if len(here.relative_to(folder).parts) >= HAND_IN.depth:
+            folders.clear()
+        yield from (here / name for name in sorted(files + whole) if name not in JUNK)
+
+
+def _modified(path: Path) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(path.lstat().st_mtime, UTC)
+    except (OSError, OverflowError, ValueError):
+        return None
+
+
+def _remembered(folder: Path) -> str | None:
+    """The student of the workspace that an exchange folder lies in: there, everybody's login name is the same."""
+    for parent in list(folder.parents)[:4]:
+        try:
+            return (
+                read_file(parent / REMEMBERED, 1024, beneath=parent)
+                .decode("utf-8", "replace")
+                .strip()
+            )
+        except RefusedError:
+            continue
+    return None
+
+
+def table(outcomes: Iterable[Outcome]) -> Table:
+    """What became of each file, for the terminal; names from strangers appear as plain text."""
+    shown = Table("File", "Student", "Assignment", "Result", "Remarks", box=None, pad_edge=False)
+    for outcome in outcomes:
+        remarks = [outcome.reason] if outcome.reason else []
+        remarks += outcome.notes + [
+            f"not taken: {printable(one.path)[:80]} ({one.reason})" for one in outcome.refused[:5]
+        ]
+        if len(outcome.refused) > 5:
+            remarks.append(f"and {len(outcome.refused) - 5} more not taken (see --json)")
+        cells = (
+            outcome.source,
+            outcome.student or "",
+            outcome.assignment or "",
+            outcome.status.value,
+            "\n".join(remarks),
+        )
+        shown.add_row(*(Text(cell, overflow="fold") for cell in cells))
+    return shown
+
+
+@click.command("collect")
+@click.argument(
+    "paths",
+    nargs=-1,
+    required=True,
+    metavar="FILE|DIR...",
+    type=click.Path(exists=True, path_type=Path),
+)
+@click.option("--assignment", help="Take all as hand-ins of this assignment, whatever they say.")
+@click.option(
+    "--student",
+    metavar="NAME|NUMBER",
+    help="Take all as handed in by this student, whatever they say.",
+)
+@click.option(
+    "--roster",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A CSV file with the columns name,student: who is meant by a name that the course site gives.",
+)
+@click.option(
+    "--received",
+    type=click.DateTime(["%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S"]),
+    metavar="'YYYY-MM-DD HH:MM'",
+    help="When all were handed in (this machine's time), in place of what they say.",
+)
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON document in place of the table."
+)
+@click.option(
+    "--course",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default=ROOT,
+    help="The course's folder, which holds assignments/ and submitted/. Default: this checkout.",
+)
+def collect_command(
+    paths: tuple[Path, ...],
+    assignment: str | None,
+    student: str | None,
+    roster: Path | None,
+    received: datetime | None,
+    as_json: bool,
+    course: Path,
+) -> None:
+    """Sort handed-in files into submitted/<student>/<assignment>/, ready to be graded.
+
+    FILE is what `lab submit` made, a notebook, or a course site's download of a whole class (Moodle, Canvas, Blackboard,
+    Brightspace); DIR is a folder of those, or of JupyterLab's exchange (.../inbound). Whose it is: --student, else the
+    course site's name for the uploader (through --roster), else the manifest, else the beginning of the file's name.
+
+    The files are distrusted. What has no place in a hand-in (links, paths that leave the folder, bombs, foreign notebooks)
+    is refused with its reason and the rest is taken; exit status 0. A newer hand-in takes the place of an older one, which
+    stays in submitted/.earlier/. To collect the same file again changes nothing.
+
+    \b
+    Examples:
+      lab collect ~/Downloads/01-containers.zip
+      lab collect mailed/ --roster class.csv
+      lab collect answer.ipynb --student ada --assignment 01-containers
+    """  # noqa: D301 (click reads the \b)
+    wishes = Wishes(
+        assignment,
+        student,
+        received.astimezone() if received else None,
+        lms.read_roster(roster) if roster else {},
+    )
+    outcomes = collect(course.resolve(), paths, wishes)
+    counts = Counter(outcome.status.value for outcome in outcomes)
+    if as_json:
+        counted = {status.value: counts[status.value] for status in Status}
+        click.echo(
+            json.dumps(
+                {"counts": counted, "hand_ins": [asdict(outcome) for outcome in outcomes]}, indent=1
+            )
+        )
+        return
+    Console().print(table(outcomes))
+    click.echo(
+        ", ".join(f"{number} {status}" for status, number in sorted(counts.items()))
+        or "nothing found to collect"
+    )
+
+
+commands = [collect_command]

@@ -1,0 +1,209 @@
+"""One file to hand in: a student's assignment, packed with a manifest that says whose it is, and what is inside.
+
+The file is ``<student>-<assignment>-<time>.zip``, with ``manifest.json`` and the assignment's files in a folder of its name.
+Course sites rename what is uploaded, so only the manifest counts. It is the student's claim: ``collect`` treats it as one.
+"""
+
+import hashlib
+import io
+import json
+import re
+import unicodedata
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from grader.archive import RefusedError, printable
+from grader.exercise.release import RELEASE
+
+MANIFEST = "manifest.json"
+SCHEMA = 1
+MANIFEST_BYTES = 256 * 1024
+RESERVED = {"timestamp.txt", "submission_secret.txt"}  # nbgrader's, beside the notebook
+STUDENT_CHARACTERS, STUDENT_BYTES = 64, 200  # a folder name of 255 bytes must hold it
+WHOSE_NAME = "letters, digits and . _ @ - (beginning with a letter or digit, at most 64)"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Who hands in what. ``files`` maps each path to the SHA-256 of its content."""
+
+    student: str
+    assignment: str
+    time: datetime
+    files: Mapping[str, str]
+
+    def to_json(self) -> bytes:
+        """``{"schema": 1, "student", "assignment", "time": ISO 8601 in UTC, "files": {path: sha256}}``."""
+        return json.dumps(
+            {
+                "schema": SCHEMA,
+                "student": self.student,
+                "assignment": self.assignment,
+                "time": self.time.astimezone(UTC).isoformat(),
+                "files": dict(self.files),
+            },
+            indent=1,
+            ensure_ascii=False,
+        ).encode()
+
+    @classmethod
+    def from_json(cls, content: bytes) -> "Manifest":
+        """Raises RefusedError for anything that ``to_json`` would not write."""
+        try:
+            found = json.loads(content)
+            if found["schema"] != SCHEMA:
+                raise RefusedError(
+                    f"its manifest has schema {printable(str(found['schema']))[:20]}, not {SCHEMA}"
+                )
+            student, assignment, files = found["student"], found["assignment"], dict(found["files"])
+            if not all(
+                isinstance(text, str) for text in (student, assignment, *files, *files.values())
+            ):
+                raise TypeError
+            time = datetime.fromisoformat(found["time"]).astimezone(UTC)
+        except (
+            ValueError,
+            KeyError,
+            TypeError,
+            AttributeError,
+            OverflowError,
+            RecursionError,
+        ) as error:
+            raise RefusedError("its manifest.json is not a manifest") from error
+        return cls(student, assignment, time, files)
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """A released assignment: each notebook's file name, with the grade_ids of its cells."""
+
+    name: str
+    notebooks: Mapping[str, frozenset[str]]
+
+
+def student_name(text: str) -> str:
+    """The one spelling of a student's name or number: NFC, and ``-`` where it has spaces.
+
+    Raises RefusedError for a name that is empty, too long or has any other character than WHOSE_NAME says.
+
+    >>> student_name(" Zoë Example ")
+    'Zoë-Example'
+    """
+    name = re.sub(" +", "-", unicodedata.normalize("NFC", text).strip(" "))
+    sound = all(
+        char in "._@-"
+        or unicodedata.category(char)[0] in "LM"
+        or unicodedata.category(char) == "Nd"
+        for char in name
+    )
+    if not name or not sound or not name[0].isalnum() or name.endswith("."):
+        raise RefusedError(f"{_shown(text)} is no student's name here: a name has {WHOSE_NAME}")
+    if len(name) > STUDENT_CHARACTERS or len(name.encode()) > STUDENT_BYTES:
+        raise RefusedError(
+            f"{_shown(text)} is too long for a student's name: {STUDENT_CHARACTERS} characters at most"
+        )
+    return name
+
+
+def released(course: Path) -> dict[str, Exercise]:
+    """All assignments in the course's ``assignments/``, by name."""
+    folders = sorted(
+        path
+        for path in (course / RELEASE).glob("*")
+        if path.is_dir() and not path.name.startswith(".")
+    )
+    exercises = (
+        Exercise(
+            path.name,
+            {book.name: grade_ids(book.read_bytes()) for book in sorted(path.glob("*.ipynb"))},
+        )
+        for path in folders
+    )
+    return {exercise.name: exercise for exercise in exercises if exercise.notebooks}
+
+
+def notebook_cells(content: bytes) -> list[dict[str, Any]]:
+    """The cells of a notebook; raises RefusedError when the bytes are not one."""
+    try:
+        cells = json.loads(content)["cells"]
+        if not isinstance(cells, list) or not all(isinstance(cell, dict) for cell in cells):
+            raise TypeError
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise RefusedError("not a notebook (damaged, or cut short)") from error
+    return cells
+
+
+def grade_ids(content: bytes) -> frozenset[str]:
+    """The grade_ids in a notebook; empty when it is not one."""
+    try:
+        return frozenset(
+            name
+            for cell in notebook_cells(content)
+            if (name := nbgrader_metadata(cell).get("grade_id")) and isinstance(name, str)
+        )
+    except RefusedError:
+        return frozenset()
+
+
+def nbgrader_metadata(cell: Mapping[str, Any]) -> dict[str, Any]:
+    """What nbgrader noted of a cell; {} where there is nothing, or nonsense."""
+    metadata = cell.get("metadata")
+    found = metadata.get("nbgrader") if isinstance(metadata, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def exchange_submission(name: str) -> tuple[str, str, datetime] | None:
+    """Student, assignment and time from the name of a folder in nbgrader's exchange; None for another name."""
+    parts = re.fullmatch(
+        r"(.+?)\+([^+]+)\+(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)(?:\.\d+)? UTC(?:\+[\w-]+=*)?", name
+    )
+    if parts is None:
+        return None
+    try:
+        return parts[1], parts[2], datetime.fromisoformat(parts[3]).replace(tzinfo=UTC)
+    except ValueError:
+        return None
+
+
+def described(
+    student: str, assignment: str, time: datetime, files: Mapping[str, bytes]
+) -> Manifest:
+    """The manifest of these files."""
+    return Manifest(
+        student,
+        assignment,
+        time,
+        {path: hashlib.sha256(content).hexdigest() for path, content in files.items()},
+    )
+
+
+def pack(manifest: Manifest, files: Mapping[str, bytes]) -> bytes:
+    """The zip to hand in."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(MANIFEST, manifest.to_json())
+        for path, content in sorted(files.items()):
+            archive.writestr(f"{manifest.assignment}/{path}", content)
+    return stream.getvalue()
+
+
+def file_name(manifest: Manifest) -> str:
+    """A name that mail and course sites leave alone: ASCII, no spaces."""
+    ascii_only = unicodedata.normalize("NFKD", manifest.student).encode("ascii", "ignore").decode()
+    return f"{ascii_only.strip('.-') or 'student'}-{manifest.assignment}-{manifest.time:%Y%m%dT%H%M%SZ}.zip"
+
+
+def is_foreign(path: str, exercise: Exercise | None) -> bool:
+    """Whether a file is none that the assignment takes: another notebook, or a name that nbgrader uses itself."""
+    notebook = path.lower().endswith(".ipynb")
+    return path in RESERVED or (
+        notebook and (path not in exercise.notebooks if exercise else "/" in path)
+    )
+
+
+def _shown(text: str) -> str:
+    return repr(printable(text if len(text) <= 80 else f"{text[:80]}…"))

@@ -1,0 +1,286 @@
+"""``lab submit``: the student's folder, checked and packed into the one file to hand in."""
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from grader.archive import Refusal, RefusedError, folder_members, printable, read_file, take
+from grader.exercise.release import RELEASE
+from grader.handin.manifest import (
+    RESERVED,
+    Exercise,
+    Manifest,
+    described,
+    exchange_submission,
+    file_name,
+    grade_ids,
+    is_foreign,
+    nbgrader_metadata,
+    notebook_cells,
+    pack,
+    released,
+    student_name,
+)
+from lab.course import ROOT, WORKSPACE
+from lab.errors import LabError
+
+REMEMBERED = ".student"  # in the workspace: who submitted from here before
+EXCHANGE = ".exchange"  # in the workspace: where JupyterLab's Submit button puts its copies
+HAND_IN_FOLDER = "hand-in"  # in the workspace: where the file to hand in appears
+
+
+@dataclass
+class Packed:
+    """What ``submit`` made, and what the student should know about it."""
+
+    path: Path
+    manifest: Manifest
+    warnings: list[str] = field(default_factory=list)
+
+
+def submit(
+    workspace: Path,
+    assignment: str,
+    student: str | None,
+    course: Path = ROOT,
+    *,
+    from_exchange: bool = False,
+) -> Packed:
+    """Pack an assignment of the workspace into one file in its ``hand-in`` folder.
+
+    ``student`` None: as remembered from the last time. Raises LabError when there is nothing that can be graded.
+    """
+    exercise = released(course).get(assignment)
+    folder, time = (
+        _exchange_folder(workspace, assignment)
+        if from_exchange
+        else (_work_folder(workspace, assignment), datetime.now(UTC))
+    )
+    name = _student(workspace, student)
+    files, warnings = _files(folder, exercise)
+    manifest = described(name, assignment, time, files)
+    path = workspace / HAND_IN_FOLDER / file_name(manifest)
+    try:
+        _write(path, pack(manifest, files), workspace)
+        _write(workspace / REMEMBERED, f"{name}\n".encode(), workspace)
+    except OSError as error:
+        raise LabError(
+            f"The file to hand in cannot be written to {path.parent} ({error.strerror}).",
+            "free some space, or give yourself the right to write there, and submit again.",
+        ) from error
+    return Packed(path, manifest, warnings)
+
+
+def _work_folder(workspace: Path, assignment: str) -> Path:
+    base = workspace / RELEASE
+    if assignment in ("", ".", "..") or "/" in assignment or not (base / assignment).is_dir():
+        there = (
+            ", ".join(sorted(path.name for path in base.glob("*") if path.is_dir())) or "none yet"
+        )
+        raise LabError(
+            f"There is no assignment {assignment!r} in {base}.", f"one of those there: {there}."
+        )
+    return base / assignment
+
+
+def _exchange_folder(workspace: Path, assignment: str) -> tuple[Path, datetime]:
+    found = [
+        (named[2], path)
+        for path in (workspace / EXCHANGE).glob("*/inbound/*")
+        if (named := exchange_submission(path.name)) and named[1] == assignment
+    ]
+    if not found:
+        raise LabError(
+            f"JupyterLab's Submit button has not sent {assignment} yet.",
+            "press Submit in the assignment list, or leave out --from-exchange to pack the files as they are now.",
+        )
+    time, path = max(found)
+    return path, time
+
+
+def _student(workspace: Path, given: str | None) -> str:
+    remembered = workspace / REMEMBERED
+    try:
+        if given is None and remembered.is_file():
+            given = read_file(remembered, 1024, beneath=workspace).decode().strip()
+        if given is None:
+            raise LabError(
+                "Whose work is it? No name or student number is known in this workspace yet.",
+                "lab submit ASSIGNMENT --student NAME (it is remembered for the next time).",
+            )
+        return student_name(given)
+    except (RefusedError, UnicodeDecodeError) as error:
+        raise LabError(
+            f"The student's name cannot be used: {error}.",
+            "--student NAME, with your name or number.",
+        ) from error
+
+
+def _files(folder: Path, exercise: Exercise | None) -> tuple[dict[str, bytes], list[str]]:
+    """What of a folder is handed in, and warnings about it."""
+    try:
+        contents = take(folder_members(folder))
+    except RefusedError as error:
+        raise LabError(
+            f"{folder} {error}.", "move what is not part of your answer out of this folder."
+        ) from error
+    foreign = {path for path in contents.files if is_foreign(path, exercise)}
+    files = {path: content for path, content in contents.files.items() if path not in foreign}
+    _require_notebooks(folder, files, contents.refused, exercise)
+    left_out = contents.refused + [
+        Refusal(path, "not a file of this assignment") for path in sorted(foreign - RESERVED)
+    ]
+    warnings = [
+        f"{printable(refusal.path)} is not handed in: {refusal.reason}." for refusal in left_out
+    ]
+    return files, warnings + list(_notebook_warnings(files, exercise))
+
+
+def _require_notebooks(
+    folder: Path, files: Mapping[str, bytes], refused: list[Refusal], exercise: Exercise | None
+) -> None:
+    wanted = (
+        list(exercise.notebooks)
+        if exercise
+        else [path for path in files if path.endswith(".ipynb")] or [f"{folder.name}.ipynb"]
+    )
+    reasons = {refusal.path: refusal.reason for refusal in refused}
+    for name in wanted:
+        if name not in files:
+            raise LabError(
+                f"The notebook {name} cannot be handed in: it is {reasons.get(name, f'not in {folder}')}.",
+                "bin/lab up puts a missing notebook back; your own files stay as they are.",
+            )
+        try:
+            notebook_cells(files[name])
+        except RefusedError as error:
+            raise LabError(
+                f"{folder / name} is {error}.",
+                "open it in JupyterLab, save it there, and submit again.",
+            ) from error
+
+
+def _notebook_warnings(files: Mapping[str, bytes], exercise: Exercise | None) -> Iterator[str]:
+    for name, content in files.items():
+        if name.endswith(".ipynb"):
+            if _is_unchanged(notebook_cells(content)):
+                yield f"{name} has no answers yet: its cells are as they were released. Did you save it?"
+            missing = sorted(
+                (exercise.notebooks[name] if exercise else frozenset()) - grade_ids(content)
+            )
+            if missing:
+                yield f"{name} lacks cells of the assignment, which earn nothing then: {', '.join(missing)}."
+
+
+def _is_unchanged(cells: list[dict[str, Any]]) -> bool:
+    """Whether every answer cell still has the checksum of its release."""
+    import nbformat
+    from nbgrader.utils import compute_checksum  # type: ignore[import-untyped]  # two seconds to load: only where needed
+
+    answers = [
+        cell
+        for cell in cells
+        if nbgrader_metadata(cell).get("solution") and "checksum" in nbgrader_metadata(cell)
+    ]
+    try:
+        return bool(answers) and all(
+            nbgrader_metadata(cell)["checksum"]
+            == compute_checksum(_joined(nbformat.from_dict(cell)))  # type: ignore[no-untyped-call]
+            for cell in answers
+        )
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return False  # metadata that someone edited: the grade will tell
+
+
+def _joined(cell: Any) -> Any:
+    if isinstance(cell.source, list):
+        cell.source = "".join(cell.source)
+    return cell
+
+
+def _write(path: Path, content: bytes, workspace: Path) -> None:
+    """Write a file whole, for the owner of the workspace (root may be packing for a student)."""
+    owner = workspace.stat()
+    if path.parent.is_symlink() and path.parent != workspace:
+        raise LabError(
+            f"{path.parent} is a link; the file to hand in would land elsewhere.",
+            f"remove the link {path.parent}.",
+        )
+    if not path.parent.is_dir():
+        path.parent.mkdir()
+        os.chown(path.parent, owner.st_uid, owner.st_gid)
+    scratch = path.with_name(f".{path.name}.new")
+    scratch.unlink(missing_ok=True)
+    descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+    with os.fdopen(descriptor, "wb") as stream:
+        stream.write(content)
+    os.chown(scratch, owner.st_uid, owner.st_gid)
+    scratch.replace(path)
+
+
+def _default_workspace() -> Path:
+    """The checkout's workspace; inside the lab, where there is none, the one in the student's home."""
+    return WORKSPACE if WORKSPACE.is_dir() else Path.home() / "workspace"
+
+
+@click.command("submit")
+@click.argument("assignment")
+@click.option(
+    "--student",
+    metavar="NAME|NUMBER",
+    help="Whose work it is. Asked once, then remembered in the workspace.",
+)
+@click.option(
+    "--workspace",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default=_default_workspace,
+    help="The folder you work in. Default: this checkout's workspace/, or ~/workspace inside the lab.",
+)
+@click.option(
+    "--from-exchange",
+    is_flag=True,
+    help="Pack what JupyterLab's Submit button sent last, not the files as they are now.",
+)
+@click.option(
+    "--course",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default=ROOT,
+    hidden=True,
+)
+def submit_command(
+    assignment: str, student: str | None, workspace: Path, from_exchange: bool, course: Path
+) -> None:
+    """Make the one file that you hand in.
+
+    The file appears in hand-in/ of your workspace: upload it to your course's site, or mail it. Save the notebook first.
+    It holds the notebook and the small files beside it (1 MiB each at most). It may be made as often as you like: the newest
+    counts. Unanswered or missing cells are mentioned, not refused.
+
+    \b
+    Examples:
+      lab submit 01-containers --student ada
+      lab submit 01-containers                    (as the student of last time)
+    """  # noqa: D301 (click reads the \b)
+    if student is None and not (workspace / REMEMBERED).is_file() and sys.stdin.isatty():
+        student = click.prompt("Your name or student number")
+    packed = submit(
+        workspace.resolve(), assignment, student, course.resolve(), from_exchange=from_exchange
+    )
+    for warning in packed.warnings:
+        click.echo(f"Note: {warning}", err=True)
+    click.echo(
+        f"{len(packed.manifest.files)} files of {assignment} by {packed.manifest.student} are ready to hand in:\n{packed.path}"
+    )
+    click.echo(
+        "Next: upload this file. In JupyterLab: the folder hand-in, right-click the file, Download.",
+        err=True,
+    )
+
+
+commands = [submit_command]

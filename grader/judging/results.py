@@ -1,0 +1,110 @@
+"""What a grading run says about a submission: checks, points, reasons; checked where they are made, so that nothing odd goes further."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+
+CheckStatus = Literal["passed", "failed", "skipped", "needs-grading"]
+Reason = Literal["timeout", "out-of-memory", "kernel-died", "environment", "malformed"]
+
+MAX_NAME_CHARS = 200
+MAX_MESSAGE_CHARS = 4_000
+
+
+@dataclass(frozen=True)
+class Check:
+    """The verdict on one graded cell. Raises ValueError for points or a status that cannot be."""
+
+    name: str
+    points: float
+    max_points: float
+    status: CheckStatus
+    message: str = ""
+
+    def __post_init__(self) -> None:
+        if not (
+            math.isfinite(self.points)
+            and math.isfinite(self.max_points)
+            and 0 <= self.points <= self.max_points
+        ):
+            raise ValueError(f"{self.points} of {self.max_points} points")
+        if self.status not in get_args(CheckStatus):
+            raise ValueError(f"status {self.status!r}")
+        object.__setattr__(self, "name", printable(self.name)[:MAX_NAME_CHARS])
+        object.__setattr__(self, "message", printable(self.message)[:MAX_MESSAGE_CHARS])
+
+
+@dataclass
+class Result:
+    """One submission. ``notes`` are for the instructor: repairs, files left out, what went wrong in the sandbox.
+
+    ``points`` are those of the checks less ``late_penalty``, and never below zero.
+    ``unchanged``: it was graded by an earlier run, and nothing has changed since.
+    """
+
+    student: str
+    checks: list[Check]
+    reason: Reason | None = None
+    seconds: float = 0.0
+    notes: list[str] = field(default_factory=list)
+    late_penalty: float = 0.0
+    unchanged: bool = False
+
+    @property
+    def graded(self) -> bool:
+        """A submission that could not be read, or that our side failed, has no grade: it loses nothing."""
+        return self.reason not in ("environment", "malformed")
+
+    @property
+    def points(self) -> float:
+        return max(sum(check.points for check in self.checks) - self.late_penalty, 0.0)
+
+    @property
+    def max_points(self) -> float:
+        return sum(check.max_points for check in self.checks)
+
+    def as_json(self) -> dict[str, Any]:
+        """One entry of ``submissions`` in the document of ``bin/lab grade --json``."""
+        return {
+            "student": self.student,
+            "status": "graded" if self.graded else "not-graded",
+            "reason": self.reason,
+            "points": self.points,
+            "max_points": self.max_points,
+            "late_penalty": self.late_penalty,
+            "seconds": round(self.seconds, 3),
+            "checks": [
+                {
+                    "name": check.name,
+                    "points": check.points,
+                    "max_points": check.max_points,
+                    "status": check.status,
+                    "message": check.message,
+                }
+                for check in self.checks
+            ],
+        }
+
+
+def document(assignment: str, seconds: float, results: Sequence[Result]) -> dict[str, Any]:
+    """The document of ``bin/lab grade --json``."""
+    return {
+        "assignment": assignment,
+        "seconds": round(seconds, 3),
+        "submissions": [result.as_json() for result in results],
+    }
+
+
+def printable(text: str) -> str:
+    r"""The text without what could move a terminal's cursor or hide; line breaks stay.
+
+    >>> printable("a\x1b[31mb\nc")
+    'a\\x1b[31mb\nc'
+    """
+    return "".join(
+        char
+        if char.isprintable() or char == "\n"
+        else char.encode("unicode_escape", "surrogatepass").decode()
+        for char in text
+    )

@@ -1,0 +1,243 @@
+"""Talking to the kernels of a sandbox: the attached stdio of their containers, and what may come back through it.
+
+All that arrives is a claim of a process that a student may own, so each message is capped, parsed strictly and checked.
+Whatever does not fit ends in KernelLostError, which costs that one submission alone.
+"""
+
+import ast
+import json
+import socket
+import struct
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+MAX_LINE_BYTES = 2_000_000  # one message
+MAX_CELL_BYTES = 4_000_000  # all messages about one cell
+MAX_VALUE_CHARS = 64_000  # one value handed from the student's kernel to the checker's, as JSON
+GRACE_SECONDS = (
+    15.0  # beyond a cell's own limit: the relay's interrupt, its own grace, a slow machine
+)
+STDERR_TAIL_BYTES = 4_000
+
+Status = Literal["ok", "error", "timeout"]
+
+
+class KernelLostError(Exception):
+    """The kernel's container no longer answers as it should; ``timed_out``: because a cell did not end."""
+
+    def __init__(self, what: str, *, timed_out: bool = False) -> None:
+        super().__init__(what)
+        self.timed_out = timed_out
+
+
+class Stream(Protocol):
+    """What is used of a socket."""
+
+    def settimeout(self, seconds: float) -> None: ...
+    def sendall(self, data: bytes) -> None: ...
+    def recv(self, most: int) -> bytes: ...
+    def shutdown(self, how: int) -> None: ...
+    def close(self) -> None: ...
+
+
+@dataclass
+class Reply:
+    """What running one cell gave. ``outputs`` are as they came, unchecked beyond their size; ``error`` is (name, value)."""
+
+    status: Status
+    outputs: list[dict[str, Any]] = field(default_factory=list)
+    error: tuple[str, str] = ("", "")
+    expressions: dict[str, Any] = field(default_factory=dict)
+    seconds: float = 0.0
+
+
+class Channel:
+    """JSON lines over an attached container: sent to its standard input, received from its standard output."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+        self._header = b""
+        self._frame_left = 0
+        self._frame_is_stdout = False
+        self._line = b""
+        self.stderr_tail = b""
+
+    def send(self, message: dict[str, Any]) -> None:
+        try:
+            self._stream.settimeout(GRACE_SECONDS)
+            self._stream.sendall(json.dumps(message).encode() + b"\n")
+        except OSError as error:
+            raise KernelLostError(f"its input is closed ({error})") from error
+
+    def receive(self, deadline: float) -> dict[str, Any]:
+        """The next message; KernelLostError at the deadline (of ``time.monotonic``), at the end of the stream, on anything but a JSON object."""
+        while b"\n" not in self._line:
+            if len(self._line) > MAX_LINE_BYTES:
+                raise KernelLostError("a message is too long")
+            self._take(self._read(deadline))
+        line, self._line = self._line.split(b"\n", 1)
+        return parse_object(line)
+
+    def close(self) -> None:
+        """Hang up. The engine waits for whoever reads before it lets go of a container, so nobody may keep a stream open unread."""
+        with suppress(OSError):
+            self._stream.shutdown(socket.SHUT_RDWR)
+        self._stream.close()
+
+    def _read(self, deadline: float) -> bytes:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise KernelLostError("no answer in time", timed_out=True)
+        try:
+            self._stream.settimeout(left)
+            data = self._stream.recv(65536)
+        except TimeoutError as error:
+            raise KernelLostError("no answer in time", timed_out=True) from error
+        except OSError as error:
+            raise KernelLostError(f"its output is closed ({error})") from error
+        if not data:
+            raise KernelLostError("its output has ended")
+        return data
+
+    def _take(self, data: bytes) -> None:
+        """Unwrap Docker's frames (8 bytes: stream, three zeros, length) piece by piece: a frame's length is never a reason to keep more."""
+        while data:
+            if not self._frame_left:
+                need = 8 - len(self._header)
+                self._header, data = self._header + data[:need], data[need:]
+                if len(self._header) == 8:
+                    kind, self._frame_left = struct.unpack(">BxxxL", self._header)
+                    self._frame_is_stdout, self._header = kind == 1, b""
+                continue
+            piece, data = data[: self._frame_left], data[self._frame_left :]
+            self._frame_left -= len(piece)
+            if self._frame_is_stdout:
+                self._line += piece
+            else:
+                self.stderr_tail = (self.stderr_tail + piece)[-STDERR_TAIL_BYTES:]
+
+
+class Kernel:
+    """One kernel behind its relay (``grader/sandbox/inside/relay.py``)."""
+
+    def __init__(self, channel: Channel) -> None:
+        self.channel = channel
+        self._number = 0
+
+    def wait_until_ready(self, deadline: float) -> None:
+        if self.channel.receive(deadline).get("event") != "ready":
+            raise KernelLostError("its first message is not the expected one")
+
+    def run(
+        self,
+        code: str,
+        seconds: float,
+        *,
+        silent: bool = False,
+        expressions: dict[str, str] | None = None,
+    ) -> Reply:
+        """Run one cell for at most ``seconds``, after which it is interrupted (status ``timeout``) and the kernel stays usable.
+
+        Raises KernelLostError when it is not.
+        """
+        request = {
+            "op": "run",
+            "code": code,
+            "silent": silent,
+            "expressions": expressions or {},
+            "timeout": seconds,
+        }
+        return self._answer(request, seconds)
+
+    def write(self, path: str, data: str) -> None:
+        """Put a file (base64) into the kernel's folder."""
+        self._answer({"op": "write", "path": path, "data": data}, GRACE_SECONDS)
+
+    def _answer(self, request: dict[str, Any], seconds: float) -> Reply:
+        try:
+            return self._answered(request, seconds)
+        except KernelLostError:
+            self.channel.close()
+            raise
+
+    def _answered(self, request: dict[str, Any], seconds: float) -> Reply:
+        self._number += 1
+        self.channel.send({"id": self._number, **request})
+        start = time.monotonic()
+        outputs, size = [], 0
+        while True:
+            message = self.channel.receive(start + seconds + GRACE_SECONDS)
+            size += len(str(message))
+            if size > MAX_CELL_BYTES:
+                raise KernelLostError("a cell's output is too long")
+            if message.get("id") != self._number:
+                raise KernelLostError("an answer to something that was not asked")
+            if message.get("event") == "output" and isinstance(message.get("output"), dict):
+                outputs.append(message["output"])
+            elif message.get("event") == "done":
+                return _reply(message, outputs, time.monotonic() - start, seconds)
+            else:
+                raise KernelLostError("an unknown message")
+
+
+def _reply(
+    message: dict[str, Any], outputs: list[dict[str, Any]], took: float, limit: float
+) -> Reply:
+    status, error, expressions = (
+        message.get("status"),
+        message.get("error", ["", ""]),
+        message.get("expressions", {}),
+    )
+    if status == "dead":
+        raise KernelLostError("the kernel has ended", timed_out=took >= limit)
+    if status not in ("ok", "error", "timeout") or not isinstance(expressions, dict):
+        raise KernelLostError("an unknown status")
+    if not (
+        isinstance(error, list) and len(error) == 2 and all(isinstance(part, str) for part in error)
+    ):
+        raise KernelLostError("a malformed error")
+    return Reply(status, outputs, (error[0], error[1]), expressions, took)
+
+
+def parse_object(text: bytes | str) -> dict[str, Any]:
+    """A JSON object, strictly: no NaN, no nesting that exhausts the stack. Raises KernelLostError for all else."""
+    try:
+        value = json.loads(text, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise KernelLostError("a message is not JSON") from error
+    if not isinstance(value, dict):
+        raise KernelLostError("a message is not a JSON object")
+    return value
+
+
+def json_expression(name: str) -> str:
+    """Code that, evaluated in a kernel, gives the JSON text of a variable."""
+    return f"__import__('json').dumps({name})"
+
+
+def value_of(result: object) -> str:
+    """The JSON text that a kernel claims for ``json_expression``; ValueError (with a reason for the student) for all else.
+
+    The answer is the ``repr`` of a string: read by ``literal_eval``, which executes nothing, then parsed as strict JSON.
+    """
+    if not isinstance(result, dict) or result.get("status") != "ok":
+        name = result.get("ename") if isinstance(result, dict) else None
+        raise ValueError(
+            "is not defined" if name == "NameError" else "is not a value that JSON can hold"
+        )
+    data = result.get("data")
+    shown = data.get("text/plain") if isinstance(data, dict) else None
+    if not isinstance(shown, str) or len(shown) > MAX_VALUE_CHARS:
+        raise ValueError("is too long")
+    try:
+        text = ast.literal_eval(shown)
+        value = json.loads(text, parse_constant=_refuse_constant)
+        return json.dumps(value)
+    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError) as error:
+        raise ValueError("is not a value that JSON can hold") from error
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")

@@ -1,0 +1,253 @@
+"""The template: one volume with the course images as a stopped engine's layers and as a registry's contents.
+
+Each fresh engine is filled from it. It is made once, in a container of the lab image: pulled where Docker Hub answers, else built as
+stand-ins (``lab/build/standins/images.toml``). A volume that was not finished (no ``complete`` in it) is made anew.
+"""
+
+import fcntl
+import hashlib
+import io
+import os
+import tarfile
+import tempfile
+import time
+import tomllib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import docker
+from docker.errors import APIError
+from docker.models.containers import Container
+
+from lab import seat as engine
+from lab.build.base_image import MADE
+from lab.build.image import host_certificates
+from lab.course import LABEL, ROOT
+from lab.errors import LabError
+from lab.progress import step
+
+STANDINS = ROOT / "lab" / "build" / "standins"
+PREFIX = "docker-course-template-"
+BUILDER = "docker-course-template-builder"
+REGISTRY = "127.0.0.1:5001"  # docker-registry itself: the front on port 5000 lets nobody write the mirror's own images
+READY_SECONDS = 60
+COMPLETE = "complete"
+SCRATCH = "/opt"  # a folder of the builder, which is thrown away
+
+
+@dataclass(frozen=True)
+class CourseImage:
+    """One entry of images.toml."""
+
+    name: str
+    folder: str
+    tags: tuple[str, ...]
+    args: dict[str, str]
+    internal: bool = False
+    hub: tuple[str, ...] = ()
+
+    def offered(self, *, hub: bool) -> tuple[str, ...]:
+        """The tags that students find: all of a stand-in's, on Docker Hub those that do not cost a gigabyte."""
+        return () if self.internal else (self.hub if hub and self.hub else self.tags)
+
+
+def course_images() -> list[CourseImage]:
+    """The course images in the order in which they are built."""
+    entries = tomllib.loads((STANDINS / "images.toml").read_text())["image"]
+    return [
+        CourseImage(**{**entry, "tags": tuple(entry["tags"]), "hub": tuple(entry.get("hub", ()))})
+        for entry in entries
+    ]
+
+
+def names() -> list[str]:
+    """Names of the images that a student finds."""
+    return [image.name for image in course_images() if not image.internal]
+
+
+def ensure(client: docker.DockerClient, lab_image: str, *, hub: bool) -> str:
+    """Name of the template's volume, filled first where none is there or it was left unfinished.
+
+    A complete one is used whether Docker Hub answers today or not: without a network the lab starts with what it has. Two commands at
+    once make it once: the second waits.
+    """
+    with _alone():
+        return _ensure(client, lab_image, hub=hub)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """One process of this machine at a time, whoever runs it and from whichever checkout: templates are shared."""
+    path = Path(tempfile.gettempdir(), f"{PREFIX}lock")
+    if not path.exists():
+        with suppress(FileExistsError):
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o666))
+    with path.open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _ensure(client: docker.DockerClient, lab_image: str, *, hub: bool) -> str:
+    for mode in (hub, not hub):
+        volume = _volume(hub=mode)
+        if _exists(client, volume):
+            if engine.has_file(client, lab_image, volume, COMPLETE):
+                return volume
+            _discard(client, volume)
+    volume = _volume(hub=hub)
+    client.volumes.create(volume, labels={LABEL: "template"})
+    if leftover := engine.find(client, BUILDER):
+        leftover.remove(force=True, v=True)
+    command, volumes = (
+        ["/usr/local/lib/lab/start", "template"],
+        {volume: {"bind": "/template", "mode": "rw"}},
+    )
+    container = engine.start(
+        client, lab_image, BUILDER, command, volumes=volumes, environment={}, hub=hub
+    )
+    try:
+        builder = Builder(client, container)
+        builder.wait_until_ready()
+        builder.fill(builder.pull if hub else builder.prepare_and_build(), hub=hub)
+        container.stop(timeout=30)
+        builder.mark_complete()
+    finally:
+        container.remove(force=True, v=True)
+    remove_all(client, but=volume)
+    return volume
+
+
+def remove_all(client: docker.DockerClient, *, but: str = "") -> None:
+    """Remove every template, of this or an earlier version, that nothing uses."""
+    for volume in client.volumes.list(filters={"label": f"{LABEL}=template"}):
+        if volume.name == but:
+            continue
+        try:
+            volume.remove()
+        except APIError:
+            continue
+
+
+def holds_stand_ins(volume: str) -> bool:
+    """Whether a template's images are stand-ins (else they are Docker Hub's)."""
+    return volume.startswith(f"{PREFIX}stand-ins-")
+
+
+def _volume(*, hub: bool) -> str:
+    digest = hashlib.sha256(b"hub" if hub else host_certificates())
+    for path in sorted(STANDINS.rglob("*")):
+        if path.is_file():
+            digest.update(
+                path.relative_to(STANDINS).as_posix().encode() + b"\0" + path.read_bytes()
+            )
+    return f"{PREFIX}{'hub' if hub else 'stand-ins'}-{digest.hexdigest()[:12]}"
+
+
+def _exists(client: docker.DockerClient, volume: str) -> bool:
+    return any(found.name == volume for found in client.volumes.list(filters={"name": volume}))
+
+
+def _discard(client: docker.DockerClient, volume: str) -> None:
+    for container in client.containers.list(all=True, filters={"volume": volume}):
+        container.remove(force=True, v=True)
+    client.volumes.get(volume).remove(force=True)
+
+
+@dataclass(frozen=True)
+class Builder:
+    """The container in which a template is made: an engine and a registry whose data are the template."""
+
+    client: docker.DockerClient
+    container: Container
+
+    def wait_until_ready(self) -> None:
+        """LabError when the engine inside does not start: then none ever will on this machine."""
+        deadline = time.monotonic() + READY_SECONDS
+        while b" ready" not in (said := self.container.logs()):
+            self.container.reload()
+            if self.container.status != "running" or time.monotonic() > deadline:
+                raise LabError(
+                    f"An engine inside a container does not start on this machine:\n{said.decode(errors='replace').strip()}",
+                    "bin/lab doctor; or bin/lab up --engine host, which uses the machine's own engine",
+                )
+            time.sleep(0.1)
+
+    def fill(self, bring: Callable[[CourseImage], None], *, hub: bool) -> None:
+        """Bring each image into the engine, push it to the registry under its Docker Hub name."""
+        images = course_images()
+        with step("Bring the course images") as progress:
+            for number, image in enumerate(images):
+                progress.advance(number, len(images))
+                progress.note(image.name)
+                bring(image)
+                for tag in image.offered(hub=hub):
+                    there = f"{REGISTRY}/library/{tag}"
+                    self.run(
+                        f"docker tag {tag} {there} && docker push --quiet {there} && docker image rm {there}"
+                    )
+            internal = " ".join(tag for image in images if image.internal for tag in image.tags)
+            self.run(
+                f"docker image rm {internal} || true; docker builder prune --all --force; docker image prune --force"
+            )
+
+    def pull(self, image: CourseImage) -> None:
+        """The real image, from Docker Hub."""
+        for tag in image.offered(hub=True):
+            self.run(f"docker pull --quiet {tag}")
+
+    def prepare_and_build(self) -> Callable[[CourseImage], None]:
+        """Put the base image and the build contexts into the builder; returns what builds one image there."""
+        self._copy_base()
+        self.container.put_archive(SCRATCH, _contexts())
+        self.run(
+            f"docker import --change 'CMD [\"bash\"]' {SCRATCH}/base.tar debian:trixie-slim && rm {SCRATCH}/base.tar"
+        )
+        return self._build
+
+    def mark_complete(self) -> None:
+        """Say in the volume that nothing is missing."""
+        with tarfile.open(fileobj=(spool := io.BytesIO()), mode="w") as archive:
+            archive.addfile(tarfile.TarInfo(COMPLETE))
+        self.container.put_archive("/template", spool.getvalue())
+
+    def run(self, script: str) -> None:
+        """Run a shell script inside; LabError with its last lines when it fails."""
+        for _ in engine.stream(
+            self.client, self.container, ["bash", "-euo", "pipefail", "-c", script]
+        ):
+            pass
+
+    def _copy_base(self) -> None:
+        """The base image's files, streamed from the machine's engine."""
+        donor = self.client.containers.create(
+            MADE, ["true"], labels={LABEL: "probe"}, network_disabled=True
+        )
+        try:
+            with tempfile.TemporaryFile() as tar:
+                for chunk in donor.export():
+                    tar.write(cast(bytes, chunk))
+                engine.put_stream(self.container, SCRATCH, "base.tar", tar)
+        finally:
+            donor.remove(force=True)
+
+    def _build(self, image: CourseImage) -> None:
+        names = " ".join(f"--tag {tag}" for tag in image.tags)
+        args = " ".join(f"--build-arg {key}={value}" for key, value in image.args.items())
+        folder = f"{SCRATCH}/standins"
+        self.run(
+            f"docker build --progress plain --build-context ca={folder}/ca {names} {args} {folder}/{image.folder}"
+        )
+
+
+def _contexts() -> bytes:
+    """The build contexts, and the context `ca` with the machine's certificate authorities, as a tar."""
+    with tarfile.open(fileobj=(spool := io.BytesIO()), mode="w") as archive:
+        archive.add(STANDINS, arcname="standins")
+        certificates = host_certificates()
+        entry = tarfile.TarInfo("standins/ca/ca-certificates.crt")
+        entry.size = len(certificates)
+        archive.addfile(entry, io.BytesIO(certificates))
+    return spool.getvalue()

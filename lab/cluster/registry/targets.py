@@ -1,0 +1,34 @@
+"""Where requests for a Service's port go: the addresses of its endpoints that are ready."""
+
+from lab.cluster.controllers.endpoints import SERVICE, SLICES
+from lab.cluster.model.objects import at, labels_of
+from lab.cluster.registry.store import Store
+
+
+def ready_targets(
+    store: Store, namespace: str, service: str, port_name: str
+) -> list[tuple[str, int]]:
+    """Address and port of each; what somebody made by hand for a Service without a selector may be Endpoints or slices."""
+    endpoints = store.get(("endpoints", namespace, service))
+    if not endpoints:
+        return _of_slices(store, namespace, service, port_name)
+    return [
+        (address["ip"], port["port"])
+        for subset in endpoints.get("subsets") or []
+        for port in subset.get("ports") or []
+        if port.get("name", "") == port_name
+        for address in subset.get("addresses") or []
+    ]
+
+
+def _of_slices(store: Store, namespace: str, service: str, port_name: str) -> list[tuple[str, int]]:
+    return [
+        (address, port["port"])
+        for one in store.list(SLICES, namespace)
+        if labels_of(one).get(SERVICE) == service
+        for port in one.get("ports") or []
+        if (port.get("name") or "") == port_name and port.get("port")
+        for endpoint in one.get("endpoints") or []
+        if at(endpoint, "conditions", "ready") is not False
+        for address in endpoint.get("addresses") or []
+    ]

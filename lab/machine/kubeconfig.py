@@ -1,0 +1,129 @@
+"""The machine's own kubeconfig: its current context by itself, with the credentials in it, as a file that can be taken elsewhere."""
+
+import base64
+import os
+import pwd
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from lab.errors import LabError
+
+CONTEXT = "lab"  # the context's name in every kubeconfig of the course
+LOOPBACK = "127.0.0.1"
+EMBEDDED = {  # a field that names a file: the field that holds its content
+    "certificate-authority": "certificate-authority-data",
+    "client-certificate": "client-certificate-data",
+    "client-key": "client-key-data",
+}
+Entry = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Kubeconfig:
+    """One context: what it is called, and its entries of a cluster and a user, as kubectl has them."""
+
+    context: str
+    cluster: Entry
+    user: Entry
+
+    @property
+    def server(self) -> tuple[str, int]:
+        """Host and port of the API server."""
+        url = urlsplit(self.cluster["server"])
+        return url.hostname or LOOPBACK, url.port or {"http": 80}.get(url.scheme, 443)
+
+    def at(self, port: int) -> "Kubeconfig":
+        """The same cluster, reached at a port of one's own: the server's certificate is still that of its own name."""
+        url = urlsplit(self.cluster["server"])
+        moved = {**self.cluster, "server": url._replace(netloc=f"{LOOPBACK}:{port}").geturl()}
+        if url.scheme == "https":
+            moved.setdefault("tls-server-name", self.server[0])
+        return replace(self, cluster=moved)
+
+    def document(self, namespace: str) -> dict[str, Any]:
+        """A kubeconfig with this as its only context, named ``lab``, and a default namespace."""
+        context = {"cluster": CONTEXT, "user": CONTEXT, "namespace": namespace}
+        return {
+            "apiVersion": "v1", "kind": "Config", "current-context": CONTEXT,
+            "clusters": [{"name": CONTEXT, "cluster": self.cluster}],
+            "contexts": [{"name": CONTEXT, "context": context}],
+            "users": [{"name": CONTEXT, "user": self.user}],
+        }  # fmt: skip
+
+
+def default() -> Path:
+    """Where kubectl looks without KUBECONFIG; for root through sudo, in the home of who called it."""
+    caller = os.environ.get("SUDO_UID")
+    home = Path(pwd.getpwuid(int(caller)).pw_dir) if caller else Path.home()
+    return home / ".kube" / "config"
+
+
+def current(environment: Mapping[str, str] = os.environ) -> Kubeconfig:
+    """The current context of the files that KUBECONFIG names, else of ``~/.kube/config``. LabError where there is none to take."""
+    named = [Path(part) for part in environment.get("KUBECONFIG", "").split(os.pathsep) if part]
+    files = [path for path in named or [default()] if path.is_file()]
+    entries = [(path, _read(path)) for path in files]
+    context = next(
+        (str(one["current-context"]) for _, one in entries if one.get("current-context")), ""
+    )
+    if not context:
+        where = ", ".join(map(str, named or [default()]))
+        raise LabError(f"No current context of kubectl was found in {where}.", "kubectl config use-context NAME; or bin/lab up, with the lab's own cluster")  # fmt: skip
+    _, chosen = _entry(entries, "context", context)
+    cluster = _embedded(*_entry(entries, "cluster", str(chosen.get("cluster"))))
+    user = _embedded(*_entry(entries, "user", str(chosen.get("user"))))
+    _require_portable(context, cluster, user)
+    return Kubeconfig(context, cluster, user)
+
+
+def _read(path: Path) -> Entry:
+    import yaml  # here, not above: the command line starts without it
+
+    try:
+        content = yaml.safe_load(path.read_text())
+    except (OSError, yaml.YAMLError) as error:
+        raise LabError(f"{path} cannot be read: {error}", "kubectl config view; correct the file, then bin/lab up again") from error  # fmt: skip
+    return content if isinstance(content, dict) else {}
+
+
+def _entry(entries: list[tuple[Path, Entry]], kind: str, name: str) -> tuple[Path, Entry]:
+    """The first entry of that name, as kubectl takes it, and the folder that its files are relative to."""
+    for path, content in entries:
+        for one in content.get(f"{kind}s") or []:
+            if one.get("name") == name:
+                return path.parent, dict(one.get(kind) or {})
+    raise LabError(f"kubectl's current context needs a {kind} {name}, and the kubeconfig has none.", "kubectl config get-contexts")  # fmt: skip
+
+
+def _embedded(folder: Path, entry: Entry) -> Entry:
+    for field, data in EMBEDDED.items():
+        if field in entry:
+            entry[data] = base64.b64encode(_content(folder / entry.pop(field))).decode()
+    if "tokenFile" in entry:
+        entry["token"] = _content(folder / entry.pop("tokenFile")).decode().strip()
+    return entry
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise LabError(
+            f"The kubeconfig names {path}, which cannot be read ({error.strerror}).",
+            "kubectl get namespaces, to see what kubectl says",
+        ) from error
+
+
+def _require_portable(context: str, cluster: Entry, user: Entry) -> None:
+    for field in ("exec", "auth-provider"):
+        if field in user:
+            what = user[field].get("command") or user[field].get("name")
+            raise LabError(
+                f"The context {context} signs in through a program of this machine ({what}), which the lab does not have.",
+                "make a context with a token (kubectl create token, kubectl config set-credentials), choose it, then bin/lab up again",
+            )
+    if "proxy-url" in cluster:
+        raise LabError(f"The context {context} is reached through a proxy ({cluster['proxy-url']}), which the lab does not use.", "choose a context that needs none")  # fmt: skip

@@ -1,0 +1,141 @@
+"""The student's folder: lessons and released assignments are copied in; what the student has touched is never written again.
+
+``.course.json`` in the workspace holds the SHA-256 of each file as it was last put there: a file that still has it is untouched.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lab.course import ROOT
+from lab.errors import LabError
+
+RECORD = ".course.json"
+EXCHANGE = ".exchange/docker-kubernetes"  # nbgrader's Assignment List offers what is in its outbound/, and submits to its inbound/
+SHIPPED = (
+    ("course", "course"),
+    ("assignments", "assignments"),
+    ("assignments", f"{EXCHANGE}/outbound"),
+)  # checkout → workspace
+LEFT_OUT = {"__pycache__", ".ipynb_checkpoints"}
+
+
+@dataclass
+class Update:
+    """What one ``update`` did: file names relative to the workspace."""
+
+    added: list[str] = field(default_factory=list)
+    updated: list[str] = field(default_factory=list)
+    kept: list[str] = field(
+        default_factory=list
+    )  # the student's own version stays although the course has a newer one
+
+
+def update(workspace: Path, owner: tuple[int, int]) -> Update:
+    """Bring the workspace up to date; files belong to ``owner`` (uid, gid) afterwards.
+
+    Raises LabError when the folder cannot be used.
+    """
+    _make_folder(workspace, workspace, owner)
+    record, done = _read_record(workspace), Update()
+    for name, content in _shipped():
+        target = workspace / name
+        state = _state(target, record.get(name), content)
+        if state == "current":
+            record[name] = _digest(content)
+        elif state == "changed":
+            done.kept.append(name)
+        elif _make_folder(target.parent, workspace, owner):
+            _write(target, content, owner)
+            record[name] = _digest(content)
+            (done.updated if state == "untouched" else done.added).append(name)
+        else:
+            done.kept.append(name)
+    _make_folder(workspace / EXCHANGE / "inbound", workspace, owner)
+    _write(workspace / RECORD, json.dumps(record, indent=1, sort_keys=True).encode(), owner)
+    return done
+
+
+def _shipped() -> Iterator[tuple[str, bytes]]:
+    for folder, into in SHIPPED:
+        for path in sorted((ROOT / folder).rglob("*")):
+            if path.is_file() and not LEFT_OUT & set(path.parts):
+                content = path.read_bytes()
+                yield (
+                    f"{into}/{path.relative_to(ROOT / folder).as_posix()}",
+                    _unanswered(content) if path.suffix == ".ipynb" else content,
+                )
+
+
+def _unanswered(notebook: bytes) -> bytes:
+    """A notebook without its outputs: they are there for the tests, and would tell the answers to the predictions."""
+    try:
+        content = json.loads(notebook)
+    except ValueError:
+        return notebook
+    for cell in content["cells"]:
+        if cell["cell_type"] == "code":
+            cell |= {"outputs": [], "execution_count": None}
+    return (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def _state(target: Path, recorded: str | None, content: bytes) -> str:
+    """``missing``, ``current``, ``untouched`` (an older version of ours) or ``changed`` (the student's)."""
+    if target.is_symlink() or (target.exists() and not target.is_file()):
+        return "changed"
+    if not target.exists():
+        return "missing"
+    present = _digest(target.read_bytes())
+    if present == _digest(content):
+        return "current"
+    return "untouched" if present == recorded else "changed"
+
+
+def _read_record(workspace: Path) -> dict[str, str]:
+    try:
+        record = json.loads((workspace / RECORD).read_text())
+    except (OSError, ValueError):
+        return {}  # nothing is known to be untouched, so everything that differs is kept
+    return (
+        {str(name): str(digest) for name, digest in record.items()}
+        if isinstance(record, dict)
+        else {}
+    )
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _make_folder(folder: Path, workspace: Path, owner: tuple[int, int]) -> bool:
+    """Make a folder and those above it up to the workspace; False where a link or a file stands in its way (never followed)."""
+    above = [folder, *folder.parents]
+    inside = above[: above.index(workspace)]
+    if any(path.is_symlink() or (path.exists() and not path.is_dir()) for path in inside):
+        return False
+    if workspace.exists() and not workspace.is_dir():
+        raise LabError(
+            f"{workspace} is a file; the workspace has to be a folder.",
+            "move it away, or name another with --workspace",
+        )
+    missing = [path for path in above if not path.exists()]
+    for new in reversed(missing):
+        new.mkdir()
+        os.chown(new, *owner)
+    return True
+
+
+def _write(target: Path, content: bytes, owner: tuple[int, int]) -> None:
+    """Replace a file in one step: an interrupted run leaves the old one or the new one, whole."""
+    scratch = target.with_name(f".{target.name}.new")
+    scratch.unlink(missing_ok=True)
+    descriptor = os.open(
+        scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), 0o644
+    )
+    with os.fdopen(descriptor, "wb") as stream:
+        stream.write(content)
+    os.chown(scratch, *owner)
+    scratch.replace(target)

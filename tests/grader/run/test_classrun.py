@@ -1,0 +1,145 @@
+"""A class of thirty, five of them hostile and three with broken work, in a run that is killed in the middle."""
+
+import json
+import shutil
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from grader.exercise.release import RELEASE, SOURCE
+from grader.sandbox.docker import sweep
+from lab.course import ROOT
+
+from ...exercises import Exercise, cell_id, submissions
+from .runs import Runs, failures, summary
+
+pytestmark = [pytest.mark.machine, pytest.mark.grading, pytest.mark.timeout(1800)]
+
+NAME = "01-containers"
+EXERCISE = Exercise(NAME)
+SIZE = 30
+FULL = sum(points for check, points in EXERCISE.checks.items() if check not in EXERCISE.by_hand)
+Notebook = dict[str, Any]
+Expected = tuple[str, float, str | None]
+
+OUT_OF_THE_SANDBOX = """import subprocess
+for way in (["--privileged"], ["-v", "/:/host"], ["--pid", "host"], ["--network", "container:checker"]):
+    subprocess.run(["docker", "run", "--rm", *way, "busybox", "sh", "-c", "rm -rf /host/*; kill -9 -1"])
+"""
+
+
+def before(grade_id: str, code: str) -> Notebook:
+    """The solution with a cell of one's own before an answer."""
+    notebook = EXERCISE.notebook
+    place = next(number for number, one in enumerate(notebook["cells"]) if cell_id(one) == grade_id)
+    own = {
+        "cell_type": "code",
+        "id": "own",
+        "metadata": {},
+        "source": code,
+        "outputs": [],
+        "execution_count": None,
+    }
+    notebook["cells"].insert(place, own)
+    return notebook
+
+
+def released() -> Notebook:
+    content: Notebook = json.loads((ROOT / RELEASE / NAME / f"{NAME}.ipynb").read_text())
+    return content
+
+
+def checks_in(notebook: Notebook) -> list[dict[str, Any]]:
+    return [
+        one
+        for one in notebook["cells"]
+        if cell_id(one) in EXERCISE.checks and one["cell_type"] == "code"
+    ]
+
+
+def never_run() -> Notebook:
+    notebook = released()
+    for cell in checks_in(notebook):
+        cell["metadata"]["tags"] = ["skip-execution"]
+    return notebook
+
+
+def worth_a_hundred() -> Notebook:
+    notebook = released()
+    for cell in checks_in(notebook):
+        cell["metadata"]["nbgrader"]["points"] = 100
+        cell["source"] = "100"
+    return notebook
+
+
+def empty() -> Notebook:
+    return {**released(), "cells": []}
+
+
+def hostile_and_broken() -> dict[str, tuple[Notebook | str | None, Expected]]:
+    """What each hands in (a text: no notebook; None: nothing), and what it must get."""
+    return {
+        "hostile-skips-the-tests": (never_run(), ("graded", 0, None)),
+        "hostile-worth-a-hundred": (worth_a_hundred(), ("graded", 0, None)),
+        "hostile-out-of-the-sandbox": (before("cache", OUT_OF_THE_SANDBOX), ("graded", FULL, None)),
+        "hostile-ends-the-kernel": (
+            before("job", "import os; os._exit(0)"),
+            ("graded", 6, "kernel-died"),
+        ),
+        "hostile-never-ends": (before("diary", "while True: pass"), ("graded", FULL, "timeout")),
+        "broken-no-notebook": ("{", ("not-graded", 0, "malformed")),
+        "broken-nothing": (None, ("not-graded", 0, "malformed")),
+        "broken-no-cells": (empty(), ("graded", 0, None)),
+    }
+
+
+def right_and_wrong() -> dict[str, tuple[Notebook | str | None, Expected]]:
+    """The others: some make mistakes, each of which costs what it costs."""
+    work: dict[str, tuple[Notebook | str | None, Expected]] = {}
+    for number, group in enumerate(submissions(EXERCISE.wrong)):
+        lost = sum(
+            EXERCISE.checks[check] - points
+            for wrong in group
+            for check, points in wrong.points.items()
+        )
+        notebook = EXERCISE.with_answers({wrong.question: wrong.answer for wrong in group})
+        work[f"mistakes-{number}"] = (notebook, ("graded", FULL - lost, None))
+    for number in range(SIZE - len(hostile_and_broken()) - len(work)):
+        work[f"right-{number:02}"] = (EXERCISE.notebook, ("graded", FULL, None))
+    return work
+
+
+@pytest.fixture
+def class_of_thirty(tmp_path: Path) -> Iterator[tuple[Runs, dict[str, Expected]]]:
+    shutil.copytree(ROOT / SOURCE / NAME, tmp_path / SOURCE / NAME)
+    work = hostile_and_broken() | right_and_wrong()
+    for student, (content, _) in work.items():
+        folder = tmp_path / "submitted" / student / NAME
+        folder.mkdir(parents=True)
+        if content is not None:
+            text = content if isinstance(content, str) else json.dumps(content)
+            (folder / f"{NAME}.ipynb").write_text(text)
+    made = Runs(tmp_path, NAME)
+    yield made, {student: expected for student, (_, expected) in work.items()}
+    sweep(made.client)
+
+
+def test_everybody_gets_their_own_points_although_the_run_is_killed(
+    class_of_thirty: tuple[Runs, dict[str, Expected]],
+) -> None:
+    runs, expected = class_of_thirty
+    assert len(expected) == SIZE
+    options = ("--cell-seconds", "30")
+    running = runs.start(*options)
+    runs.until(lambda: len(runs.graded()) >= SIZE // 2, running)
+    running.send_signal(signal.SIGKILL)
+    running.communicate()
+    done = runs.graded()
+    document, said = runs.finish(*options)
+    assert summary(document) == expected, failures(document)
+    assert f"{len(done)} unchanged" in said
+    assert done.items() <= runs.graded().items(), "nothing was graded twice"
+    assert runs.left() == []

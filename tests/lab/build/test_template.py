@@ -1,0 +1,52 @@
+"""The template of course images: finished or made anew, and used whether Docker Hub answers or not."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import docker
+import pytest
+
+from lab import seat as engine
+from lab.build import image as images
+from lab.build import template
+from lab.course import LABEL
+from lab.machine.host import ensure_engine
+
+pytestmark = [pytest.mark.machine, pytest.mark.timeout(300)]
+IMAGES = '[[image]]\nname = "tiny"\nfolder = "tiny"\ntags = ["tiny:latest"]\nargs = { BASE = "debian:trixie-slim" }\n'
+
+
+@pytest.fixture
+def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[docker.DockerClient]:
+    """The machine's engine, with one small course image to bring; the real template is left alone."""
+    (tmp_path / "tiny").mkdir()
+    (tmp_path / "images.toml").write_text(IMAGES)
+    (tmp_path / "tiny" / "Dockerfile").write_text('ARG BASE\nFROM ${BASE}\nCMD ["echo", "tiny"]\n')
+    monkeypatch.setattr(template, "STANDINS", tmp_path)
+    monkeypatch.setattr(template, "remove_all", lambda *_, **__: None)
+    client = ensure_engine()
+    yield client
+    for hub in (True, False):
+        for volume in client.volumes.list(filters={"name": template._volume(hub=hub)}):
+            volume.remove(force=True)
+
+
+def test_what_an_interrupted_run_left_is_made_anew(client: docker.DockerClient) -> None:
+    image = images.ensure_lab_image(client, hub=False)
+    unfinished = template._volume(hub=False)
+    client.volumes.create(unfinished, labels={LABEL: "template"})
+    client.containers.create(
+        image, ["true"], name=template.BUILDER, volumes={unfinished: {"bind": "/template"}}
+    )
+    assert not engine.has_file(client, image, unfinished, template.COMPLETE)
+
+    assert template.ensure(client, image, hub=False) == unfinished
+    assert engine.has_file(client, image, unfinished, template.COMPLETE)
+    assert engine.find(client, template.BUILDER) is None
+
+    begun = time.monotonic()
+    assert template.ensure(client, image, hub=True) == unfinished, (
+        "a complete one is used, whatever answers today"
+    )
+    assert time.monotonic() - begun < 5
