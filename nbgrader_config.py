@@ -1,4 +1,6 @@
-"""nbgrader's configuration of the course: formgrader and the ``nbgrader`` commands read it when they start in this folder."""
+"""nbgrader's configuration of the course: formgrader and the ``nbgrader`` commands read it when
+they start in this folder.
+"""
 
 from grader.exercise.release import converter_config
 

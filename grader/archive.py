@@ -1,7 +1,9 @@
-"""Reading what nobody has vouched for: archives and folders from strangers, within limits, never through a link.
+"""Reading what nobody has vouched for: archives and folders from strangers, within limits, never
+through a link.
 
-A *member* is one regular file in there. What a hand-in never needs (links, devices, encrypted entries, names that climb out
-of the folder) comes back as a *refusal* with its reason; the rest is taken.
+A *member* is one regular file in there. What a hand-in never needs (links, devices, encrypted
+entries, names that climb out of the folder) comes back as a *refusal* with its reason; the rest is
+taken.
 """
 
 import errno
@@ -38,7 +40,9 @@ JUNK = {
 
 @dataclass(frozen=True)
 class Limits:
-    """What one hand-in may hold. An archive is refused whole above ``entries``; the rest refuses single files."""
+    """What one hand-in may hold. An archive is refused whole above ``entries``; the rest refuses
+    single files.
+    """
 
     entries: int = 1000
     files: int = 200
@@ -63,7 +67,9 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True)
 class Refusal:
-    """One file that was not taken. ``path`` is as the stranger wrote it: show it through ``printable``."""
+    """One file that was not taken. ``path`` is as the stranger wrote it: show it through
+    ``printable``.
+    """
 
     path: str
     reason: str
@@ -71,7 +77,9 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Member:
-    """One regular file; ``read(most)`` gives its bytes or raises RefusedError when there are more than ``most``."""
+    """One regular file; ``read(most)`` gives its bytes or raises RefusedError when there are more
+    than ``most``.
+    """
 
     path: str
     read: Callable[[int], bytes]
@@ -87,7 +95,8 @@ class Contents:
 
 
 def printable(text: str) -> str:
-    r"""The text with everything escaped that could move a cursor or hide (control characters, lone surrogates).
+    r"""The text with everything escaped that could move a cursor or hide (control characters, lone
+    surrogates).
 
     >>> printable("a\x1b[2Jb")
     'a\\x1b[2Jb'
@@ -120,7 +129,9 @@ def take(found: Iterable[Member | Refusal], limits: Limits = HAND_IN) -> Content
 
 
 def unambiguous(found: Iterable[Member | Refusal]) -> tuple[list[Member], list[Refusal]]:
-    """Keep members with a safe name that no other has: of two of one name nobody can say which is meant, so both go."""
+    """Keep members with a safe name that no other has: of two of one name nobody can say which is
+    meant, so both go.
+    """
     members: list[Member] = []
     refused: list[Refusal] = []
     for one in found:
@@ -148,7 +159,9 @@ def unambiguous(found: Iterable[Member | Refusal]) -> tuple[list[Member], list[R
 
 @contextmanager
 def opened_zip(source: Path | bytes, limits: Limits = HAND_IN) -> Iterator[list[Member | Refusal]]:
-    """The members of a zip, to be read inside the block. Raises RefusedError for a file that is no sound zip."""
+    """The members of a zip, to be read inside the block. Raises RefusedError for a file that is no
+    sound zip.
+    """
     size = len(source) if isinstance(source, bytes) else source.stat().st_size
     if size > limits.archive_bytes:
         raise RefusedError(
@@ -170,7 +183,9 @@ def opened_zip(source: Path | bytes, limits: Limits = HAND_IN) -> Iterator[list[
 
 
 def folder_members(folder: Path, limits: Limits = HAND_IN) -> Iterator[Member | Refusal]:
-    """The members of a folder. Links are never followed, not even one put there while it is read."""
+    """The members of a folder. Links are never followed, not even one put there while it is
+    read.
+    """
     seen = 0
     for where, folders, files in os.walk(folder):
         here = Path(where)
@@ -187,9 +202,11 @@ def folder_members(folder: Path, limits: Limits = HAND_IN) -> Iterator[Member | 
 
 
 def read_file(path: Path, most: int, beneath: Path | None = None) -> bytes:
-    """The bytes of a regular file; raises RefusedError for anything else, or for more than ``most`` bytes.
+    """The bytes of a regular file; raises RefusedError for anything else, or for more than ``most``
+    bytes.
 
-    With ``beneath`` (a folder above it) no link is followed on the way from there, and a second name is refused.
+    With ``beneath`` (a folder above it) no link is followed on the way from there, and a second
+    name is refused.
     """
     try:
         descriptor = (
@@ -290,7 +307,8 @@ def _entry_problem(entry: zipfile.ZipInfo, limits: Limits) -> str | None:
     if kind not in (0, stat.S_IFREG):
         return "a link" if kind == stat.S_IFLNK else "not a regular file"
     if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        return "packed by a method other than zip's usual one (deflate)"  # others unpack without a bound
+        # others unpack without a bound
+        return "packed by a method other than zip's usual one (deflate)"
     if entry.file_size > max(limits.file_bytes, limits.ratio * entry.compress_size):
         return f"unpacks to more than {limits.ratio} times its size"
     return None

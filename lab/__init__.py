@@ -1,1 +1,3 @@
-"""The lab: where the course's work happens (image, engine, registry, JupyterLab). It never imports ``grader``."""
+"""The lab: where the course's work happens (image, engine, registry, JupyterLab). It never imports
+``grader``.
+"""

@@ -88,13 +88,19 @@ instructor_option = click.option(
     type=click.Choice(["own", "host"]),
     default="own",
     show_default=True,
-    help="An engine inside the lab, or the machine's own: for machines where none can run in a container.",
+    help=(
+        "An engine inside the lab, or the machine's own: for machines where none can run in a"
+        " container."
+    ),
 )
 @click.option(
     "--cluster",
     type=click.Choice(["own", "current"]),
     show_default="own",
-    help="A cluster inside the lab, or that of kubectl's current context on this machine, in a namespace of the lab's own.",
+    help=(
+        "A cluster inside the lab, or that of kubectl's current context on this machine, in a"
+        " namespace of the lab's own."
+    ),
 )
 @click.option("--no-browser", is_flag=True, help="Print the address, open no browser.")
 def up(
@@ -102,15 +108,17 @@ def up(
 ) -> None:
     """Set up everything and open the course.
 
-    Installs and starts Docker where none answers (Debian, Ubuntu), builds the lab image, brings the course images, starts the lab and prints
-    the address of JupyterLab. Run it as often as you like: what is there stays, files that you have changed are never overwritten.
+    Installs and starts Docker where none answers (Debian, Ubuntu), builds the lab image, brings the
+    course images, starts the lab and prints the address of JupyterLab. Run it as often as you like:
+    what is there stays, files that you have changed are never overwritten.
     """
     state = labs.up(
         labs.Lab(kind), folder=folder.resolve(), port=port, on_host=where == "host", cluster=cluster
     )
     if state.stand_ins:
         say(
-            "Docker Hub does not answer: the course images are stand-ins made of Debian packages, under the usual names (bin/lab doctor tells more)."
+            "Docker Hub does not answer: the course images are stand-ins made of Debian packages,"
+            " under the usual names (bin/lab doctor tells more)."
         )
     say("The course is open. In your browser:")
     click.echo(state.url)
@@ -128,7 +136,10 @@ def up(
     "--all",
     "everything",
     is_flag=True,
-    help="Also remove the lab image and the template of course images (the next up builds them again).",
+    help=(
+        "Also remove the lab image and the template of course images (the next up builds them"
+        " again)."
+    ),
 )
 def down(kind: Kind, everything: bool) -> None:
     """Stop the lab and remove all that it made on this machine's Docker; your workspace stays."""
@@ -143,7 +154,9 @@ def down(kind: Kind, everything: bool) -> None:
 @instructor_option
 @click.pass_context
 def reset(ctx: click.Context, kind: Kind) -> None:
-    """Start over with a fresh engine: the lab's containers, images and volumes go, your work stays."""
+    """Start over with a fresh engine: the lab's containers, images and volumes go, your work
+    stays.
+    """
     client, lab = connect(), labs.Lab(kind)
     before = engine.find(client, lab.name)
     folder = Path(before.labels["course.workspace"]) if before else WORKSPACE
@@ -165,7 +178,8 @@ def status(kind: Kind, as_json: bool) -> None:
         click.echo(json.dumps(labs.as_json(state), indent=2))
     elif state.running:
         click.echo(
-            f"running    {state.url}\nworkspace  {state.workspace}\ncluster    {kubernetes.told(state.cluster)}"
+            f"running    {state.url}\nworkspace  {state.workspace}\ncluster   "
+            f" {kubernetes.told(state.cluster)}"
         )
     else:
         click.echo("not running (bin/lab up starts it)")
@@ -175,7 +189,9 @@ def status(kind: Kind, as_json: bool) -> None:
 @main.command()
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def doctor(as_json: bool) -> None:
-    """Say what this machine can do for the course, and what to do about the rest. Exits with 1 when the course cannot run."""
+    """Say what this machine can do for the course, and what to do about the rest. Exits with 1 when
+    the course cannot run.
+    """
     findings = doctors.examine()
     if as_json:
         click.echo(json.dumps([finding.as_json() for finding in findings], indent=2))
@@ -208,7 +224,8 @@ def sh(kind: Kind, command: tuple[str, ...]) -> None:
 )
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def test(fast: bool, arguments: tuple[str, ...]) -> None:
-    """Run everything that CI runs: lint, types, tests on real engines, every lesson, every exercise, a browser.
+    """Run everything that CI runs: lint, types, tests on real engines, every lesson, every
+    exercise, a browser.
 
     Further ARGUMENTS go to pytest: paths, -k, -x ...
     """

@@ -1,4 +1,6 @@
-"""Where things are: this checkout, and the names of all that the lab makes on the machine's Docker."""
+"""Where things are: this checkout, and the names of all that the lab makes on the machine's
+Docker.
+"""
 
 import hashlib
 from pathlib import Path
@@ -7,5 +9,7 @@ ROOT = Path(__file__).resolve().parent.parent
 STATE = ROOT / ".lab"  # ignored by git: logs, the pid file of an engine that the lab started
 WORKSPACE = ROOT / "workspace"
 
-LABEL = "course.lab"  # on every container, volume and image of the lab; its value is the checkout's name
-NAME = f"docker-course-{hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]}"  # two checkouts do not meet
+# on every container, volume and image of the lab; its value is the checkout's name
+LABEL = "course.lab"
+# two checkouts do not meet
+NAME = f"docker-course-{hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]}"

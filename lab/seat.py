@@ -1,8 +1,8 @@
 """The lab's container: an engine of one's own, inside a container on the machine's Docker.
 
-Capabilities: Docker's default set plus SYS_ADMIN (mounts: overlay, cgroups), NET_ADMIN (bridges, iptables) and SYS_PTRACE (``docker exec``
-into a container whose process is not root). No ``--privileged``, no device, nothing of the host's but the workspace folder: see
-docs/decisions.md.
+Capabilities: Docker's default set plus SYS_ADMIN (mounts: overlay, cgroups), NET_ADMIN (bridges,
+iptables) and SYS_PTRACE (``docker exec`` into a container whose process is not root). No
+``--privileged``, no device, nothing of the host's but the workspace folder: see docs/decisions.md.
 """
 
 import os
@@ -37,7 +37,8 @@ def start(
     ports: Mapping[int | str, tuple[str, int]] | None = None,
     labels: dict[str, str] | None = None,
 ) -> Container:
-    """Create and start a container with a root engine inside. ``hub``: Docker Hub answers, so its names are left alone.
+    """Create and start a container with a root engine inside. ``hub``: Docker Hub answers, so its
+    names are left alone.
 
     Raises docker.errors.APIError, with the container removed, when the machine refuses.
     """
@@ -47,7 +48,8 @@ def start(
         cap_add=list(CAPABILITIES),
         security_opt=["seccomp=unconfined", "apparmor=unconfined"],
         cgroupns="private",
-        # No name of Docker Hub is looked up where it cannot be reached: the registry inside answers for it, at once.
+        # No name of Docker Hub is looked up where it cannot be reached: the registry inside answers
+        # for it, at once.
         extra_hosts=None if hub else dict.fromkeys(HUB_NAMES, "127.0.0.1"),
         binds=dict(volumes),
         port_bindings=dict(ports or {}),
@@ -118,7 +120,9 @@ def stream(client: docker.DockerClient, container: Container, command: list[str]
 
 
 def put_stream(container: Container, folder: str, name: str, source: IO[bytes]) -> None:
-    """Copy one file into the container through the Docker API; it goes over a file on disk, not through memory."""
+    """Copy one file into the container through the Docker API; it goes over a file on disk, not
+    through memory.
+    """
     with tempfile.TemporaryFile() as spool:
         with tarfile.open(fileobj=spool, mode="w") as archive:
             entry = tarfile.TarInfo(name)
@@ -130,7 +134,9 @@ def put_stream(container: Container, folder: str, name: str, source: IO[bytes]) 
 
 
 def has_file(client: docker.DockerClient, image: str, volume: str, path: str) -> bool:
-    """Whether a volume holds a file: asked of a container that is created for it and never started."""
+    """Whether a volume holds a file: asked of a container that is created for it and never
+    started.
+    """
     probe = client.containers.create(
         image,
         ["true"],

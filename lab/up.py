@@ -28,14 +28,18 @@ from lab.machine import joined_cluster as kubernetes
 from lab.machine.host import ensure_engine, owner
 from lab.progress import say, step
 
-FREE_GIB = 6  # image 1.3 GB, course images 0.5 GB in the template and as much in the engine; the rest is room to build and work
+# image 1.3 GB, course images 0.5 GB in the template and as much in the engine; the rest is room to
+# build and work
+FREE_GIB = 6
 START_SECONDS = 180
 INSIDE_WORKSPACE, INSIDE_COURSE = "/home/student/workspace", "/home/student/course"
 
 
 @dataclass(frozen=True)
 class Lab:
-    """Which lab: a student's, the instructor's, or the one that the tests use. They can run side by side."""
+    """Which lab: a student's, the instructor's, or the one that the tests use. They can run side by
+    side.
+    """
 
     kind: Literal["student", "instructor", "test"] = "student"
 
@@ -57,7 +61,9 @@ class Lab:
 
 @dataclass(frozen=True)
 class Status:
-    """What ``status --json`` prints. ``url`` holds the token and is null unless JupyterLab answers."""
+    """What ``status --json`` prints. ``url`` holds the token and is null unless JupyterLab
+    answers.
+    """
 
     running: bool
     url: str | None
@@ -70,10 +76,12 @@ class Status:
 def up(
     lab: Lab, *, folder: Path, port: int | None, on_host: bool = False, cluster: str | None = None
 ) -> Status:
-    """Set up everything that is missing and start the lab; nothing that is already right is touched.
+    """Set up everything that is missing and start the lab; nothing that is already right is
+    touched.
 
-    ``on_host``: work with the machine's own engine instead of one inside; what is made there gets the lab's label. ``cluster``: own, or
-    current (that of kubectl's current context on this machine); else the one that the lab has.
+    ``on_host``: work with the machine's own engine instead of one inside; what is made there gets
+    the lab's label. ``cluster``: own, or current (that of kubectl's current context on this
+    machine); else the one that the lab has.
     """
     require_space()
     client = ensure_engine()
@@ -109,7 +117,8 @@ def require_space() -> None:
     if free < FREE_GIB:
         raise LabError(
             f"Only {free:.1f} GiB are free on the disk of {ROOT}; the lab needs {FREE_GIB} GiB.",
-            "free some space (`docker system df` shows what Docker holds; `bin/lab down --all` removes the lab's own images), then bin/lab up again",
+            "free some space (`docker system df` shows what Docker holds; `bin/lab down --all`"
+            " removes the lab's own images), then bin/lab up again",
         )
 
 
@@ -126,7 +135,9 @@ def _still_right(
     on_host: bool,
     cluster: str,
 ) -> Container | None:
-    """The running lab when it is the one that is wanted; else it is removed (its engine's data stay) and None."""
+    """The running lab when it is the one that is wanted; else it is removed (its engine's data
+    stay) and None.
+    """
     if container is None:
         return None
     wanted = {
@@ -146,7 +157,8 @@ def _still_right(
     if container.status == "running" and wanted == found and _answers(container):
         return container
     say(
-        "The lab is there but not as it should be (stopped, half started or of another version): starting it anew; work and engine are kept."
+        "The lab is there but not as it should be (stopped, half started or of another version):"
+        " starting it anew; work and engine are kept."
     )
     _remove(container)
     return None
@@ -163,7 +175,9 @@ def _start(
     hub: bool,
     cluster: kubernetes.Setting,
 ) -> Container:
-    """Start the lab's container: with an engine of its own, or without ``layers`` beside the machine's engine."""
+    """Start the lab's container: with an engine of its own, or without ``layers`` beside the
+    machine's engine.
+    """
     port = free_port(port or lab.port)
     uid, gid = owner(folder)
     environment = {
@@ -220,14 +234,17 @@ def _start_on_host(
     labels: dict[str, str],
     volumes: dict[str, dict[str, str]],
 ) -> Container:
-    """An ordinary container in the machine's network, with the workspace at its own path, so that ``-v "$PWD":/x`` and localhost work."""
+    """An ordinary container in the machine's network, with the workspace at its own path, so that
+    ``-v "$PWD":/x`` and localhost work.
+    """
     if lab.kind == "instructor":
         raise LabError(
             "The instructor's lab needs an engine of its own.",
             "bin/lab up --instructor without --engine host",
         )
     say(
-        "Using the machine's own engine: what is made there gets the lab's label, bin/lab down removes that and nothing else; images are what it holds or can pull."
+        "Using the machine's own engine: what is made there gets the lab's label, bin/lab down"
+        " removes that and nothing else; images are what it holds or can pull."
     )
     return client.containers.run(
         image,
@@ -261,7 +278,8 @@ def _explain(error: APIError, port: int) -> LabError:
         )
     return LabError(
         f"The machine's Docker refuses to run an engine inside a container: {text}",
-        "bin/lab up --engine host, which uses the machine's own engine (only what the course labels is ever removed from it)",
+        "bin/lab up --engine host, which uses the machine's own engine (only what the course labels"
+        " is ever removed from it)",
     )
 
 
@@ -288,8 +306,10 @@ def _wait_until_open(container: Container) -> None:
             progress.note(last.partition(" ")[2])
             if container.status != "running" or time.monotonic() > deadline:
                 raise LabError(
-                    f"The lab did not start ({container.status}). Its last words:\n{container.logs(tail=6).decode(errors='replace').strip()}",
-                    "bin/lab doctor; then bin/lab up again, or bin/lab up --engine host where an engine cannot run inside a container",
+                    f"The lab did not start ({container.status}). Its last"
+                    f" words:\n{container.logs(tail=6).decode(errors='replace').strip()}",
+                    "bin/lab doctor; then bin/lab up again, or bin/lab up --engine host where an"
+                    " engine cannot run inside a container",
                 )
             time.sleep(0.2)
 
@@ -317,7 +337,8 @@ def report(done: workspace.Update) -> None:
         say(f"Workspace: {len(done.added)} files added, {len(done.updated)} updated.")
     for name in done.kept:
         say(
-            f"Kept your own version of {name} (the course has a newer one: rename or delete yours, then bin/lab up brings it)."
+            f"Kept your own version of {name} (the course has a newer one: rename or delete yours,"
+            " then bin/lab up brings it)."
         )
 
 
@@ -343,7 +364,9 @@ def as_json(state: Status) -> dict[str, object]:
 
 
 def down(client: docker.DockerClient, lab: Lab, *, everything: bool) -> None:
-    """Remove the lab and all that carries its label; with ``everything`` the template and the images as well."""
+    """Remove the lab and all that carries its label; with ``everything`` the template and the
+    images as well.
+    """
     with step("Remove the lab"):
         reset(client, lab)
         if everything:
@@ -352,7 +375,9 @@ def down(client: docker.DockerClient, lab: Lab, *, everything: bool) -> None:
 
 
 def reset(client: docker.DockerClient, lab: Lab) -> None:
-    """Throw away the lab's container, its engine's data, and what the lab made on the machine's own engine; keep the work."""
+    """Throw away the lab's container, its engine's data, and what the lab made on the machine's own
+    engine; keep the work.
+    """
     kubernetes.leave(client, lab.name)
     ours: dict[str, Any] = {"label": f"{LABEL}={lab.name}"}
     for container in client.containers.list(all=True, filters=ours):
@@ -370,7 +395,8 @@ def _remove(container: Container) -> None:
 
 
 def enter(client: docker.DockerClient, lab: Lab, command: list[str]) -> int:
-    """Run a command in the lab as the student, with this terminal's input and output; returns its exit status.
+    """Run a command in the lab as the student, with this terminal's input and output; returns its
+    exit status.
 
     Through the docker command line, which knows terminals: raw mode, window size, signals.
     """

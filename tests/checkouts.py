@@ -1,4 +1,6 @@
-"""A second checkout of the course, for tests that need all of it: a lab, a gradebook and a workspace of its own."""
+"""A second checkout of the course, for tests that need all of it: a lab, a gradebook and a
+workspace of its own.
+"""
 
 import os
 import shutil

@@ -1,4 +1,6 @@
-"""The test lab: one real lab for all tests that need an engine of the course, made once a session and removed afterwards."""
+"""The test lab: one real lab for all tests that need an engine of the course, made once a session
+and removed afterwards.
+"""
 
 import os
 import shutil
@@ -32,10 +34,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Tests of an engine run inside the lab (tests/test_inside.py sends them there), all others outside.
+    """Tests of an engine run inside the lab (tests/test_inside.py sends them there), all others
+    outside.
 
     With COURSE_KUBECONFIG, those of a cluster run here, against that one.
-    A mutation run takes long and tells about the tests, not about the product: it runs when it is asked for by name.
+    A mutation run takes long and tells about the tests, not about the product: it runs when it is
+    asked for by name.
     """
     here = [item for item in items if _here(item)]
     if not any("mutation" in argument for argument in config.args):
@@ -90,7 +94,9 @@ class TestLab:
 
 
 def free_port() -> int:
-    """A port of this machine that nothing listens on: tests of several checkouts may run side by side."""
+    """A port of this machine that nothing listens on: tests of several checkouts may run side by
+    side.
+    """
     with closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

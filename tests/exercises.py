@@ -1,4 +1,6 @@
-"""The exercises as tests see them: source notebooks, wrong answers to them, and what each wrong answer must earn and say."""
+"""The exercises as tests see them: source notebooks, wrong answers to them, and what each wrong
+answer must earn and say.
+"""
 
 import configparser
 import json
@@ -26,7 +28,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Wrong:
-    """A wrong answer; ``points`` are those of every check it touches, ``message`` is what the first of these says."""
+    """A wrong answer; ``points`` are those of every check it touches, ``message`` is what the first
+    of these says.
+    """
 
     assignment: str
     question: str
@@ -116,7 +120,9 @@ ALL_WRONG = [wrong for exercise in EXERCISES for wrong in exercise.wrong]
 
 
 def submissions(wrongs: Sequence[Wrong]) -> list[list[Wrong]]:
-    """Wrong answers put together so that no two in one submission touch the same check or replace the same answer."""
+    """Wrong answers put together so that no two in one submission touch the same check or replace
+    the same answer.
+    """
     return together(wrongs, lambda wrong: {wrong.question, *wrong.points})
 
 

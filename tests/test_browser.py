@@ -1,4 +1,6 @@
-"""The course as a person meets it: JupyterLab in a real browser (Debian's chromium, without a screen)."""
+"""The course as a person meets it: JupyterLab in a real browser (Debian's chromium, without a
+screen).
+"""
 
 import os
 import re
@@ -76,7 +78,9 @@ def open_notebook(page: Page, lab: TestLab, path: str) -> Locator:
 
 
 def run_cell(panel: Locator, text: str) -> Locator:
-    """Run the code cell that contains ``text``, as a person does: click, Shift+Enter; returns the cell."""
+    """Run the code cell that contains ``text``, as a person does: click, Shift+Enter; returns the
+    cell.
+    """
     cell = panel.locator(".jp-CodeCell", has_text=text).first
     cell.scroll_into_view_if_needed()
     editor = cell.locator(".cm-content")

@@ -1,4 +1,6 @@
-"""Every example in a docstring gives what it says; those of the checks need the lab (tests/grader/checks), those of lab.notebook draw."""
+"""Every example in a docstring gives what it says; those of the checks need the lab
+(tests/grader/checks), those of lab.notebook draw.
+"""
 
 import doctest
 from importlib import import_module

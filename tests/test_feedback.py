@@ -1,4 +1,6 @@
-"""A student's page: what a tutor would say. The notebook is recorded as grading records it; no sandbox is needed."""
+"""A student's page: what a tutor would say. The notebook is recorded as grading records it; no
+sandbox is needed.
+"""
 
 import os
 import shutil
@@ -20,8 +22,14 @@ from .test_browser import browser, page
 
 __all__ = ["browser", "page"]  # fixtures
 EXERCISE = "01-containers"
-LATER = "`later` has been started: its status is `exited`.\nExpected: `later` created, not started (status `created`).\nTry: docker rm -f later && docker create --name later busybox echo ready"
-PARTLY = "What `job` printed is right.\n`exit_code` is 0.\nExpected: the exit code of `job`.\nTry: docker inspect job"
+LATER = (
+    "`later` has been started: its status is `exited`.\nExpected: `later` created, not started"
+    " (status `created`).\nTry: docker rm -f later && docker create --name later busybox echo ready"
+)
+PARTLY = (
+    "What `job` printed is right.\n`exit_code` is 0.\nExpected: the exit code of `job`.\nTry:"
+    " docker inspect job"
+)
 HOSTILE = "<script>document.title = 'taken'</script>`<b>x</b>`"
 
 
@@ -77,11 +85,18 @@ def opened(page: Page, course: Course) -> Page:
 @pytest.mark.browser
 @pytest.mark.timeout(300)
 def test_page_says_what_to_look_at_first_and_what_to_try(course: Course, page: Page) -> None:
-    graded(course, {
-        "later-test": (0, "failed", LATER),
-        "job-test": (1, "failed", PARTLY),
-        "db-query-test": (0, "skipped", "The kernel of your notebook ended, so this check was not made."),
-    })  # fmt: skip
+    graded(
+        course,
+        {
+            "later-test": (0, "failed", LATER),
+            "job-test": (1, "failed", PARTLY),
+            "db-query-test": (
+                0,
+                "skipped",
+                "The kernel of your notebook ended, so this check was not made.",
+            ),
+        },
+    )
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     opened(page, course)

@@ -1,4 +1,6 @@
-"""Sends the tests that are marked ``engine`` into the test lab, folder by folder, and shows what they said."""
+"""Sends the tests that are marked ``engine`` into the test lab, folder by folder, and shows what
+they said.
+"""
 
 from pathlib import Path
 
@@ -14,7 +16,8 @@ FOLDERS = sorted(
     }
     - {"tests"}
 )
-# Their files share nothing but the engine, and mostly wait. A cluster of the tests' own leaves no room for another beside it.
+# Their files share nothing but the engine, and mostly wait. A cluster of the tests' own leaves no
+# room for another beside it.
 SIDE_BY_SIDE = {"tests/grader/checks": ["-n", "3", "--dist", "loadfile"]}
 
 

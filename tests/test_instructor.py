@@ -1,4 +1,6 @@
-"""An instructor's evening: collect, grade, read answers in formgrader, hostile ones among them, give marks, write the pages."""
+"""An instructor's evening: collect, grade, read answers in formgrader, hostile ones among them,
+give marks, write the pages.
+"""
 
 import json
 import shutil
@@ -14,7 +16,10 @@ from .test_browser import PATIENCE, browser, page
 __all__ = ["browser", "page"]  # fixtures
 pytestmark = [pytest.mark.browser, pytest.mark.grading, pytest.mark.timeout(400)]
 EXERCISE = "00-check-your-lab"
-ACTS = "<script>window.acted = 1</script><img src=x onerror='window.acted = 1'><svg onload='window.acted = 1'></svg>"
+ACTS = (
+    "<script>window.acted = 1</script><img src=x onerror='window.acted = 1'><svg"
+    " onload='window.acted = 1'></svg>"
+)
 
 
 @pytest.fixture(scope="module")
@@ -52,11 +57,26 @@ def hand_in_what_acts(graded: Checkout) -> None:
         if one["metadata"].get("nbgrader", {}).get("grade_id") == "explain"
     )
     answer["source"] = f"In words. {ACTS}"
-    shown = f"from IPython.display import HTML, Markdown, display\ndisplay(HTML({ACTS!r}), Markdown({ACTS!r}))\nprint({ACTS!r}, 'was printed')"
+    shown = (
+        f"from IPython.display import HTML, Markdown, display\ndisplay(HTML({ACTS!r}),"
+        f" Markdown({ACTS!r}))\nprint({ACTS!r}, 'was printed')"
+    )
     own = [
-        {"cell_type": "code", "id": "own-code", "metadata": {}, "source": shown, "outputs": [], "execution_count": None},
-        {"cell_type": "markdown", "id": "own-text", "metadata": {}, "source": f"[press](javascript:window.acted=1) {ACTS}"},
-    ]  # fmt: skip
+        {
+            "cell_type": "code",
+            "id": "own-code",
+            "metadata": {},
+            "source": shown,
+            "outputs": [],
+            "execution_count": None,
+        },
+        {
+            "cell_type": "markdown",
+            "id": "own-text",
+            "metadata": {},
+            "source": f"[press](javascript:window.acted=1) {ACTS}",
+        },
+    ]
     notebook["cells"] += own
     path.write_text(json.dumps(notebook))
 

@@ -32,7 +32,9 @@ NBVAL = [
 
 
 def objects(lab: TestLab) -> dict[str, list[str]]:
-    """What there is, by name: containers, networks, volumes and tagged images; and of a lesson's in the cluster."""
+    """What there is, by name: containers, networks, volumes and tagged images; and of a lesson's in
+    the cluster.
+    """
     listings = {
         "containers": ["docker", "ps", "-a", "--format", "{{.Names}}"],
         "networks": ["docker", "network", "ls", "--format", "{{.Name}}"],
@@ -46,7 +48,9 @@ def objects(lab: TestLab) -> dict[str, list[str]]:
 def wait_for(
     before: dict[str, list[str]], lab: TestLab, seconds: float = 10
 ) -> dict[str, list[str]]:
-    """What there is, as soon as it is what there was before: the cluster's network goes a little after its last Pod."""
+    """What there is, as soon as it is what there was before: the cluster's network goes a little
+    after its last Pod.
+    """
     deadline = time.monotonic() + seconds
     while (found := objects(lab)) != before and time.monotonic() < deadline:
         time.sleep(0.5)

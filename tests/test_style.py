@@ -98,7 +98,9 @@ def test_no_file_names_a_package_registry() -> None:
 
 
 def test_no_container_has_a_name_that_another_ones_id_may_begin_with() -> None:
-    """`docker rm -f db`, where nothing has that name, removes a container whose id begins with db."""
+    """`docker rm -f db`, where nothing has that name, removes a container whose id begins with
+    db.
+    """
     named = {
         path.name: re.findall(r"--name[ =]([0-9a-f]+)(?![\w-])", path.read_text())
         for path in NOTEBOOKS
@@ -109,7 +111,9 @@ def test_no_container_has_a_name_that_another_ones_id_may_begin_with() -> None:
 def test_cell_that_takes_down_the_pod_of_a_new_deployment_waits_until_the_old_ones_are_gone() -> (
     None
 ):
-    """A grader runs a setup cell twice within a second, and a Pod that is going is as old as the new one then."""
+    """A grader runs a setup cell twice within a second, and a Pod that is going is as old as the
+    new one then.
+    """
     cells = [cell.source for path in NOTEBOOKS for cell in nbformat.read(path, as_version=4).cells]
     takers = [
         cell

@@ -19,11 +19,15 @@ from lab.errors import LabError
 
 
 class PointsLostError(LabError):
-    """A right submission did not earn its points: what was measured is not the work that is compared."""
+    """A right submission did not earn its points: what was measured is not the work that is
+    compared.
+    """
 
 
 def make(root: Path, assignment: str, students: int) -> Path:
-    """A course with a class that answers as the solution does, each student in a notebook of their own. Returns ``root``."""
+    """A course with a class that answers as the solution does, each student in a notebook of their
+    own. Returns ``root``.
+    """
     source = ROOT / SOURCE / assignment
     shutil.copytree(source, root / SOURCE / assignment)
     notebook = nbformat.read(source / f"{assignment}.ipynb", as_version=4)  # type: ignore[no-untyped-call]
@@ -51,7 +55,9 @@ def full_points(course: Path, assignment: str) -> float:
 
 @dataclass(frozen=True)
 class Graded:
-    """What grading a class took, and what right submissions lost: a sentence for each check that one of them did not pass."""
+    """What grading a class took, and what right submissions lost: a sentence for each check that
+    one of them did not pass.
+    """
 
     seconds: float
     lost: tuple[str, ...]
@@ -100,7 +106,8 @@ def seconds_to_grade(course: Path, assignment: str, workers: int) -> float:
     graded = grade(course, assignment, workers)
     if graded.lost:
         raise PointsLostError(
-            f"A right submission lost points, so this was not the work to measure. {graded.lost[0]}",
+            "A right submission lost points, so this was not the work to measure."
+            f" {graded.lost[0]}",
             "bin/lab bench again",
         )
     return graded.seconds

@@ -1,4 +1,6 @@
-"""The pocket cluster: how soon it is ready, what it needs, how fast it answers; in a lab of its own."""
+"""The pocket cluster: how soon it is ready, what it needs, how fast it answers; in a lab of its
+own.
+"""
 
 import json
 from statistics import median
@@ -15,7 +17,9 @@ INSIDE = "grader.bench.cluster_figures"
 def measured(
     client: docker.DockerClient, place: Place, times: int, seconds: float
 ) -> dict[str, Any]:
-    """Each single measurement (``grader/bench/cluster_figures.py``); ``seconds``: how long requests are counted."""
+    """Each single measurement (``grader/bench/cluster_figures.py``); ``seconds``: how long requests
+    are counted.
+    """
     with BenchLab(client, place) as lab:
         told = lab.run(PYTHON, "-m", INSIDE, str(times), str(seconds))
     return dict(json.loads(told.strip().splitlines()[-1]))

@@ -1,4 +1,6 @@
-"""What the pocket cluster costs in the lab that this runs in. Started there by ``grader/bench/cluster.py``; prints one JSON document."""
+"""What the pocket cluster costs in the lab that this runs in. Started there by
+``grader/bench/cluster.py``; prints one JSON document.
+"""
 
 import base64
 import http.client
@@ -119,9 +121,11 @@ def deployment(replicas: int) -> dict[str, Any]:
     spec = {"terminationGracePeriodSeconds": 0, "containers": [container]}
     template = {"metadata": {"labels": labels}, "spec": spec}
     return {
-        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "bench"},
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "bench"},
         "spec": {"replicas": replicas, "selector": {"matchLabels": labels}, "template": template},
-    }  # fmt: skip
+    }
 
 
 def apply_seconds(api: API, replicas: int) -> float:
@@ -133,7 +137,9 @@ def apply_seconds(api: API, replicas: int) -> float:
 
 
 def remove(api: API) -> None:
-    """Also wait until the kernel has cleared away the network namespaces: what is made meanwhile waits for that."""
+    """Also wait until the kernel has cleared away the network namespaces: what is made meanwhile
+    waits for that.
+    """
     api.kubectl("delete", "deployment/bench", "--cascade=foreground", "--timeout=300s")
     time.sleep(REST_SECONDS)
 
@@ -197,9 +203,14 @@ def measure(times: int, seconds: float) -> dict[str, Any]:
         remove(api)
         listed = list_seconds(api, times)
     return {
-        "ready_seconds": ready, "memory_mib": idle, "memory_20_pods_mib": with_pods, "apply_1_seconds": applied[1],
-        "apply_10_seconds": applied[10], "list_1000_seconds": listed, "get_pods_per_second": rate,
-    }  # fmt: skip
+        "ready_seconds": ready,
+        "memory_mib": idle,
+        "memory_20_pods_mib": with_pods,
+        "apply_1_seconds": applied[1],
+        "apply_10_seconds": applied[10],
+        "list_1000_seconds": listed,
+        "get_pods_per_second": rate,
+    }
 
 
 if __name__ == "__main__":

@@ -20,15 +20,23 @@ if TYPE_CHECKING:
     help="A few sandboxes and a class of two: whether it works, not how fast.",
 )
 @click.option(
-    "--write", "folder", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
-    help="Also write performance.json and the plots (images/) there, and the table into performance.md: `--write docs`.",
-)  # fmt: skip
+    "--write",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help=(
+        "Also write performance.json and the plots (images/) there, and the table into"
+        " performance.md: `--write docs`."
+    ),
+)
 def bench_command(as_json: bool, quick: bool, folder: Path | None) -> None:
-    """Measure how fast this machine makes sandboxes and grades classes, beside stock nbgrader and Otter-Grader.
+    """Measure how fast this machine makes sandboxes and grades classes, beside stock nbgrader and
+    Otter-Grader.
 
-    A class of 30 on 01-containers, whose answers are right, is graded twice by each grader in turn: whatever else the machine does
-    meets all of them. Each does the same work: the same notebooks, a real engine, the same checks, and every submission must earn its
-    points. Then the class grows, and the workers. All of it takes about 75 minutes; nothing of your course is touched.
+    A class of 30 on 01-containers, whose answers are right, is graded twice by each grader in turn:
+    whatever else the machine does meets all of them. Each does the same work: the same notebooks, a
+    real engine, the same checks, and every submission must earn its points. Then the class grows,
+    and the workers. All of it takes about 75 minutes; nothing of your course is touched.
     """
     from grader.bench import pages
     from grader.bench.measure import FULL, QUICK, measure

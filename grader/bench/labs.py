@@ -15,7 +15,9 @@ START_SECONDS = 180
 
 
 class BenchLab:
-    """A context manager: an engine with the course images, JupyterLab, and nothing else that runs."""
+    """A context manager: an engine with the course images, JupyterLab, and nothing else that
+    runs.
+    """
 
     def __init__(self, client: docker.DockerClient, place: Place) -> None:
         self._client = client
@@ -37,9 +39,14 @@ class BenchLab:
         }
         self._client.volumes.create(f"{self._name}-engine", labels={LABEL: self._name})
         self.container = engine.start(
-            self._client, self._place.image, self._name, ["/usr/local/lib/lab/start", "lab"],
-            volumes=volumes, environment=environment, hub=False,
-        )  # fmt: skip
+            self._client,
+            self._place.image,
+            self._name,
+            ["/usr/local/lib/lab/start", "lab"],
+            volumes=volumes,
+            environment=environment,
+            hub=False,
+        )
         self._wait()
         return self
 

@@ -24,7 +24,8 @@ OURS, NBGRADER, OTTER = "bin/lab grade", "nbgrader autograde", "otter run"
 
 @dataclass(frozen=True)
 class Plan:
-    """How much is measured. ``workers`` and ``sizes``: the last number of workers is the one that is compared and that grades the larger classes.
+    """How much is measured. ``workers`` and ``sizes``: the last number of workers is the one that
+    is compared and that grades the larger classes.
 
     ``clusters``: how often each thing about the cluster is measured.
     """
@@ -62,7 +63,9 @@ QUICK = Plan(
 
 
 def measure(client: docker.DockerClient, place: Place, plan: Plan) -> dict[str, Any]:
-    """The document of `bin/lab bench --json`: seconds, MiB, submissions per minute (docs/performance.md describes it)."""
+    """The document of `bin/lab bench --json`: seconds, MiB, submissions per minute
+    (docs/performance.md describes it).
+    """
     load = os.getloadavg()[0]
     sandbox = _sandboxes(client, place, plan)
     with step("The pocket cluster"):
@@ -76,8 +79,12 @@ def measure(client: docker.DockerClient, place: Place, plan: Plan) -> dict[str, 
     }
     return {
         "machine": {
-            "processors": os.cpu_count(), "engine": client.version()["Version"], "kernel": platform.release(),
-            "python": platform.python_version(), "load_before": load, "load_after": os.getloadavg()[0],
+            "processors": os.cpu_count(),
+            "engine": client.version()["Version"],
+            "kernel": platform.release(),
+            "python": platform.python_version(),
+            "load_before": load,
+            "load_after": os.getloadavg()[0],
         },
         "sandbox_ready_p50_seconds": median(sandbox["cold_seconds"]),
         "sandbox_ready_p95_seconds": quantiles(sandbox["cold_seconds"], n=20)[-1],
@@ -86,7 +93,9 @@ def measure(client: docker.DockerClient, place: Place, plan: Plan) -> dict[str, 
         "sandbox_memory_mib": mean(one["memory_mib"] for one in sandbox["sizes"]),
         "sandbox_disk_mib": mean(one["disk_mib"] for one in sandbox["sizes"]),
         "sandbox_with_cluster_ready_p50_seconds": median(sandbox["cluster_cold_seconds"]),
-        "sandbox_with_cluster_memory_mib": mean(one["memory_mib"] for one in sandbox["cluster_sizes"]),
+        "sandbox_with_cluster_memory_mib": mean(
+            one["memory_mib"] for one in sandbox["cluster_sizes"]
+        ),
         **cluster.figures(found),
         "assignment": ASSIGNMENT,
         "class_of": plan.class_of,
@@ -99,7 +108,7 @@ def measure(client: docker.DockerClient, place: Place, plan: Plan) -> dict[str, 
         "rounds": rounds,
         "sandbox": sandbox,
         "cluster": found,
-    }  # fmt: skip
+    }
 
 
 def _sandboxes(client: docker.DockerClient, place: Place, plan: Plan) -> dict[str, Any]:
@@ -115,12 +124,18 @@ def _sandboxes(client: docker.DockerClient, place: Place, plan: Plan) -> dict[st
         )
         larger = sandboxes.size(client, place, plan.at_once, cluster=True)
     return {
-        "cold_seconds": cold, "wait_seconds": wait, "sizes": sizes, "cluster_cold_seconds": with_cluster, "cluster_sizes": larger,
-    }  # fmt: skip
+        "cold_seconds": cold,
+        "wait_seconds": wait,
+        "sizes": sizes,
+        "cluster_cold_seconds": with_cluster,
+        "cluster_sizes": larger,
+    }
 
 
 def _rounds(client: docker.DockerClient, place: Place, plan: Plan) -> list[dict[str, Any]]:
-    """In every round each grader in turn grades the class; who begins changes from round to round."""
+    """In every round each grader in turn grades the class; who begins changes from round to
+    round.
+    """
     students, workers, rounds = plan.class_of, plan.workers[-1], []
     with (
         StockNbgrader(client, place) as nbgrader,
@@ -146,7 +161,9 @@ def _rounds(client: docker.DockerClient, place: Place, plan: Plan) -> list[dict[
 
 
 def _repeated(grade: Callable[[Path], float], students: int) -> tuple[float, int]:
-    """Seconds to grade a new class, and how often that was begun again since a right submission had lost points."""
+    """Seconds to grade a new class, and how often that was begun again since a right submission had
+    lost points.
+    """
     for before in range(ATTEMPTS):
         with tempfile.TemporaryDirectory(prefix="docker-course-") as folder:
             try:
@@ -171,7 +188,9 @@ def _growth(plan: Plan) -> tuple[list[dict[str, float]], list[dict[str, float]]]
 def _graded(
     workers: int, students: int, progress: Step, number: int, total: int
 ) -> dict[str, float]:
-    """Each once: of a large class, one that lost points is told (``lost``: checks), and costs no second half-hour."""
+    """Each once: of a large class, one that lost points is told (``lost``: checks), and costs no
+    second half-hour.
+    """
     progress.advance(number, total)
     progress.note(f"{students} students, {workers} workers")
     with tempfile.TemporaryDirectory(prefix="docker-course-") as folder:

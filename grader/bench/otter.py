@@ -1,9 +1,11 @@
 """Otter-Grader at the same work, as far as it goes here.
 
-Otter grades in one fresh container per submission, several at a time. Its own image is built from Ubuntu on Docker Hub with conda and a browser,
-and holds no engine, so here its command (`otter run`) works in our containers: a fresh sandbox for each submission, with the lab's Python
-and `otter-grader` from the package index. What our test cells ask becomes tests of Otter's exception-based format, which it runs in the
-student's kernel after the last cell; the sandbox is not made ahead, as Otter makes its containers when their turn comes.
+Otter grades in one fresh container per submission, several at a time. Its own image is built from
+Ubuntu on Docker Hub with conda and a browser, and holds no engine, so here its command (`otter
+run`) works in our containers: a fresh sandbox for each submission, with the lab's Python and
+`otter-grader` from the package index. What our test cells ask becomes tests of Otter's
+exception-based format, which it runs in the student's kernel after the last cell; the sandbox is
+not made ahead, as Otter makes its containers when their turn comes.
 """
 
 import io
@@ -73,7 +75,9 @@ class OtterGrader:
             self._client.images.remove(self._image, force=True)
 
     def seconds_to_grade(self, course: Path, assignment: str, containers: int) -> float:
-        """Seconds for the class, ``containers`` at a time. Raises PointsLostError unless each submission earns its points."""
+        """Seconds for the class, ``containers`` at a time. Raises PointsLostError unless each
+        submission earns its points.
+        """
         notebooks = [
             split(one / assignment / f"{assignment}.ipynb")
             for one in sorted((course / "submitted").iterdir())
@@ -122,7 +126,9 @@ class OtterGrader:
 
 
 def split(path: Path) -> tuple[bytes, bytes]:
-    """A submission as Otter wants it: the notebook without its test cells, and the tests as an autograder.zip."""
+    """A submission as Otter wants it: the notebook without its test cells, and the tests as an
+    autograder.zip.
+    """
     notebook = json.loads(path.read_text(encoding="utf-8"))
     claims = [(cell, cell["metadata"].get("nbgrader", {})) for cell in notebook["cells"]]
     is_test = [bool(claim.get("grade") and not claim.get("solution")) for _, claim in claims]

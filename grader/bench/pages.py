@@ -1,4 +1,6 @@
-"""The figures as a table and as plots: what docs/performance.md shows is written by the run that measured it."""
+"""The figures as a table and as plots: what docs/performance.md shows is written by the run that
+measured it.
+"""
 
 import json
 import re
@@ -26,29 +28,70 @@ def rows(figures: Figures) -> list[tuple[str, str]]:
     ]
     machine = figures["machine"]
     return [
-        ("sandbox ready, cold: p50, p95", f"{figures['sandbox_ready_p50_seconds']:.2f} s, {figures['sandbox_ready_p95_seconds']:.2f} s"),
-        ("sandbox ready, made ahead: p50, p95", f"{figures['sandbox_wait_p50_seconds']:.2f} s, {figures['sandbox_wait_p95_seconds']:.2f} s"),
+        (
+            "sandbox ready, cold: p50, p95",
+            (
+                f"{figures['sandbox_ready_p50_seconds']:.2f} s,"
+                f" {figures['sandbox_ready_p95_seconds']:.2f} s"
+            ),
+        ),
+        (
+            "sandbox ready, made ahead: p50, p95",
+            (
+                f"{figures['sandbox_wait_p50_seconds']:.2f} s,"
+                f" {figures['sandbox_wait_p95_seconds']:.2f} s"
+            ),
+        ),
         ("memory of a sandbox", f"{figures['sandbox_memory_mib']:.0f} MiB"),
         ("written to disk by a sandbox", f"{figures['sandbox_disk_mib']:.1f} MiB"),
-        ("sandbox with a cluster: ready cold, memory", f"{figures['sandbox_with_cluster_ready_p50_seconds']:.2f} s, {figures['sandbox_with_cluster_memory_mib']:.0f} MiB"),
+        (
+            "sandbox with a cluster: ready cold, memory",
+            (
+                f"{figures['sandbox_with_cluster_ready_p50_seconds']:.2f} s,"
+                f" {figures['sandbox_with_cluster_memory_mib']:.0f} MiB"
+            ),
+        ),
         ("cluster: process start to ready", f"{figures['cluster_ready_seconds']:.2f} s"),
-        ("cluster: memory idle, with 20 Pods", f"{figures['cluster_memory_mib']:.0f} MiB, {figures['cluster_memory_20_pods_mib']:.0f} MiB"),
-        ("cluster: `kubectl apply` of 1 replica, of 10, until ready", f"{figures['apply_1_seconds']:.2f} s, {figures['apply_10_seconds']:.2f} s"),
+        (
+            "cluster: memory idle, with 20 Pods",
+            (
+                f"{figures['cluster_memory_mib']:.0f} MiB,"
+                f" {figures['cluster_memory_20_pods_mib']:.0f} MiB"
+            ),
+        ),
+        (
+            "cluster: `kubectl apply` of 1 replica, of 10, until ready",
+            f"{figures['apply_1_seconds']:.2f} s, {figures['apply_10_seconds']:.2f} s",
+        ),
         ("cluster: list of 1,000 objects", f"{figures['list_1000_seconds'] * 1000:.0f} ms"),
         ("cluster: `get pods` (20), requests per second", f"{figures['get_pods_per_second']:.0f}"),
         *rates,
         ("beside nbgrader autograde", f"{figures['speedup_vs_nbgrader']:.2f} times"),
         ("beside Otter-Grader", f"{figures['speedup_vs_otter']:.2f} times"),
         *growth,
-        ("checks that right submissions did not pass there", str(sum(one["lost"] for one in _points(figures)))),
-        ("class, assignment, workers compared", f"{figures['class_of']}, {figures['assignment']}, {figures['workers']}"),
-        ("machine", f"{machine['processors']} processors, Docker {machine['engine']}, Linux {machine['kernel']}"),
+        (
+            "checks that right submissions did not pass there",
+            str(sum(one["lost"] for one in _points(figures))),
+        ),
+        (
+            "class, assignment, workers compared",
+            f"{figures['class_of']}, {figures['assignment']}, {figures['workers']}",
+        ),
+        (
+            "machine",
+            (
+                f"{machine['processors']} processors, Docker {machine['engine']}, Linux"
+                f" {machine['kernel']}"
+            ),
+        ),
         ("load before and after", f"{machine['load_before']:.1f}, {machine['load_after']:.1f}"),
-    ]  # fmt: skip
+    ]
 
 
 def write(figures: Figures, folder: Path) -> None:
-    """Write the document and the plots into the folder, and the table into its performance.md where that has a place for it."""
+    """Write the document and the plots into the folder, and the table into its performance.md where
+    that has a place for it.
+    """
     (folder / IMAGES).mkdir(parents=True, exist_ok=True)
     (folder / DOCUMENT).write_text(json.dumps(figures, indent=2) + "\n")
     page = folder / PAGE
@@ -63,7 +106,9 @@ def write(figures: Figures, folder: Path) -> None:
 
 
 def _points(figures: Figures) -> list[dict[str, Any]]:
-    """Workers and class sizes in one list: the last number of workers is the first of the class sizes."""
+    """Workers and class sizes in one list: the last number of workers is the first of the class
+    sizes.
+    """
     return [*figures["by_workers"], *figures["by_class_size"][1:]]
 
 

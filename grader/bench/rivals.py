@@ -1,6 +1,8 @@
-"""Other graders at the same work: the same notebooks, a real engine with the same images, the same checks.
+"""Other graders at the same work: the same notebooks, a real engine with the same images, the same
+checks.
 
-Each runs in a container of the lab image, made for the measurement and removed afterwards; only grading is timed.
+Each runs in a container of the lab image, made for the measurement and removed afterwards; only
+grading is timed.
 """
 
 import io
@@ -25,10 +27,14 @@ with Gradebook("sqlite:///gradebook.db") as book:
 
 
 class StockNbgrader(BenchLab):
-    """`nbgrader autograde` as it comes, in a lab of its own: one process for the class, one after the other, tests in the student's kernel."""
+    """`nbgrader autograde` as it comes, in a lab of its own: one process for the class, one after
+    the other, tests in the student's kernel.
+    """
 
     def seconds_to_grade(self, course: Path, assignment: str) -> float:
-        """Seconds of `nbgrader autograde`, from its start to its end. Raises PointsLostError unless each submission earns its points."""
+        """Seconds of `nbgrader autograde`, from its start to its end. Raises PointsLostError unless
+        each submission earns its points.
+        """
         self.run("rm", "-rf", COURSE)
         self.container.put_archive("/srv", _packed(course))
         self.run("nbgrader", "generate_assignment", assignment, folder=COURSE)

@@ -11,7 +11,8 @@ from grader.sandbox.docker import ROLES, Limits, Place, Sandbox
 from grader.sandbox.pool import Sandboxes
 
 MIB = 2**20
-PAUSE_SECONDS = 1.0  # about the shortest that grading a submission takes: as long has the pool to make the next one
+# about the shortest that grading a submission takes: as long has the pool to make the next one
+PAUSE_SECONDS = 1.0
 
 Tell = Callable[[int, int], None]
 
@@ -19,7 +20,9 @@ Tell = Callable[[int, int], None]
 def seconds_until_ready(
     client: docker.DockerClient, place: Place, count: int, tell: Tell, *, cluster: bool = False
 ) -> list[float]:
-    """Seconds from nothing to a sandbox whose engine, with the course images, whose kernels and whose cluster answer; one after the other."""
+    """Seconds from nothing to a sandbox whose engine, with the course images, whose kernels and
+    whose cluster answer; one after the other.
+    """
     taken = []
     for number in range(count):
         tell(number, count)
@@ -32,7 +35,9 @@ def seconds_until_ready(
 def seconds_waited(
     client: docker.DockerClient, place: Place, count: int, tell: Tell
 ) -> list[float]:
-    """Seconds that a submission waits for its sandbox while the pool makes the next one ahead; the first one is made cold."""
+    """Seconds that a submission waits for its sandbox while the pool makes the next one ahead; the
+    first one is made cold.
+    """
     waited = []
     with Sandboxes(lambda: Sandbox(client, place, Limits()), ahead=1, needed=count) as sandboxes:
         for number in range(count):
@@ -47,7 +52,9 @@ def seconds_waited(
 def size(
     client: docker.DockerClient, place: Place, count: int, *, cluster: bool = False
 ) -> list[dict[str, float]]:
-    """Of each of ``count`` sandboxes that run side by side: MiB of memory of each container, as `docker stats` counts it, and MiB written to disk."""
+    """Of each of ``count`` sandboxes that run side by side: MiB of memory of each container, as
+    `docker stats` counts it, and MiB written to disk.
+    """
     with ExitStack() as stack:
         sandboxes = [
             stack.enter_context(Sandbox(client, place, Limits(), cluster=cluster))
@@ -69,7 +76,9 @@ def _size(api: Any, sandbox: Sandbox) -> dict[str, float]:
 
 
 def _memory(api: Any, container: str) -> float:
-    """Bytes in use without the file cache that the kernel can drop at once; files in memory (tmpfs) count."""
+    """Bytes in use without the file cache that the kernel can drop at once; files in memory (tmpfs)
+    count.
+    """
     memory = api.stats(container, stream=False, one_shot=True)["memory_stats"]
     known = memory["stats"]
     droppable = known.get("total_inactive_file", known.get("inactive_file", 0))  # cgroup v1, v2

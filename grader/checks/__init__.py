@@ -1,4 +1,5 @@
-"""The checks that test cells call: nouns of Docker and Kubernetes, facts as properties, `must_*` that raise three lines.
+"""The checks that test cells call: nouns of Docker and Kubernetes, facts as properties, `must_*`
+that raise three lines.
 
 `docs/checks.md` is the reference.
 """

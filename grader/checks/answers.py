@@ -21,7 +21,9 @@ MAX_WAIT_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class Answer:
-    """An HTTP answer: status code, and its body as text, as much of it as is read (1 MiB by `get`)."""
+    """An HTTP answer: status code, and its body as text, as much of it as is read (1 MiB by
+    `get`).
+    """
 
     status: int
     text: str
@@ -29,11 +31,15 @@ class Answer:
 
 
 class NoAnswerError(Exception):
-    """No HTTP answer came; `str()` says what came instead, as the end of a sentence that begins with the URL."""
+    """No HTTP answer came; `str()` says what came instead, as the end of a sentence that begins
+    with the URL.
+    """
 
 
 def get(url: str, within_seconds: float, address: str | None = None) -> Answer:
-    """One GET request, redirects not followed; raises `NoAnswerError`. With an `address` that one is asked, whatever the URL's name means."""
+    """One GET request, redirects not followed; raises `NoAnswerError`. With an `address` that one
+    is asked, whatever the URL's name means.
+    """
     return in_time(
         lambda deadline: _ask(url, deadline, address), min(within_seconds, MAX_WAIT_SECONDS)
     )
@@ -42,7 +48,8 @@ def get(url: str, within_seconds: float, address: str | None = None) -> Answer:
 def in_time(ask: Callable[[Deadline], T], within_seconds: float) -> T:
     """What a request gives; raises `NoAnswerError`.
 
-    Asked from a thread of its own: a server that drips one byte at a time keeps every socket time-out from expiring.
+    Asked from a thread of its own: a server that drips one byte at a time keeps every socket
+    time-out from expiring.
     """
     deadline = Deadline(within_seconds)
     replies: queue.Queue[T | NoAnswerError] = queue.Queue()

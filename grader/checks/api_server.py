@@ -1,7 +1,9 @@
-"""Requests to the cluster's API server, through one `kubectl proxy` for as long as the kubeconfig stays what it is.
+"""Requests to the cluster's API server, through one `kubectl proxy` for as long as the kubeconfig
+stays what it is.
 
-kubectl knows every way in that a kubeconfig can describe (tokens, certificates, the cloud providers' plugins), which a small HTTP client
-would have to learn one by one; but it needs a good part of a second of processor time for each start, and a check asks dozens of times.
+kubectl knows every way in that a kubeconfig can describe (tokens, certificates, the cloud
+providers' plugins), which a small HTTP client would have to learn one by one; but it needs a good
+part of a second of processor time for each start, and a check asks dozens of times.
 """
 
 from __future__ import annotations
@@ -25,7 +27,10 @@ from grader.checks.verdict import EnvironmentProblem, quoted
 START_SECONDS = 30.0
 MAX_REDIRECTS = 5
 # One waits for a line that never comes: when the caller is gone, however it ended, so is the proxy.
-UNTIL_THE_CALLER_ENDS = 'exec 3<&0; kubectl proxy --unix-socket="$0" & proxy=$!; (read -r _ <&3; kill $proxy; rm -rf "${0%/*}") & wait $proxy'
+UNTIL_THE_CALLER_ENDS = (
+    'exec 3<&0; kubectl proxy --unix-socket="$0" & proxy=$!; (read -r _ <&3; kill $proxy; rm -rf'
+    ' "${0%/*}") & wait $proxy'
+)
 COLLECTING = {"GOGC": "50", "GOMEMLIMIT": "48MiB"}  # it stays, so it has to collect its garbage
 
 
@@ -38,9 +43,13 @@ class Proxy:
         self._errors = Path(self._folder.name, "errors")
         with self._errors.open("wb") as errors:
             self._process = subprocess.Popen(
-                ["sh", "-c", UNTIL_THE_CALLER_ENDS, str(self._socket)], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=errors,
-                env={**os.environ, **COLLECTING}, start_new_session=True,
-            )  # fmt: skip
+                ["sh", "-c", UNTIL_THE_CALLER_ENDS, str(self._socket)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=errors,
+                env={**os.environ, **COLLECTING},
+                start_new_session=True,
+            )
         atexit.register(self.stop)
         self._wait()
 
@@ -67,9 +76,13 @@ class Proxy:
     @cached_property
     def _client(self) -> httpx.Client:
         return httpx.Client(
-            transport=httpx.HTTPTransport(uds=str(self._socket)), base_url="http://localhost", trust_env=False,
-            follow_redirects=True, max_redirects=MAX_REDIRECTS, headers={"Accept-Encoding": "identity"},
-        )  # fmt: skip
+            transport=httpx.HTTPTransport(uds=str(self._socket)),
+            base_url="http://localhost",
+            trust_env=False,
+            follow_redirects=True,
+            max_redirects=MAX_REDIRECTS,
+            headers={"Accept-Encoding": "identity"},
+        )
 
     def get(self, path: str, within_seconds: float, max_bytes: int) -> Answer:
         """What is at a path of the API. Raises `answers.NoAnswerError`."""
@@ -116,7 +129,9 @@ def kubeconfig() -> tuple[object, ...]:
 
 
 def get(path: str, within_seconds: float, max_bytes: int) -> Answer:
-    """What the API server answers to a GET of a path. Raises `answers.NoAnswerError`, and `EnvironmentProblem` where kubectl cannot ask."""
+    """What the API server answers to a GET of a path. Raises `answers.NoAnswerError`, and
+    `EnvironmentProblem` where kubectl cannot ask.
+    """
     state = kubeconfig()
     if not _latest or _latest[0][0] != state or not _latest[0][1].runs:
         if _latest:

@@ -18,7 +18,9 @@ MAX_LINKS = 8
 
 @dataclass(frozen=True)
 class Found:
-    """What is at a path: `kind` is `file`, `directory`, `link` or `other`; `text` only for files, at most 1 MiB of it."""
+    """What is at a path: `kind` is `file`, `directory`, `link` or `other`; `text` only for files,
+    at most 1 MiB of it.
+    """
 
     kind: str
     text: str
@@ -26,7 +28,9 @@ class Found:
 
 
 def read(container_id: str, path: str) -> Found | None:
-    """What the container has at `path` (symbolic links followed inside it); None if there is nothing."""
+    """What the container has at `path` (symbolic links followed inside it); None if there is
+    nothing.
+    """
     for _ in range(MAX_LINKS):
         try:
             with asking():

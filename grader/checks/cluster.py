@@ -1,6 +1,7 @@
 """The Kubernetes cluster as checks ask it, and whose fault it is when an answer fails.
 
-Objects are read as the API's JSON, and changed with kubectl. What kubectl prints for people is quoted, never read.
+Objects are read as the API's JSON, and changed with kubectl. What kubectl prints for people is
+quoted, never read.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True)
 class Done:
-    """How kubectl ended: its exit code (None: stopped at the deadline), and what it printed, at most 8 MiB of it."""
+    """How kubectl ended: its exit code (None: stopped at the deadline), and what it printed, at
+    most 8 MiB of it.
+    """
 
     exit_code: int | None
     stdout: str
@@ -44,7 +47,9 @@ class Done:
 def kubectl(
     *arguments: str, stdin: str = "", within_seconds: float = REQUEST_SECONDS, merged: bool = False
 ) -> Done:
-    """Runs kubectl with the caller's own kubeconfig; `merged` puts standard error into standard output, as a terminal does."""
+    """Runs kubectl with the caller's own kubeconfig; `merged` puts standard error into standard
+    output, as a terminal does.
+    """
     with tempfile.TemporaryFile() as source, tempfile.TemporaryFile() as errors:
         source.write(stdin.encode())
         source.seek(0)
@@ -82,7 +87,9 @@ def _stop(process: subprocess.Popen[bytes], late: threading.Event) -> None:
 
 
 def answer(*arguments: str, stdin: str = "") -> str:
-    """What kubectl prints when it succeeds. Raises `RefusedError`, `EnvironmentProblem` if the cluster cannot be reached, `CheckFailed` for more than is read."""
+    """What kubectl prints when it succeeds. Raises `RefusedError`, `EnvironmentProblem` if the
+    cluster cannot be reached, `CheckFailed` for more than is read.
+    """
     done = kubectl(*arguments, stdin=stdin)
     if done.cut:
         raise _too_long(arguments[-1])
@@ -152,7 +159,8 @@ def words(done: Done) -> str:
 def objects(path: str) -> list[Json]:
     """The objects of a collection, such as `/api/v1/namespaces/default/pods`.
 
-    Single objects are found in their collection too: that they are not there is then an answer like others, and no error text.
+    Single objects are found in their collection too: that they are not there is then an answer like
+    others, and no error text.
     """
     try:
         listed = json.loads(get(path))
@@ -165,7 +173,9 @@ def objects(path: str) -> list[Json]:
 
 
 def namespace() -> str:
-    """The namespace that kubectl works in when nobody names one: the kubeconfig's own, which need not be `default`."""
+    """The namespace that kubectl works in when nobody names one: the kubeconfig's own, which need
+    not be `default`.
+    """
     return _namespace(api_server.kubeconfig())
 
 

@@ -13,7 +13,9 @@ from grader.checks.verdict import CheckFailed, listed, quoted
 
 
 class ClusterObject:
-    """An object of the cluster, in the namespace that kubectl works in. Facts of one that does not exist raise `CheckFailed`."""
+    """An object of the cluster, in the namespace that kubectl works in. Facts of one that does not
+    exist raise `CheckFailed`.
+    """
 
     _kind = ""
     _plural = ""
@@ -67,9 +69,11 @@ class ClusterObject:
         others = f" Its labels: {_pairs(labels)}." if labels else " It has no labels."
         overwrite = "--overwrite " if key in labels else ""
         raise CheckFailed(
-            f"The label `{key}` of `{self.name}` is {quoted(labels[key])}."
-            if key in labels
-            else f"`{self.name}` has no label `{key}`.{others}",
+            (
+                f"The label `{key}` of `{self.name}` is {quoted(labels[key])}."
+                if key in labels
+                else f"`{self.name}` has no label `{key}`.{others}"
+            ),
             f"the label {quoted(spec)}.",
             f"kubectl label {overwrite}{self._typed} {spec if equals else f'{key}=VALUE'}",
         )

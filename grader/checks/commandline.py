@@ -113,7 +113,9 @@ def shell_word(word: str) -> str:
 
 
 def run_command(container: Json, image: Json | None) -> RunCommand:
-    """The `docker run` line of a container, from `docker inspect` of it and of its image (None: image is gone)."""
+    """The `docker run` line of a container, from `docker inspect` of it and of its image (None:
+    image is gone).
+    """
     config, host = container["Config"], container["HostConfig"]
     base: Json = (image or {}).get("Config") or {}
     options = [("-d", None), ("--name", str(container["Name"]).lstrip("/"))]
@@ -216,7 +218,9 @@ def _entrypoint(config: Json, base: Json) -> tuple[list[tuple[str, str | None]],
 
 
 def restart_policy(host: Json) -> str:
-    """The restart policy as `--restart` spells it: `no`, `always`, `unless-stopped`, `on-failure[:max]`."""
+    """The restart policy as `--restart` spells it: `no`, `always`, `unless-stopped`,
+    `on-failure[:max]`.
+    """
     policy = host.get("RestartPolicy") or {}
     retries = policy.get("MaximumRetryCount") or 0
     return f"{policy.get('Name') or 'no'}:{retries}" if retries else policy.get("Name") or "no"

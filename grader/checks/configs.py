@@ -14,7 +14,8 @@ from grader.checks.verdict import CheckFailed, listed
 
 
 def configmap(name: str) -> ConfigMap:
-    """A ConfigMap by its name; asks the cluster nothing yet. Checks of its existence and labels are those of `pod`.
+    """A ConfigMap by its name; asks the cluster nothing yet. Checks of its existence and labels are
+    those of `pod`.
 
     >>> configmap("web")
     configmap('web')
@@ -43,7 +44,9 @@ class ConfigMap(ClusterObject):
         return dict(self._object().get("data") or {})
 
     def must_have(self, spec: str) -> None:
-        """It has the key `KEY`, or `KEY=value`, spelled as after `--from-literal`. No message shows a value."""
+        """It has the key `KEY`, or `KEY=value`, spelled as after `--from-literal`. No message shows
+        a value.
+        """
         key, equals, value = spec.partition("=")
         data = self.data
         if key not in data:
@@ -55,14 +58,17 @@ class ConfigMap(ClusterObject):
             )
         if equals and data[key] != value:
             raise CheckFailed(
-                f"The {self._kind} `{self.name}` has another value under `{key}`{_space(data[key], value)}.",
+                f"The {self._kind} `{self.name}` has another value under"
+                f" `{key}`{_space(data[key], value)}.",
                 f"the value that was asked for under `{key}`.",
                 f"kubectl get {self._typed} --output=yaml",
             )
 
     @contextmanager
     def changed(self, key: str, value: str) -> Iterator[None]:
-        """It has another value under this key for as long as the block runs. Pods see that when they are started anew."""
+        """It has another value under this key for as long as the block runs. Pods see that when
+        they are started anew.
+        """
         before = self.data.get(key)
         self._set(key, value)
         try:

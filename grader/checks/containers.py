@@ -30,7 +30,8 @@ class Container(ContainerPorts):
         def look() -> None:
             if text not in self.logs:
                 raise CheckFailed(
-                    f"The log of `{self.name}` does not contain {quoted(text)}.{self._last_words()}",
+                    f"The log of `{self.name}` does not contain"
+                    f" {quoted(text)}.{self._last_words()}",
                     f"{quoted(text)} in the log.",
                     f"docker logs {self._word}",
                 )
@@ -38,7 +39,9 @@ class Container(ContainerPorts):
         eventually(look, within_seconds)
 
     def exec(self, *argv: str, within_seconds: float = 10) -> ExecResult:
-        """Runs a program in it, as `docker exec` does: no shell, no standard input. Returns what it did."""
+        """Runs a program in it, as `docker exec` does: no shell, no standard input. Returns what it
+        did.
+        """
         self.must_be_running()
         return execute(self.id, self.name, list(argv), within_seconds)
 
@@ -50,7 +53,8 @@ class Container(ContainerPorts):
         exit_code: int = 0,
         within_seconds: float = 10,
     ) -> None:
-        """A command line in it ends with this exit code and prints this text. No shell: write `sh -c '…'` for one.
+        """A command line in it ends with this exit code and prints this text. No shell: write `sh
+        -c '…'` for one.
 
         Runs it again until the deadline: a server needs a moment before it answers.
         """
@@ -67,22 +71,27 @@ class Container(ContainerPorts):
         eventually(look, within_seconds)
 
     def must_have_file(self, path: str, *, containing: str | None = None) -> None:
-        """It has a regular file at this path, containing this text. Works on stopped containers too."""
+        """It has a regular file at this path, containing this text. Works on stopped containers
+        too.
+        """
         found = archive.read(self.id, path)
         folder = path.rpartition("/")[0] or "/"
         listing = f"docker exec {self._word} ls -l {shell_word(folder)}"
         if found is None or found.kind != "file":
             what = f"There is no file {quoted(path)} in `{self.name}`."
             raise CheckFailed(
-                what
-                if found is None
-                else f"{quoted(path)} in `{self.name}` is a {found.kind}, not a file.",
+                (
+                    what
+                    if found is None
+                    else f"{quoted(path)} in `{self.name}` is a {found.kind}, not a file."
+                ),
                 f"a file {quoted(path)}.",
                 listing if self.running else f"docker start {self._word}, then {listing}",
             )
         if containing is not None and containing not in found.text:
             raise CheckFailed(
-                f"{quoted(path)} in `{self.name}` does not contain {quoted(containing)}{said(found.text, 'it has')}.",
+                f"{quoted(path)} in `{self.name}` does not contain"
+                f" {quoted(containing)}{said(found.text, 'it has')}.",
                 f"{quoted(containing)} in {quoted(path)}.",
                 f"docker exec {self._word} cat {shell_word(path)}",
             )

@@ -43,7 +43,8 @@ def steadily(look: Callable[[], None], for_seconds: float) -> None:
 
 
 def eventually(look: Callable[[], T], within_seconds: float) -> T:
-    """What `look` returns, as soon as it raises no `CheckFailed`; its last `CheckFailed` once the time is over.
+    """What `look` returns, as soon as it raises no `CheckFailed`; its last `CheckFailed` once the
+    time is over.
 
     >>> eventually(lambda: "settled", within_seconds=1)
     'settled'

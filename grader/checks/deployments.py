@@ -19,7 +19,8 @@ REQUESTS_BETWEEN_LOOKS = 4
 
 
 def deployment(name: str) -> Deployment:
-    """A Deployment by its name; asks the cluster nothing yet. Checks of its existence and labels are those of `pod`.
+    """A Deployment by its name; asks the cluster nothing yet. Checks of its existence and labels
+    are those of `pod`.
 
     >>> deployment("web")
     deployment('web')
@@ -30,7 +31,8 @@ def deployment(name: str) -> Deployment:
 class Deployment(ClusterObject):
     """A Deployment: facts as properties, `must_*` raise `CheckFailed` when they do not hold.
 
-    Its Pods are those that its ReplicaSets own. A Pod that only carries the same labels is none of them.
+    Its Pods are those that its ReplicaSets own. A Pod that only carries the same labels is none of
+    them.
     """
 
     _kind, _plural, _api = "Deployment", "deployments", "/apis/apps/v1"
@@ -57,7 +59,9 @@ class Deployment(ClusterObject):
         return len(self._sets(self._object()))
 
     def must_be_rolled_out(self, *, within_seconds: float = 30) -> None:
-        """All Pods that it wants are there, ready, and of its present template, and no older ones are left."""
+        """All Pods that it wants are there, ready, and of its present template, and no older ones
+        are left.
+        """
 
         def look() -> None:
             self._must_be_rolled_out_now()
@@ -84,7 +88,9 @@ class Deployment(ClusterObject):
         self.must_be_rolled_out(within_seconds=within_seconds)
 
     def must_run_image(self, ref: str) -> None:
-        """Its Pods were made from this image. Any name of the same image counts; another image under its name does not."""
+        """Its Pods were made from this image. Any name of the same image counts; another image
+        under its name does not.
+        """
         found = self._object()
         made = self._pods(self._sets(found))
         template = found["spec"]["template"]
@@ -118,12 +124,16 @@ class Deployment(ClusterObject):
         )  # one that is being deleted counts no longer
 
     def must_restart(self, *, within_seconds: float = 30) -> None:
-        """All its Pods are replaced by new ones of the same template, as `kubectl rollout restart` does, and these become ready."""
+        """All its Pods are replaced by new ones of the same template, as `kubectl rollout restart`
+        does, and these become ready.
+        """
         self._do("rollout", "restart", self._slashed, expected=f"`{self.name}` restarted.")
         self.must_be_rolled_out(within_seconds=within_seconds)
 
     def must_undo(self, *, within_seconds: float = 30) -> None:
-        """It goes back to the version before the present one, as `kubectl rollout undo` does, and the Pods of that become ready."""
+        """It goes back to the version before the present one, as `kubectl rollout undo` does, and
+        the Pods of that become ready.
+        """
         self._do(
             "rollout", "undo", self._slashed, expected=f"`{self.name}` back at the version before."
         )
@@ -132,7 +142,9 @@ class Deployment(ClusterObject):
     def must_restart_without_a_gap(
         self, through: Service, path: str = "/", *, within_seconds: float = 30
     ) -> None:
-        """While all its Pods are replaced one after the other, every request through the Service is answered."""
+        """While all its Pods are replaced one after the other, every request through the Service is
+        answered.
+        """
         self.must_be_rolled_out(within_seconds=within_seconds)
         through.must_answer(path)
         self._must_be_all_behind(through)
@@ -150,29 +162,41 @@ class Deployment(ClusterObject):
                 after = self._aftermath(deadline)
         if lost:
             raise CheckFailed(
-                f"While the Pods of `{self.name}` were replaced, {len(lost)} of {asked} requests to `{through.name}` got no answer; the first one: {lost[0]}.",
-                "an answer to every request: a new Pod gets requests when it can answer them, and an old one goes after that.",
-                f"kubectl get pods --watch, and in another terminal kubectl rollout restart {self._slashed}",
+                f"While the Pods of `{self.name}` were replaced, {len(lost)} of {asked} requests to"
+                f" `{through.name}` got no answer; the first one: {lost[0]}.",
+                "an answer to every request: a new Pod gets requests when it can answer them, and"
+                " an old one goes after that.",
+                "kubectl get pods --watch, and in another terminal kubectl rollout restart"
+                f" {self._slashed}",
             )
         self._must_be_all_behind(through)
 
     def _must_be_all_behind(self, through: Service) -> None:
-        """Its Pods, and no others, are behind the Service: another one that answers in their place has no gap."""
+        """Its Pods, and no others, are behind the Service: another one that answers in their place
+        has no gap.
+        """
         behind = set(through.pods)
         other = behind ^ {one.name for one in self.pods}
         if other:
             name = min(other)
             raise CheckFailed(
-                f"`{name}` is behind the Service `{through.name}`, and no Pod of `{self.name}`."
-                if name in behind
-                else f"`{name}`, a Pod of `{self.name}`, is not behind the Service `{through.name}`.",
+                (
+                    f"`{name}` is behind the Service `{through.name}`, and no Pod of `{self.name}`."
+                    if name in behind
+                    else (
+                        f"`{name}`, a Pod of `{self.name}`, is not behind the Service"
+                        f" `{through.name}`."
+                    )
+                ),
                 f"the Pods of `{self.name}` behind `{through.name}`, and no others.",
                 "kubectl get pods --show-labels, and compare with kubectl describe service "
                 + through.name,
             )
 
     def _aftermath(self, deadline: Deadline) -> Deadline | None:
-        """How long to go on asking, once the rollout is complete; `CheckFailed` when it is not in time."""
+        """How long to go on asking, once the rollout is complete; `CheckFailed` when it is not in
+        time.
+        """
         try:
             self._must_be_rolled_out_now()
         except CheckFailed:
@@ -213,8 +237,8 @@ class Deployment(ClusterObject):
             else ("", f"kubectl rollout {'resume' if paused else 'status'} {self._slashed}")
         )
         raise CheckFailed(
-            f"`{self.name}` wants {_counted(wanted)}, and has {ready} that {'is' if ready == 1 else 'are'} up to date and ready{left}."
-            f"{paused} {why}".rstrip(),
+            f"`{self.name}` wants {_counted(wanted)}, and has {ready} that"
+            f" {'is' if ready == 1 else 'are'} up to date and ready{left}.{paused} {why}".rstrip(),
             "all of them up to date and ready, and no others.",
             hint,
         )

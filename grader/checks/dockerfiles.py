@@ -1,4 +1,6 @@
-"""`dockerfile("Dockerfile")`: what a Dockerfile says, read by BuildKit's own parser; it is never run."""
+"""`dockerfile("Dockerfile")`: what a Dockerfile says, read by BuildKit's own parser; it is never
+run.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +17,34 @@ from grader.checks.verdict import CheckFailed, EnvironmentProblem, listed, quote
 MAX_DOCKERFILE_BYTES = 64 * 1024
 MAX_LINES_SEARCHED = 500
 INSTRUCTIONS = frozenset(
-    "ADD ARG CMD COPY ENTRYPOINT ENV EXPOSE FROM HEALTHCHECK LABEL MAINTAINER ONBUILD RUN SHELL STOPSIGNAL USER VOLUME WORKDIR".split()  # noqa: SIM905  (reads better than eighteen strings)
+    [
+        "ADD",
+        "ARG",
+        "CMD",
+        "COPY",
+        "ENTRYPOINT",
+        "ENV",
+        "EXPOSE",
+        "FROM",
+        "HEALTHCHECK",
+        "LABEL",
+        "MAINTAINER",
+        "ONBUILD",
+        "RUN",
+        "SHELL",
+        "STOPSIGNAL",
+        "USER",
+        "VOLUME",
+        "WORKDIR",
+    ]
 )
 
 
 @dataclass(frozen=True)
 class Instruction:
-    """One instruction: its keyword in capitals, its values, its flags, and the line it begins on."""
+    """One instruction: its keyword in capitals, its values, its flags, and the line it begins
+    on.
+    """
 
     keyword: str
     values: tuple[str, ...]
@@ -38,7 +61,9 @@ class Instruction:
         )
 
     def matches(self, wanted: Instruction) -> bool:
-        """Whether it has the keyword, the flags, and somewhere in a row the words of the wanted one."""
+        """Whether it has the keyword, the flags, and somewhere in a row the words of the wanted
+        one.
+        """
         if self.keyword != wanted.keyword or not set(wanted.flags) <= set(self.flags):
             return False
         words, sought = self.words, wanted.words
@@ -51,7 +76,9 @@ class Instruction:
 
 @dataclass(frozen=True)
 class Stage:
-    """One build stage, from a FROM to the next: `base` as written with ARGs resolved, `name` from `AS`, or None."""
+    """One build stage, from a FROM to the next: `base` as written with ARGs resolved, `name` from
+    `AS`, or None.
+    """
 
     index: int
     base: str
@@ -71,7 +98,8 @@ def dockerfile(path: str = "Dockerfile") -> Dockerfile:
 class Dockerfile(File):
     """A Dockerfile: facts as properties, `must_*` raise `CheckFailed` when they do not hold.
 
-    An instruction is asked for as one writes it: `"EXPOSE 8080"`; words left out are free (`"COPY package.json"`, `"CMD"`).
+    An instruction is asked for as one writes it: `"EXPOSE 8080"`; words left out are free (`"COPY
+    package.json"`, `"CMD"`).
     """
 
     max_bytes = MAX_DOCKERFILE_BYTES
@@ -81,7 +109,9 @@ class Dockerfile(File):
 
     @property
     def instructions(self) -> list[Instruction]:
-        """All its instructions in order. Raises `CheckFailed` with the line if Docker could not read it."""
+        """All its instructions in order. Raises `CheckFailed` with the line if Docker could not
+        read it.
+        """
         text = self.text
         try:
             found = parse(text)
@@ -104,7 +134,9 @@ class Dockerfile(File):
 
     @property
     def stages(self) -> list[Stage]:
-        """Its build stages in order. Raises `CheckFailed` if it does not begin with FROM (only ARG may come before)."""
+        """Its build stages in order. Raises `CheckFailed` if it does not begin with FROM (only ARG
+        may come before).
+        """
         found = self.instructions
         starts = [i for i, each in enumerate(found) if each.keyword == "FROM"]
         before = found[: starts[0]] if starts else found
@@ -129,7 +161,9 @@ class Dockerfile(File):
 
     @property
     def base_image(self) -> str:
-        """The image under the final stage, the one that is built: stages built on stages are followed down."""
+        """The image under the final stage, the one that is built: stages built on stages are
+        followed down.
+        """
         return self._roots()[-1]
 
     def must_parse(self) -> None:
@@ -137,7 +171,9 @@ class Dockerfile(File):
         self.stages  # noqa: B018  (reading is the check)
 
     def must_start_from(self, ref: str) -> None:
-        """The image that is built stands on this one (final stage; ARGs resolved; digest and `docker.io/library/` free)."""
+        """The image that is built stands on this one (final stage; ARGs resolved; digest and
+        `docker.io/library/` free).
+        """
         found = self.base_image
         if not same_image(found, ref):
             raise CheckFailed(
@@ -156,9 +192,12 @@ class Dockerfile(File):
                 if each.keyword == keyword
             ]
             raise CheckFailed(
-                f"{quoted(self.path)} has no {quoted(instruction)}; its {keyword} instructions: {listed(same)}."
-                if same
-                else f"{quoted(self.path)} has no {keyword} instruction.",
+                (
+                    f"{quoted(self.path)} has no {quoted(instruction)}; its {keyword} instructions:"
+                    f" {listed(same)}."
+                    if same
+                    else f"{quoted(self.path)} has no {keyword} instruction."
+                ),
                 f"{quoted(instruction)}.",
                 f"add it to {self.path}, then docker build again.",
             )
@@ -179,13 +218,16 @@ class Dockerfile(File):
         earliest, other = self._all_like(first)[0], self._all_like(then)[0]
         if earliest.line >= other.line:
             raise CheckFailed(
-                f"In {quoted(self.path)} {quoted(str(other))} (line {other.line}) comes before {quoted(str(earliest))} (line {earliest.line}).",
+                f"In {quoted(self.path)} {quoted(str(other))} (line {other.line}) comes before"
+                f" {quoted(str(earliest))} (line {earliest.line}).",
                 f"{quoted(first)} before {quoted(then)}.",
                 f"move line {earliest.line} of {self.path} above line {other.line}.",
             )
 
     def must_use_exec_form(self, keyword: str) -> None:
-        """The last instruction of this keyword (CMD, ENTRYPOINT, RUN) is a JSON list, so no shell comes in between."""
+        """The last instruction of this keyword (CMD, ENTRYPOINT, RUN) is a JSON list, so no shell
+        comes in between.
+        """
         self.must_have(keyword)
         last = self._all_like(keyword)[-1]
         if not last.exec_form:
@@ -200,7 +242,8 @@ class Dockerfile(File):
         """It has this many stages at least."""
         if len(self.stages) < count:
             raise CheckFailed(
-                f"{quoted(self.path)} has {len(self.stages)} stage(s): {listed([s.base for s in self.stages])}.",
+                f"{quoted(self.path)} has {len(self.stages)} stage(s):"
+                f" {listed([s.base for s in self.stages])}.",
                 f"{count} stages, each beginning with FROM.",
                 f"a FROM … AS build stage, and COPY --from=build in the next, in {self.path}.",
             )
@@ -237,9 +280,11 @@ class Dockerfile(File):
         return CheckFailed(
             f"{where} of {quoted(self.path)} cannot be read: {why}.{guess}",
             "a Dockerfile that Docker can build.",
-            f"edit line {line} of {self.path}."
-            if line
-            else f"docker build -f {self.path} . says more.",
+            (
+                f"edit line {line} of {self.path}."
+                if line
+                else f"docker build -f {self.path} . says more."
+            ),
         )
 
 
@@ -272,7 +317,9 @@ def _library() -> Any:
 
 
 def _line_of_error(text: str) -> int | None:
-    """The line after the longest beginning that still parses; None for long files, where looking would take long."""
+    """The line after the longest beginning that still parses; None for long files, where looking
+    would take long.
+    """
     lines = text.split("\n")
     if len(lines) > MAX_LINES_SEARCHED:
         return None

@@ -1,4 +1,6 @@
-"""Values that a test draws at random. `bin/lab grade` keeps them out of what a student reads: the next grading draws others."""
+"""Values that a test draws at random. `bin/lab grade` keeps them out of what a student reads: the
+next grading draws others.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ _drawn: set[str] = set()
 
 
 def watch() -> None:
-    """Remember what `random` and `secrets` give from now on. For the checker's kernel, before its first test."""
+    """Remember what `random` and `secrets` give from now on. For the checker's kernel, before its
+    first test.
+    """
     for module, names in DRAWING.items():
         for name in names:
             setattr(module, name, _remembered(getattr(module, name)))

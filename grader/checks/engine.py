@@ -1,4 +1,6 @@
-"""The connection to the Docker engine that checks ask, and whose fault it is when an answer fails."""
+"""The connection to the Docker engine that checks ask, and whose fault it is when an answer
+fails.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,9 @@ def engine() -> docker.APIClient:
 
 @contextmanager
 def transport() -> Iterator[None]:
-    """Turns a lost or broken engine into `EnvironmentProblem`; answers about the request (4xx) pass as `APIError`."""
+    """Turns a lost or broken engine into `EnvironmentProblem`; answers about the request (4xx) pass
+    as `APIError`.
+    """
     try:
         yield
     except APIError as error:
@@ -48,9 +52,11 @@ def transport() -> Iterator[None]:
 
 @contextmanager
 def asking() -> Iterator[None]:
-    """Like `transport`, for requests whose failure may be the student's: a 5xx of an engine that is alive is an `APIError` too.
+    """Like `transport`, for requests whose failure may be the student's: a 5xx of an engine that is
+    alive is an `APIError` too.
 
-    An engine that answers 500 because of what a container is must not turn a wrong answer into an ungraded one.
+    An engine that answers 500 because of what a container is must not turn a wrong answer into an
+    ungraded one.
     """
     try:
         yield
@@ -68,7 +74,8 @@ def explanation(error: APIError) -> str:
 
 
 def near(name: str, names: list[str], what: str) -> tuple[str, str | None]:
-    """A sentence about what exists in place of a missing name, and the name that was probably meant.
+    """A sentence about what exists in place of a missing name, and the name that was probably
+    meant.
 
     >>> near("web", ["webb"], "containers")
     ('Did you mean `webb`?', 'webb')

@@ -35,7 +35,9 @@ class ExecResult:
 
 
 def execute(container_id: str, name: str, argv: list[str], within_seconds: float) -> ExecResult:
-    """Runs a command in a running container; raises `CheckFailed` if it cannot start or does not end in time."""
+    """Runs a command in a running container; raises `CheckFailed` if it cannot start or does not
+    end in time.
+    """
     typed = shlex.join(["docker", "exec", name, *argv])
     try:
         with asking():
@@ -52,7 +54,8 @@ def execute(container_id: str, name: str, argv: list[str], within_seconds: float
         ) from None
     if not ended or exit_code is None:
         raise CheckFailed(
-            f"{quoted(shlex.join(argv))} in `{name}` had not ended, or had not stopped printing, after {within_seconds:g} s.",
+            f"{quoted(shlex.join(argv))} in `{name}` had not ended, or had not stopped printing,"
+            f" after {within_seconds:g} s.",
             f"the command to end within {within_seconds:g} s.",
             typed,
         )
@@ -62,7 +65,8 @@ def execute(container_id: str, name: str, argv: list[str], within_seconds: float
 def _collect(hijacked: Any, within_seconds: float) -> tuple[str, str, bool]:
     """Standard output, standard error, and whether the command ended by itself.
 
-    The reader blocks for as long as the command is silent, so the deadline cuts the connection from another thread.
+    The reader blocks for as long as the command is silent, so the deadline cuts the connection from
+    another thread.
     """
     streams: dict[int, bytearray] = {1: bytearray(), STDERR: bytearray()}
     cut = threading.Event()
@@ -76,7 +80,8 @@ def _collect(hijacked: Any, within_seconds: float) -> tuple[str, str, bool]:
             kept += data[: MAX_OUTPUT_BYTES - len(kept)]
     finally:
         timer.cancel()
-        # in this order: a response that outlives its socket complains on standard error when it is collected
+        # in this order: a response that outlives its socket complains on standard error when it is
+        # collected
         hijacked._response.close()
         hijacked.close()
     out, err = (bytes(streams[number]).decode("utf-8", "replace") for number in (1, STDERR))
@@ -86,8 +91,8 @@ def _collect(hijacked: Any, within_seconds: float) -> tuple[str, str, bool]:
 def _frames(reader: BinaryIO) -> Iterator[tuple[int, bytes]]:
     """The engine's frames (8 bytes: stream, three zeros, length), as (stream, data).
 
-    Read from the response's own buffer: what a quick command prints may come in one piece with the answer's head, and whoever reads the
-    socket itself, as the SDK does, then misses it.
+    Read from the response's own buffer: what a quick command prints may come in one piece with the
+    answer's head, and whoever reads the socket itself, as the SDK does, then misses it.
     """
     while len(head := reader.read(8)) == 8:
         stream, size = struct.unpack(">BxxxL", head)
@@ -103,16 +108,20 @@ def _cut(connection: Any, cut: threading.Event) -> None:
 def must_have_done(
     name: str, command: str, typed: str, result: ExecResult, printing: str | None, exit_code: int
 ) -> None:
-    """Raises `CheckFailed` unless the command in `name` ended with this exit code and printed this text; `typed` is how to try it."""
+    """Raises `CheckFailed` unless the command in `name` ended with this exit code and printed this
+    text; `typed` is how to try it.
+    """
     if result.exit_code != exit_code:
         raise CheckFailed(
-            f"In `{name}`, {quoted(command)} ended with exit code {result.exit_code}{said(result.output)}.",
+            f"In `{name}`, {quoted(command)} ended with exit code"
+            f" {result.exit_code}{said(result.output)}.",
             f"exit code {exit_code}.",
             typed,
         )
     if printing is not None and printing not in result.output:
         raise CheckFailed(
-            f"In `{name}`, {quoted(command)} printed {quoted(result.output.strip()) if result.output else 'nothing'}.",
+            f"In `{name}`, {quoted(command)} printed"
+            f" {quoted(result.output.strip()) if result.output else 'nothing'}.",
             f"{quoted(printing)} in what it prints.",
             typed,
         )

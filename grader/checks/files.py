@@ -1,4 +1,6 @@
-"""`file("notes.txt")`: a file the student wrote. It is read as data: no links are followed, and only so much is read."""
+"""`file("notes.txt")`: a file the student wrote. It is read as data: no links are followed, and
+only so much is read.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,9 @@ class File:
 
     @property
     def text(self) -> str:
-        """Its text (UTF-8, anything else made visible). Raises `CheckFailed` if it is missing, no file, or too large."""
+        """Its text (UTF-8, anything else made visible). Raises `CheckFailed` if it is missing, no
+        file, or too large.
+        """
         try:
             descriptor = _open(self.path)
         except (OSError, _NotAFileError) as error:
@@ -131,7 +135,9 @@ class _NotAFileError(Exception):
 
 
 def _open(path: str) -> int:
-    """A descriptor of a regular file. Every step of the path is taken without following a link, nothing blocks."""
+    """A descriptor of a regular file. Every step of the path is taken without following a link,
+    nothing blocks.
+    """
     parts = PurePath(path).parts
     folder = os.open("/" if PurePath(path).is_absolute() else ".", os.O_RDONLY | os.O_DIRECTORY)
     try:

@@ -18,7 +18,9 @@ CLEAN_ENVIRONMENT = {"LANG": "C.UTF-8", "HOME": "/nonexistent", "XDG_CONFIG_HOME
 
 @dataclass(frozen=True)
 class Finding:
-    """One piece of advice: `level` is `error`, `warning`, `info` or `style`; `code` names the rule (`DL3006`)."""
+    """One piece of advice: `level` is `error`, `warning`, `info` or `style`; `code` names the rule
+    (`DL3006`).
+    """
 
     code: str
     line: int
@@ -27,7 +29,9 @@ class Finding:
 
 
 def findings(text: str) -> list[Finding]:
-    """hadolint's findings on a Dockerfile's text, by line; comments that switch rules off have no effect."""
+    """hadolint's findings on a Dockerfile's text, by line; comments that switch rules off have no
+    effect.
+    """
     command = [_program(), "--format", "json", "--no-fail", "--disable-ignore-pragma", "-"]
     try:
         done = subprocess.run(

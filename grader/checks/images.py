@@ -120,7 +120,9 @@ class Image:
             )
 
     def must_have_command(self, argv: list[str]) -> None:
-        """Its default command is exactly this list of words: a shell form differs from an exec form."""
+        """Its default command is exactly this list of words: a shell form differs from an exec
+        form.
+        """
         self._must_have_words("CMD", self.command, argv)
 
     def must_have_entrypoint(self, argv: list[str]) -> None:
@@ -170,7 +172,8 @@ class Image:
             raise CheckFailed(
                 f"Containers of {quoted(self.ref)} run as root.",
                 "a user other than root.",
-                f"USER with a user that the image has, in its Dockerfile, then docker build -t {self._word} .",
+                "USER with a user that the image has, in its Dockerfile, then docker build -t"
+                f" {self._word} .",
             )
 
     def must_be_smaller_than_mib(self, limit_mib: float) -> None:
@@ -187,7 +190,8 @@ class Image:
         base = Image(other).layers
         if self.layers[: len(base)] != base:
             raise CheckFailed(
-                f"The image {quoted(self.ref)} is not built on {quoted(other)}: their lowest layers differ.",
+                f"The image {quoted(self.ref)} is not built on {quoted(other)}: their lowest layers"
+                " differ.",
                 f"an image built FROM {other}.",
                 f"FROM {other} in its Dockerfile, then docker build -t {self._word} .",
             )
@@ -214,7 +218,8 @@ class Image:
         """Its newest layer was made by `docker commit`, not by a Dockerfile."""
         if self._from_dockerfile():
             raise CheckFailed(
-                f"The image {quoted(self.ref)} was made by docker build (newest step: {quoted(self.history[0])}).",
+                f"The image {quoted(self.ref)} was made by docker build (newest step:"
+                f" {quoted(self.history[0])}).",
                 "an image made from a container by docker commit.",
                 f"docker commit CONTAINER {self._word}",
             )
@@ -224,15 +229,21 @@ class Image:
         found = self._file(path)
         if found is None or found.kind != "file":
             raise CheckFailed(
-                f"There is no file {quoted(path)} in the image {quoted(self.ref)}."
-                if found is None
-                else f"{quoted(path)} in the image {quoted(self.ref)} is a {found.kind}, not a file.",
+                (
+                    f"There is no file {quoted(path)} in the image {quoted(self.ref)}."
+                    if found is None
+                    else (
+                        f"{quoted(path)} in the image {quoted(self.ref)} is a {found.kind}, not a"
+                        " file."
+                    )
+                ),
                 f"a file {quoted(path)}.",
                 f"docker run --rm {self._word} ls -l {shell_word(path.rpartition('/')[0] or '/')}",
             )
         if containing is not None and containing not in found.text:
             raise CheckFailed(
-                f"{quoted(path)} in the image {quoted(self.ref)} does not contain {quoted(containing)}.",
+                f"{quoted(path)} in the image {quoted(self.ref)} does not contain"
+                f" {quoted(containing)}.",
                 f"{quoted(containing)} in {quoted(path)}.",
                 f"docker run --rm {self._word} cat {shell_word(path)}",
             )
@@ -255,12 +266,15 @@ class Image:
         exit_code: int = 0,
         within_seconds: float = 20,
     ) -> None:
-        """A throw-away container of it (no network) ends with this exit code and prints this text."""
+        """A throw-away container of it (no network) ends with this exit code and prints this
+        text.
+        """
         result = self._try(args, within_seconds)
         typed = f"docker run --rm {' '.join([self._word, *map(shell_word, args or [])])}"
         if result.exit_code != exit_code:
             raise CheckFailed(
-                f"{quoted(typed)} ended with exit code {result.exit_code}: {quoted(result.output.strip())}.",
+                f"{quoted(typed)} ended with exit code {result.exit_code}:"
+                f" {quoted(result.output.strip())}.",
                 f"exit code {exit_code}.",
                 typed,
             )
@@ -282,7 +296,8 @@ class Image:
     ) -> Iterator[Container]:
         """A throw-away container of it, running until the block ends; its name is drawn at random.
 
-        `publish` is spelled as after `-p`; `"80"` alone takes a free host port, and `must_answer("/")` finds it.
+        `publish` is spelled as after `-p`; `"80"` alone takes a free host port, and
+        `must_answer("/")` finds it.
         """
         with throwaway.created(
             self.id, self.ref, list(args), publish, env or [], volumes or []
@@ -315,9 +330,11 @@ class Image:
         raise CheckFailed(
             f"There is no image {quoted(self.ref)} on this engine. {sentence}",
             f"an image {quoted(self.ref)}.",
-            f"docker tag {shell_word(meant)} {self._word}"
-            if meant
-            else f"docker build -t {self._word} .",
+            (
+                f"docker tag {shell_word(meant)} {self._word}"
+                if meant
+                else f"docker build -t {self._word} ."
+            ),
         )
 
     def _steps(self) -> list[Json]:
@@ -373,11 +390,14 @@ class Image:
         key, given, value = spec.partition("=")
         if key not in found or (given and found[key] != value):
             raise CheckFailed(
-                f"The image {quoted(self.ref)} has no {noun} {quoted(key)}."
-                if key not in found
-                else f"The {noun} {quoted(key)} of {quoted(self.ref)} is {quoted(found[key])}.",
+                (
+                    f"The image {quoted(self.ref)} has no {noun} {quoted(key)}."
+                    if key not in found
+                    else f"The {noun} {quoted(key)} of {quoted(self.ref)} is {quoted(found[key])}."
+                ),
                 f"{noun} {quoted(spec)}.",
-                f"{instruction} {spec if given else key + '=VALUE'} in its Dockerfile, then docker build -t {self._word} .",
+                f"{instruction} {spec if given else key + '=VALUE'} in its Dockerfile, then docker"
+                f" build -t {self._word} .",
             )
 
 

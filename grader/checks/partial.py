@@ -12,8 +12,9 @@ from grader.checks.verdict import CheckFailed
 class credit:  # noqa: N801  (reads as a statement: `with credit(3) as points:`)
     """Partial credit: parts that each earn their points, or print their three lines and earn none.
 
-    At the end the points become the cell's result, which is the number nbgrader reads: nothing has to be returned.
-    With no point earned the first part's `CheckFailed` is raised instead. Anything else than `CheckFailed` passes through.
+    At the end the points become the cell's result, which is the number nbgrader reads: nothing has
+    to be returned. With no point earned the first part's `CheckFailed` is raised instead. Anything
+    else than `CheckFailed` passes through.
 
     >>> with credit(3) as points:
     ...     with points(1, "the port is published"):

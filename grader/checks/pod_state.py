@@ -15,7 +15,9 @@ UNPULLED = ("ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidIma
 
 
 def trouble(pod: Json) -> tuple[str, str] | None:
-    """A sentence that says why the Pod is not ready, and the command that tells more; None when it is ready."""
+    """A sentence that says why the Pod is not ready, and the command that tells more; None when it
+    is ready.
+    """
     name, status = pod["metadata"]["name"], pod.get("status") or {}
     word = shell_word(name)
     describe, logs = f"kubectl describe pod {word}", f"kubectl logs {word}"
@@ -44,7 +46,9 @@ def waits_for_node(pod: Json) -> bool:
 
 
 def _trouble_of(status: Json, pod: str, describe: str, logs: str) -> tuple[str, str] | None:
-    """What one container's status says; None when it is not this container that the Pod waits for."""
+    """What one container's status says; None when it is not this container that the Pod waits
+    for.
+    """
     container, state = f"container `{status['name']}` of the Pod `{pod}`", status.get("state") or {}
     waiting = state.get("waiting") or {}
     reason = str(waiting.get("reason") or "")
@@ -93,8 +97,9 @@ def how_to_set_image(typed: str, container: str, names: list[str], ref: str) -> 
 def runs_image(pod: Json, ref: str) -> bool:
     """Whether one of its containers was made from this image.
 
-    A name can be put on another image (`docker tag`). Where the Pod's containers are on the engine that checks can ask, as in the lab's own
-    cluster, their images' ids are compared; elsewhere the names are all there is.
+    A name can be put on another image (`docker tag`). Where the Pod's containers are on the engine
+    that checks can ask, as in the lab's own cluster, their images' ids are compared; elsewhere the
+    names are all there is.
     """
     with transport():
         label = f"{UID_LABEL}={pod['metadata']['uid']}"
@@ -107,7 +112,9 @@ def runs_image(pod: Json, ref: str) -> bool:
 
 
 def _present(pod: Json, made: list[Json]) -> list[Json]:
-    """Of all that was ever made for the Pod, newest first, the containers that it has now: no init container, none that another one has replaced."""
+    """Of all that was ever made for the Pod, newest first, the containers that it has now: no init
+    container, none that another one has replaced.
+    """
     present: dict[str, Json] = {}
     for one in made:
         present.setdefault(str((one.get("Labels") or {}).get(CONTAINER_LABEL)), one)

@@ -13,8 +13,8 @@ from grader.checks.execution import ExecResult, must_have_done
 from grader.checks.pod_state import how_to_set_image, images, other_image, runs_image, trouble
 from grader.checks.verdict import CheckFailed, quoted
 
-NO_PROGRAM = (
-    "executable file not found"  # the runtime's words: the container runs, and has no `true`
+NO_PROGRAM = (  # the runtime's words: the container runs, and has no `true`
+    "executable file not found"
 )
 STARTS_DIFFER_SECONDS = 3  # by so much a container may become ready sooner than the one before
 
@@ -41,7 +41,9 @@ class Pod(ClusterObject):
 
     @property
     def ready(self) -> bool:
-        """Whether it says that it is ready: all its containers run, and their readiness probes succeed."""
+        """Whether it says that it is ready: all its containers run, and their readiness probes
+        succeed.
+        """
         return trouble(self._object()) is None
 
     @property
@@ -60,7 +62,9 @@ class Pod(ClusterObject):
         return _restarts(self._object())
 
     def must_be_ready(self, *, for_seconds: float = 0, within_seconds: float = 30) -> None:
-        """It is ready, and (`for_seconds`) stays so without a restart. What its status says is confirmed by a command that runs in it."""
+        """It is ready, and (`for_seconds`) stays so without a restart. What its status says is
+        confirmed by a command that runs in it.
+        """
 
         def look() -> None:
             self._must_say_ready()
@@ -78,7 +82,8 @@ class Pod(ClusterObject):
             look()
             if self.restart_count != before:
                 raise CheckFailed(
-                    f"A container of `{self.name}` was restarted while the check watched it for {for_seconds:g} s.",
+                    f"A container of `{self.name}` was restarted while the check watched it for"
+                    f" {for_seconds:g} s.",
                     f"the Pod `{self.name}` ready, without a restart.",
                     f"kubectl logs {self.name} --previous",
                 )
@@ -91,7 +96,9 @@ class Pod(ClusterObject):
             raise CheckFailed(said[0], f"the Pod `{self.name}` ready.", said[1])
 
     def must_run_image(self, ref: str) -> None:
-        """One of its containers was made from this image. Any name of the same image counts; another image under its name does not."""
+        """One of its containers was made from this image. Any name of the same image counts;
+        another image under its name does not.
+        """
         found = self._object()
         if not runs_image(found, ref):
             first = found["spec"]["containers"][0]["name"]
@@ -109,7 +116,8 @@ class Pod(ClusterObject):
         exit_code: int = 0,
         within_seconds: float = 10,
     ) -> None:
-        """A command line in its first container ends with this exit code and prints this text. No shell: write `sh -c '…'` for one.
+        """A command line in its first container ends with this exit code and prints this text. No
+        shell: write `sh -c '…'` for one.
 
         Runs it again until the deadline.
         """
@@ -126,7 +134,9 @@ class Pod(ClusterObject):
         eventually(look, within_seconds)
 
     def exec(self, *argv: str, within_seconds: float = 10) -> ExecResult:
-        """Runs a program in its first container, as `kubectl exec` does: no shell, no standard input. Returns what it did, both streams as one."""
+        """Runs a program in its first container, as `kubectl exec` does: no shell, no standard
+        input. Returns what it did, both streams as one.
+        """
         done = cluster.kubectl(
             "exec",
             "--quiet",
@@ -148,7 +158,9 @@ class Pod(ClusterObject):
         return ExecResult(done.exit_code, _own_words(done.stdout), "")
 
     def must_be_restarted_after(self, command: str, *, within_seconds: float = 45) -> None:
-        """A liveness probe notices what this command does in it: its container is started again, becomes ready, and stays so."""
+        """A liveness probe notices what this command does in it: its container is started again,
+        becomes ready, and stays so.
+        """
         self.must_be_ready()
         before = self.restart_count
         self.must_run(command)
@@ -157,28 +169,38 @@ class Pod(ClusterObject):
         def look() -> None:
             if self.restart_count == before:
                 raise CheckFailed(
-                    f"`{self.name}` goes on as it is, {within_seconds:g} s after `{command}` was run in it.",
+                    f"`{self.name}` goes on as it is, {within_seconds:g} s after `{command}` was"
+                    " run in it.",
                     "its container started again, because a liveness probe fails.",
-                    f"kubectl describe pod {self.name}, and see what its liveness probe asks, and how often.",
+                    f"kubectl describe pod {self.name}, and see what its liveness probe asks, and"
+                    " how often.",
                 )
 
         eventually(look, within_seconds)
         took = ceil(within_seconds - deadline.seconds_left)
-        # one that is started again from time to time, whatever happens in it, is watched for as long as it has taken
+        # one that is started again from time to time, whatever happens in it, is watched for as
+        # long as it has taken
         self.must_be_ready(
             for_seconds=took + STARTS_DIFFER_SECONDS,
             within_seconds=max(15.0, deadline.seconds_left),
         )
 
     def must_take_commands(self) -> None:
-        """A command can be run in it. Anybody who may write a status can write into it what they like; a command runs only where a container does."""
+        """A command can be run in it. Anybody who may write a status can write into it what they
+        like; a command runs only where a container does.
+        """
         done = self.exec("true")
         if done.exit_code != 0 and NO_PROGRAM not in done.output:
             words = done.output.strip()
             raise CheckFailed(
-                f"No command can be run in `{self.name}`: {quoted(words)}."
-                if words
-                else f"The command `true` in `{self.name}` ended with exit code {done.exit_code}, as one does whose container ends.",
+                (
+                    f"No command can be run in `{self.name}`: {quoted(words)}."
+                    if words
+                    else (
+                        f"The command `true` in `{self.name}` ended with exit code"
+                        f" {done.exit_code}, as one does whose container ends."
+                    )
+                ),
                 f"the Pod `{self.name}` running.",
                 f"kubectl describe pod {self.name}",
             )

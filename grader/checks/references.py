@@ -33,7 +33,8 @@ def genuine_id(ref: str) -> str | None:
 
 
 def expand(text: str, values: Mapping[str, str]) -> str:
-    """The text with `$NAME`, `${NAME}`, `${NAME:-default}` and `${NAME:+other}` replaced; unset names are empty.
+    """The text with `$NAME`, `${NAME}`, `${NAME:-default}` and `${NAME:+other}` replaced; unset
+    names are empty.
 
     >>> expand("node:${TAG:-alpine}", {})
     'node:alpine'

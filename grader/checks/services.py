@@ -13,14 +13,16 @@ from grader.checks.deadline import Deadline, eventually
 from grader.checks.pod_state import trouble
 from grader.checks.verdict import CheckFailed, EnvironmentProblem, quoted, said
 
-SERVICE_OF_SLICE = (
-    "kubernetes.io/service-name"  # the label by which kube-proxy finds a Service's EndpointSlices
+SERVICE_OF_SLICE = (  # the label by which kube-proxy finds a Service's EndpointSlices
+    "kubernetes.io/service-name"
 )
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What came back for a request through a Service: a page (`text`), or what the cluster said in its place (`words`)."""
+    """What came back for a request through a Service: a page (`text`), or what the cluster said in
+    its place (`words`).
+    """
 
     text: str | None
     words: str = ""
@@ -46,7 +48,8 @@ def _pod_of(endpoint: Json) -> str:
 
 
 def service(name: str) -> Service:
-    """A Service by its name; asks the cluster nothing yet. Checks of its existence and labels are those of `pod`.
+    """A Service by its name; asks the cluster nothing yet. Checks of its existence and labels are
+    those of `pod`.
 
     >>> service("web")
     service('web')
@@ -77,7 +80,9 @@ class Service(ClusterObject):
 
     @property
     def node_ports(self) -> list[int]:
-        """The ports on which the nodes listen for it; empty unless it is a NodePort or a LoadBalancer."""
+        """The ports on which the nodes listen for it; empty unless it is a NodePort or a
+        LoadBalancer.
+        """
         return [int(port["nodePort"]) for port in self._ports() if port.get("nodePort")]
 
     @property
@@ -98,7 +103,8 @@ class Service(ClusterObject):
         """It has this port in the cluster: the one that `--port` names."""
         if port not in self.ports:
             raise CheckFailed(
-                f"The Service `{self.name}` listens on {' and '.join(f'port {one}' for one in self.ports) or 'no port'}.",
+                f"The Service `{self.name}` listens on"
+                f" {' and '.join(f'port {one}' for one in self.ports) or 'no port'}.",
                 f"port {port}.",
                 f"kubectl describe {self._typed}",
             )
@@ -134,10 +140,12 @@ class Service(ClusterObject):
         every_pod: bool = False,
         within_seconds: float = 15,
     ) -> None:
-        """A request to it in the cluster is answered, with a page that contains this text. Asks until the deadline.
+        """A request to it in the cluster is answered, with a page that contains this text. Asks
+        until the deadline.
 
-        With `every_pod`, each of the Pods to which it brings requests is asked as well: which of them a request meets is chance.
-        The API server asks for us: that works for each type of Service, on each cluster.
+        With `every_pod`, each of the Pods to which it brings requests is asked as well: which of
+        them a request meets is chance. The API server asks for us: that works for each type of
+        Service, on each cluster.
         """
         asked = port or self._first_port()
         self.must_listen_on(asked)
@@ -153,7 +161,9 @@ class Service(ClusterObject):
     def must_answer_on_node_port(
         self, path: str = "/", *, containing: str | None = None, within_seconds: float = 15
     ) -> None:
-        """Requests from outside the cluster, to its port of the node, are answered with a page that contains this text."""
+        """Requests from outside the cluster, to its port of the node, are answered with a page that
+        contains this text.
+        """
         if not self.node_ports:
             self.must_be_of_type("NodePort")
         deadline = Deadline(within_seconds)
@@ -164,14 +174,17 @@ class Service(ClusterObject):
         eventually(look, within_seconds)
 
     def must_select(self, labels: str, *, within_seconds: float = 30) -> None:
-        """A new Pod with these labels (`app=web,tier=front`) gets requests from it. The check makes such a Pod, and removes it."""
+        """A new Pod with these labels (`app=web,tier=front`) gets requests from it. The check makes
+        such a Pod, and removes it.
+        """
         wanted = dict(pair.split("=", 1) for pair in labels.split(","))
         with trial_pods.serving(self._namespace, wanted, self._target_port()) as page:
 
             def look() -> None:
                 if page.text not in (self.ask(f"/{page.name}").text or ""):
                     raise CheckFailed(
-                        f"A new Pod with the labels {quoted(labels)} gets no requests from the Service `{self.name}`, {self._selecting()}.",
+                        f"A new Pod with the labels {quoted(labels)} gets no requests from the"
+                        f" Service `{self.name}`, {self._selecting()}.",
                         f"every Pod with the labels {quoted(labels)} behind `{self.name}`.",
                         f"kubectl describe {self._typed}",
                     )
@@ -183,11 +196,14 @@ class Service(ClusterObject):
         return _reply(f"{self._collection()}/{self.name}:{port or self._first_port()}", path)
 
     def _must_say_alike(self, reply: Reply, path: str, port: int, containing: str | None) -> None:
-        """Every Pod to which it brings requests gives such a page, asked one by one; `reply` is what one of them gave."""
+        """Every Pod to which it brings requests gives such a page, asked one by one; `reply` is
+        what one of them gave.
+        """
         endpoints = self._endpoints(port)
         if reply.answered and (not endpoints or "" in endpoints):
             raise CheckFailed(
-                f"The Service `{self.name}` brings requests to {'an address that is no Pod' if endpoints else 'no Pod that is ready'}.",
+                f"The Service `{self.name}` brings requests to"
+                f" {'an address that is no Pod' if endpoints else 'no Pod that is ready'}.",
                 f"Pods behind `{self.name}`, and nothing else.",
                 f"kubectl get endpointslices --selector={SERVICE_OF_SLICE}={shell_word(self.name)}",
             )
@@ -211,18 +227,22 @@ class Service(ClusterObject):
             self._must_say(one, path, containing)
         if one.text is None:
             raise CheckFailed(
-                f"The Pod `{pod}`, behind the Service `{self.name}`, gave no answer to {quoted(path)}: {one.words}.",
+                f"The Pod `{pod}`, behind the Service `{self.name}`, gave no answer to"
+                f" {quoted(path)}: {one.words}.",
                 f"an answer from every Pod behind `{self.name}`.",
                 f"kubectl describe pod {pod}",
             )
         raise CheckFailed(
-            f"The Pod `{pod}`, behind the Service `{self.name}`, answered {quoted(path)} without {quoted(str(containing))}{said(one.text, 'it says')}.",
+            f"The Pod `{pod}`, behind the Service `{self.name}`, answered {quoted(path)} without"
+            f" {quoted(str(containing))}{said(one.text, 'it says')}.",
             f"{quoted(str(containing))} in the answer of every Pod behind `{self.name}`.",
             f"kubectl get pods --show-labels, and compare with kubectl describe {self._typed}",
         )
 
     def _endpoints(self, port: int) -> dict[str, int]:
-        """The Pods to which requests for this port go, by name, and the port of each; "" stands for an address that is no Pod's."""
+        """The Pods to which requests for this port go, by name, and the port of each; "" stands for
+        an address that is no Pod's.
+        """
         name = next((one.get("name") for one in self._ports() if one["port"] == port), None) or ""
         found = {
             _pod_of(endpoint): int(of["port"])
@@ -238,7 +258,9 @@ class Service(ClusterObject):
         return dict(sorted(found.items()))
 
     def _ask_nodes(self, path: str, deadline: Deadline) -> Reply:
-        """A request to its node port: on this machine, which is the node of the lab's cluster, else on the first node that answers."""
+        """A request to its node port: on this machine, which is the node of the lab's cluster, else
+        on the first node that answers.
+        """
         words = ""
         for host in ["localhost", *self._nodes()]:
             try:
@@ -272,7 +294,8 @@ class Service(ClusterObject):
             raise CheckFailed(found, f"an answer from the Service `{self.name}`.", hint)
         if containing is not None and containing not in reply.text:
             raise CheckFailed(
-                f"The Service `{self.name}` answered {quoted(path)} without {quoted(containing)}{said(reply.text, 'it says')}.",
+                f"The Service `{self.name}` answered {quoted(path)} without"
+                f" {quoted(containing)}{said(reply.text, 'it says')}.",
                 f"{quoted(containing)} in the answer.",
                 f"kubectl describe {self._typed}",
             )
@@ -290,7 +313,10 @@ class Service(ClusterObject):
             return troubles[0]
         return (
             f"The Service `{self.name}` gave no answer to {quoted(path)}: {words}.",
-            f"kubectl describe {self._typed}, and compare its TargetPort with the port on which the program in the Pod listens.",
+            (
+                f"kubectl describe {self._typed}, and compare its TargetPort with the port on which"
+                " the program in the Pod listens."
+            ),
         )
 
     def _selecting(self) -> str:

@@ -33,7 +33,9 @@ def created(
     network: str | None = None,
     pid_mode: str | None = None,
 ) -> Iterator[str]:
-    """A container that is created and not started; its name. It is removed, with its anonymous volumes, at the end."""
+    """A container that is created and not started; its name. It is removed, with its anonymous
+    volumes, at the end.
+    """
     name = f"check-{secrets.token_hex(4)}"
     port = Publish.parse(publish) if publish else None
     try:
@@ -91,7 +93,9 @@ def wait(name: str, ref: str, within_seconds: float) -> ExecResult:
 
 
 def kill(pid: int) -> None:
-    """Kills a process of the engine's machine from outside its container, where even process 1 of it is not safe."""
+    """Kills a process of the engine's machine from outside its container, where even process 1 of
+    it is not safe.
+    """
     found = next(((ref, info["Id"]) for ref in KILLER_IMAGES if (info := inspect_image(ref))), None)
     if found is None:
         raise EnvironmentProblem(

@@ -1,4 +1,6 @@
-"""A Pod that a check makes for itself: it serves one page that nobody else has, and is gone when the check is."""
+"""A Pod that a check makes for itself: it serves one page that nobody else has, and is gone when
+the check is.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ START_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class Page:
-    """Both are drawn, each by itself: a server that repeats what it is asked for knows the name alone."""
+    """Both are drawn, each by itself: a server that repeats what it is asked for knows the name
+    alone.
+    """
 
     name: str
     text: str
@@ -86,7 +90,10 @@ def _kept_out(why: str, hint: str) -> CheckFailed:
 def _manifest(name: str, labels: dict[str, str], port: int | str, page: Page) -> cluster.Json:
     number = port if isinstance(port, int) else NAMED_PORT
     named = {} if isinstance(port, int) else {"name": port}
-    serve = f"mkdir -p /tmp/www && echo {page.text} > /tmp/www/{page.name} && exec httpd -f -p {number} -h /tmp/www"
+    serve = (
+        f"mkdir -p /tmp/www && echo {page.text} > /tmp/www/{page.name} && exec httpd -f -p {number}"
+        " -h /tmp/www"
+    )
     container = {
         "name": "page",
         "image": genuine_id(IMAGE) or IMAGE,  # what a student calls busybox may be anything

@@ -1,4 +1,6 @@
-"""`given("answer")`: a value the student assigned. Compared as JSON data, so no object of theirs has a say in it."""
+"""`given("answer")`: a value the student assigned. Compared as JSON data, so no object of theirs
+has a say in it.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,9 @@ def given(name: str, value: Any = ...) -> Given:
 
 
 class Given:
-    """A number, text, truth value, list or dictionary. No message ever shows the value that was expected."""
+    """A number, text, truth value, list or dictionary. No message ever shows the value that was
+    expected.
+    """
 
     def __init__(self, name: str, value: Any) -> None:
         self.name = name
@@ -59,7 +63,9 @@ class Given:
     def must_equal(
         self, expected: Any, *, hint: str, asked: str | None = None, ignore_case: bool = False
     ) -> None:
-        """It is this value. Texts are compared without the space around them; `asked` says in words what was asked."""
+        """It is this value. Texts are compared without the space around them; `asked` says in words
+        what was asked.
+        """
         self._must_be_kind(expected)
         if not _same(self.value, expected, ignore_case):
             raise self._wrong(asked or f"another value: {KINDS[type(expected)]}.", hint)
@@ -114,7 +120,9 @@ def shown(value: Any) -> str:
 
 
 def _is_data(value: Any) -> bool:
-    """Whether it is made of plain JSON types alone: exactly these types, no subclass that could answer for itself."""
+    """Whether it is made of plain JSON types alone: exactly these types, no subclass that could
+    answer for itself.
+    """
     try:
         return _is_plain(value)
     except RecursionError:

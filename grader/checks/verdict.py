@@ -16,7 +16,8 @@ class Verdict(Exception):  # noqa: N818  (a failed check is no error of the prog
 class CheckFailed(Verdict):
     """What was found, what was expected and what to try: something the student can change.
 
-    `str()` is exactly three lines, whatever the parts hold: line breaks and control characters in them are made visible.
+    `str()` is exactly three lines, whatever the parts hold: line breaks and control characters in
+    them are made visible.
 
     >>> print(CheckFailed("`web` is exited.", "`web` running.", "docker start web"))
     `web` is exited.
@@ -49,7 +50,10 @@ class EnvironmentProblem(Verdict):
         self.hint = one_line(hint)
 
     def __str__(self) -> str:
-        return f"{self.what}\nExpected: a working lab. This is not your mistake and costs no points.\nTry: {self.hint}"
+        return (
+            f"{self.what}\nExpected: a working lab. This is not your mistake and costs no"
+            f" points.\nTry: {self.hint}"
+        )
 
 
 def one_line(text: str) -> str:

@@ -23,9 +23,12 @@ if TYPE_CHECKING:
     from grader.sandbox.docker import Place
 
 course_option = click.option(
-    "--course", type=click.Path(exists=True, file_okay=False, path_type=Path), default=ROOT, show_default="this checkout",
+    "--course",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default=ROOT,
+    show_default="this checkout",
     help="The folder that holds solutions/, submitted/ and the gradebook.",
-)  # fmt: skip
+)
 student_option = click.option(
     "--student",
     "students",
@@ -50,7 +53,9 @@ student_option = click.option(
     "questions",
     multiple=True,
     metavar="Q",
-    help="Grade again, and store only this check (the id of its cell); may be given more than once.",
+    help=(
+        "Grade again, and store only this check (the id of its cell); may be given more than once."
+    ),
 )
 @click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON document instead of the table."
@@ -71,17 +76,28 @@ student_option = click.option(
 )
 @course_option
 def grade_command(
-    assignment: str, students: tuple[str, ...], workers: int | None, regrade: bool, questions: tuple[str, ...], as_json: bool, cell_seconds: float, submission_seconds: float, course: Path
-) -> None:  # fmt: skip
+    assignment: str,
+    students: tuple[str, ...],
+    workers: int | None,
+    regrade: bool,
+    questions: tuple[str, ...],
+    as_json: bool,
+    cell_seconds: float,
+    submission_seconds: float,
+    course: Path,
+) -> None:
     """Grade the submissions in submitted/STUDENT/ASSIGNMENT/.
 
-    Each is run in a fresh sandbox of its own, without network. Points go to the gradebook, executed notebooks to autograded/, a page for
-    each student to feedback/. A submission that cannot be graded is reported with its reason; the others are graded all the same.
+    Each is run in a fresh sandbox of its own, without network. Points go to the gradebook, executed
+    notebooks to autograded/, a page for each student to feedback/. A submission that cannot be
+    graded is reported with its reason; the others are graded all the same.
 
-    What was graded before and has not changed since (the submission, the exercise, the grader, the time limits) is not run again: its result
-    is reported as it is in the gradebook now. So a run that was stopped, with Ctrl-C or the hard way, goes on where it was.
+    What was graded before and has not changed since (the submission, the exercise, the grader, the
+    time limits) is not run again: its result is reported as it is in the gradebook now. So a run
+    that was stopped, with Ctrl-C or the hard way, goes on where it was.
 
-    With --question the whole notebook runs, and of work that has not changed since it was graded all other marks stay as they are.
+    With --question the whole notebook runs, and of work that has not changed since it was graded
+    all other marks stay as they are.
 
     \b
     Reasons:  timeout, out-of-memory, kernel-died   graded: what came before counts
@@ -127,7 +143,9 @@ def grade_command(
 @student_option
 @course_option
 def feedback_command(assignment: str, students: tuple[str, ...], course: Path) -> None:
-    """Write each student's feedback page again, with the marks and comments that were given by hand since."""
+    """Write each student's feedback page again, with the marks and comments that were given by hand
+    since.
+    """
     from grader.gradebook.record import Course
     from grader.pages.feedback import write
 
@@ -149,7 +167,9 @@ def feedback_command(assignment: str, students: tuple[str, ...], course: Path) -
 
 
 def sandbox_place(client: "DockerClient") -> "Place":
-    """What sandboxes are made of: the lab image and the templates of course images, made first where they are missing."""
+    """What sandboxes are made of: the lab image and the templates of course images, made first
+    where they are missing.
+    """
     from grader.sandbox.docker import SandboxError
     from grader.sandbox.template import ensure_place
     from lab.build import image as images
@@ -169,7 +189,9 @@ def sandbox_place(client: "DockerClient") -> "Place":
 
 @contextmanager
 def _progress(students: int) -> Iterator[Callable[["Result"], None]]:
-    """A bar over what has to be graded, with the time that it will still take and the last result; gives what hears of each result."""
+    """A bar over what has to be graded, with the time that it will still take and the last result;
+    gives what hears of each result.
+    """
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -195,7 +217,8 @@ def _progress(students: int) -> Iterator[Callable[["Result"], None]]:
             nonlocal unchanged
             unchanged += result.unchanged
             said = escape(
-                f"{result.student}: {_points(result)}{f' ({result.reason})' if result.graded and result.reason else ''}"
+                f"{result.student}:"
+                f" {_points(result)}{f' ({result.reason})' if result.graded and result.reason else ''}"
             )
             progress.update(
                 task, total=students - unchanged, advance=not result.unchanged, last=said

@@ -1,4 +1,6 @@
-"""What is wrong with an exercise as its author wrote it: everything that would spoil or betray the release."""
+"""What is wrong with an exercise as its author wrote it: everything that would spoil or betray the
+release.
+"""
 
 import ast
 import json
@@ -10,7 +12,8 @@ from typing import Any
 
 Cell = dict[str, Any]
 
-REGIONS = {  # nbgrader's markers: what the region is called, and the key of the cells that may hold it
+# nbgrader's markers: what the region is called, and the key of the cells that may hold it
+REGIONS = {
     "SOLUTION": ("solution", "a solution cell"),
     "HIDDEN TESTS": ("grade", "a test cell"),
     "MARK SCHEME": ("task", "a task cell"),
@@ -22,7 +25,9 @@ NEARLY_A_MARKER = re.compile(
 
 
 def problems(notebook: Path) -> list[str]:
-    """Every problem of one source notebook, each as a sentence that names the cell; [] for a sound one."""
+    """Every problem of one source notebook, each as a sentence that names the cell; [] for a sound
+    one.
+    """
     try:
         content = json.loads(notebook.read_text(encoding="utf-8"))
         cells: list[Cell] = [dict(cell) for cell in content["cells"]]
@@ -44,7 +49,9 @@ def problems(notebook: Path) -> list[str]:
 
 
 def wants_cluster(notebook: Path) -> bool:
-    """Whether the author asks for a cluster: ``"course": {"cluster": true}`` in the metadata of the source notebook."""
+    """Whether the author asks for a cluster: ``"course": {"cluster": true}`` in the metadata of the
+    source notebook.
+    """
     content = json.loads(notebook.read_text(encoding="utf-8"))
     return content["metadata"].get("course", {}).get("cluster") is True
 
@@ -113,12 +120,18 @@ def _course_problems(course: object) -> Iterator[str]:
         or set(course) - {"cluster"}
         or not isinstance(course.get("cluster", False), bool)
     ):
-        yield 'has metadata "course" that mean nothing: {"cluster": true} asks for a cluster, and there is nothing else to ask for.'
+        yield (
+            'has metadata "course" that mean nothing: {"cluster": true} asks for a cluster, and'
+            " there is nothing else to ask for."
+        )
 
 
 def _cell_problems(cell: Cell) -> Iterator[str]:
     if not cell.get("id"):
-        yield "has no cell id (notebook format 4.5 gives each cell one: open and save it in JupyterLab)."
+        yield (
+            "has no cell id (notebook format 4.5 gives each cell one: open and save it in"
+            " JupyterLab)."
+        )
     if cell.get("outputs") or cell.get("execution_count") is not None:
         yield "has outputs or an execution count: clear all outputs, then save."
     if "nbgrader" in cell["metadata"]:
@@ -162,7 +175,9 @@ def _marker_problems(cell: Cell) -> Iterator[str]:
         marker = MARKER.search(line)
         if marker is None:
             if NEARLY_A_MARKER.search(line):
-                yield f"has a line that is nearly a marker, and would be released: {line.strip()!r}."
+                yield (
+                    f"has a line that is nearly a marker, and would be released: {line.strip()!r}."
+                )
             continue
         edge, region = marker.groups()
         key, owner = REGIONS[region]

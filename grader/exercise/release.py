@@ -1,7 +1,8 @@
 """Exercises as instructors write them, turned into exercises as students get them.
 
-nbgrader's own converter does the work; this module makes it safe to run: the source is checked first, the release is
-built in a folder of its own and swapped in whole, and the same source always gives the same bytes.
+nbgrader's own converter does the work; this module makes it safe to run: the source is checked
+first, the release is built in a folder of its own and swapped in whole, and the same source always
+gives the same bytes.
 """
 
 import difflib
@@ -26,14 +27,17 @@ if TYPE_CHECKING:
 
 SOURCE = "solutions"
 RELEASE = "assignments"
-STUB = "# YOUR CODE HERE"  # nbgrader's own ends in a Python `raise`, which would land in a %%writefile Dockerfile
+# nbgrader's own ends in a Python `raise`, which would land in a %%writefile Dockerfile
+STUB = "# YOUR CODE HERE"
 NOT_RELEASED = {".ipynb_checkpoints", "__pycache__", ".DS_Store"}
 TELLING = 8  # shorter lines of a hidden test (`else:`, `)`) give nothing away
 
 
 @dataclass(frozen=True)
 class Difference:
-    """One file of ``assignments/`` that is not what ``solutions/`` would give; ``path`` is relative to the course."""
+    """One file of ``assignments/`` that is not what ``solutions/`` would give; ``path`` is relative
+    to the course.
+    """
 
     path: str
     what: str
@@ -43,7 +47,9 @@ class Difference:
 
 
 def converter_config() -> "Config":
-    """The part of nbgrader's configuration that decides what a release holds (nbgrader_config.py merges it)."""
+    """The part of nbgrader's configuration that decides what a release holds (nbgrader_config.py
+    merges it).
+    """
     from traitlets.config import Config
 
     config = Config()
@@ -57,7 +63,8 @@ def converter_config() -> "Config":
 def generate(course: Path, assignment: str, into: Path, db_url: str | None = None) -> None:
     """Convert ``solutions/<assignment>`` to ``into/<assignment>``.
 
-    With ``db_url`` the cells and their points are also recorded in that gradebook, as nbgrader does. Raises LabError.
+    With ``db_url`` the cells and their points are also recorded in that gradebook, as nbgrader
+    does. Raises LabError.
     """
     from nbgrader.converters import GenerateAssignment  # type: ignore[import-untyped]
     from nbgrader.coursedir import CourseDirectory  # type: ignore[import-untyped]
@@ -111,14 +118,18 @@ def sources(course: Path) -> list[str]:
 
 @contextmanager
 def _built(course: Path, assignments: Sequence[str]) -> Iterator[Path]:
-    """The release of the named assignments in a folder beside ``assignments/``, which goes when the block ends."""
+    """The release of the named assignments in a folder beside ``assignments/``, which goes when the
+    block ends.
+    """
     known = sources(course)
     unknown = sorted(set(assignments) - set(known))
     if unknown or not known:
         raise LabError(
-            f"{SOURCE}/ holds no assignment {', '.join(map(repr, unknown))}."
-            if unknown
-            else f"{course / SOURCE} holds no assignments.",
+            (
+                f"{SOURCE}/ holds no assignment {', '.join(map(repr, unknown))}."
+                if unknown
+                else f"{course / SOURCE} holds no assignments."
+            ),
             f"one of: {', '.join(known)}." if known else "run this in a checkout of the course.",
         )
     names = sorted(set(assignments)) or known
@@ -158,11 +169,16 @@ def _folder_problems(folder: Path) -> Iterator[str]:
             and path.parent != folder
             and not _ignored(path.relative_to(folder))
         ):
-            yield f"{path.relative_to(folder)} would be lost: nbgrader takes notebooks from the top folder only."
+            yield (
+                f"{path.relative_to(folder)} would be lost: nbgrader takes notebooks from the top"
+                " folder only."
+            )
 
 
 def _check_leaks(source: Path, released: Path) -> None:
-    """Hidden tests must reach a student by no way: not in a cell, not in metadata, not in a file beside the notebook."""
+    """Hidden tests must reach a student by no way: not in a cell, not in metadata, not in a file
+    beside the notebook.
+    """
     cells = [
         cell
         for notebook in sorted(source.glob("*.ipynb"))
@@ -181,9 +197,10 @@ def _check_leaks(source: Path, released: Path) -> None:
             if leaked and (leaked == telling or leaked - shown):
                 line = min(leaked - shown or leaked)
                 raise LabError(
-                    f"Nothing was released: a hidden test of {source.name} can be read in the release, in "
-                    f"{path.relative_to(released)}: {line!r}.",
-                    "remove it from what students get, or show it on purpose by taking it out of the hidden region.",
+                    f"Nothing was released: a hidden test of {source.name} can be read in the"
+                    f" release, in {path.relative_to(released)}: {line!r}.",
+                    "remove it from what students get, or show it on purpose by taking it out of"
+                    " the hidden region.",
                 )
 
 
@@ -236,7 +253,9 @@ def _compare(fresh: Path, present: Path) -> Iterator[Difference]:
 
 
 def _line_counts(old: Path, new: Path) -> str:
-    """``+3 -1 lines``: what the new release has that the present one lacks, and the other way round."""
+    """``+3 -1 lines``: what the new release has that the present one lacks, and the other way
+    round.
+    """
     before, after = (
         path.read_text(encoding="utf-8", errors="replace").splitlines() for path in (old, new)
     )
@@ -259,7 +278,9 @@ def _touched(changed: list[Difference]) -> list[str]:
 
 
 def swap(fresh: Path, present: Path) -> None:
-    """Put ``fresh`` in the place of ``present`` (no ``fresh``: remove it); a failure half-way restores ``present``."""
+    """Put ``fresh`` in the place of ``present`` (no ``fresh``: remove it); a failure half-way
+    restores ``present``.
+    """
     present.parent.mkdir(parents=True, exist_ok=True)
     old = fresh.with_name(fresh.name + ".old")
     if present.exists():
@@ -295,7 +316,9 @@ _LISTENER = _Listener()
 
 
 def quiet_log() -> tuple[logging.Logger, list[str]]:
-    """A log for nbgrader's objects that prints nothing, and the errors in it (emptied by ``what_nbgrader_said``)."""
+    """A log for nbgrader's objects that prints nothing, and the errors in it (emptied by
+    ``what_nbgrader_said``).
+    """
     log = logging.getLogger("grader.nbgrader")
     log.handlers, log.propagate = [_LISTENER], False
     return log, _LISTENER.messages
@@ -303,7 +326,9 @@ def quiet_log() -> tuple[logging.Logger, list[str]]:
 
 @contextmanager
 def what_nbgrader_said(doing: str, hint: str) -> Iterator[None]:
-    """Turn nbgrader's failure in the block into LabError: "nbgrader cannot <doing>", with the words of the first cause."""
+    """Turn nbgrader's failure in the block into LabError: "nbgrader cannot <doing>", with the words
+    of the first cause.
+    """
     from nbgrader.converters.base import NbGraderException  # type: ignore[import-untyped]
 
     _LISTENER.messages.clear()
@@ -336,9 +361,10 @@ def what_nbgrader_said(doing: str, hint: str) -> Iterator[None]:
 def release_command(assignments: tuple[str, ...], check: bool, course: Path) -> None:
     """Make the students' version of exercises: solutions/ → assignments/.
 
-    Without ASSIGNMENT all exercises are released, and folders in assignments/ whose source is gone are removed. Solutions
-    become "# YOUR CODE HERE" or "YOUR ANSWER HERE", hidden tests and outputs are left out. The same source always gives
-    the same bytes. If any source has a problem, it is named and nothing at all is changed.
+    Without ASSIGNMENT all exercises are released, and folders in assignments/ whose source is gone
+    are removed. Solutions become "# YOUR CODE HERE" or "YOUR ANSWER HERE", hidden tests and outputs
+    are left out. The same source always gives the same bytes. If any source has a problem, it is
+    named and nothing at all is changed.
 
     \b
     Examples:
@@ -352,7 +378,8 @@ def release_command(assignments: tuple[str, ...], check: bool, course: Path) -> 
         click.echo(str(difference) if check else f"{done} {difference.path}")
     if check and changed:
         click.echo(
-            f"{RELEASE}/ is not what {SOURCE}/ gives. Try: bin/lab release, then commit {RELEASE}/.",
+            f"{RELEASE}/ is not what {SOURCE}/ gives. Try: bin/lab release, then commit"
+            f" {RELEASE}/.",
             err=True,
         )
         raise click.exceptions.Exit(1)

@@ -1,7 +1,8 @@
 """What has been graded, so that a run that was stopped, killed or cut off goes on where it was.
 
-A row is written when all else of a submission is on disk: its grades, its notebook, its page. It says what the grades were made from
-(``key``); a submission whose key has changed is graded again. SQLite makes each row whole or absent, whenever the power fails.
+A row is written when all else of a submission is on disk: its grades, its notebook, its page. It
+says what the grades were made from (``key``); a submission whose key has changed is graded again.
+SQLite makes each row whole or absent, whenever the power fails.
 """
 
 import hashlib
@@ -23,7 +24,8 @@ BUSY_SECONDS = 60.0  # another run of the same course may write
 
 @dataclass(frozen=True)
 class Entry:
-    """One graded submission: what running each of its notebooks gave, the notes for the instructor, how long it took.
+    """One graded submission: what running each of its notebooks gave, the notes for the instructor,
+    how long it took.
 
     ``work`` stands for the submission's files alone.
     """
@@ -41,7 +43,9 @@ class Journal:
         self._path = path
 
     def find(self, assignment: str, student: str, key: str) -> Entry | None:
-        """What is recorded of this very submission; None where nothing is, or where it has changed."""
+        """What is recorded of this very submission; None where nothing is, or where it has
+        changed.
+        """
         query = "SELECT entry FROM graded WHERE assignment = ? AND student = ? AND key = ?"
         with self._opened() as database:
             row = database.execute(query, (assignment, student, key)).fetchone()
@@ -63,7 +67,9 @@ class Journal:
         return {student: _read(entry) for student, entry in rows}
 
     def keep(self, assignment: str, student: str, key: str, entry: Entry) -> None:
-        """Record it, in place of what was recorded of an earlier version. It is on disk when this returns."""
+        """Record it, in place of what was recorded of an earlier version. It is on disk when this
+        returns.
+        """
         row = (assignment, student, key, json.dumps(asdict(entry)), datetime.now(UTC).isoformat())
         with self._opened() as database:
             database.execute("INSERT OR REPLACE INTO graded VALUES (?, ?, ?, ?, ?)", row)
@@ -83,7 +89,8 @@ class Journal:
 
 
 def key_of(files: Mapping[str, bytes], circumstances: Iterable[object]) -> str:
-    """What a grade depends on: the submission's files, and the circumstances: the assignment's source, the grader's version, limits.
+    """What a grade depends on: the submission's files, and the circumstances: the assignment's
+    source, the grader's version, limits.
 
     >>> key_of({"a": b"1"}, ["v1"]) == key_of({"a": b"1"}, ["v2"])
     False

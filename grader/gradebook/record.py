@@ -1,6 +1,8 @@
-"""nbgrader's gradebook: what was released is read from it, what was earned goes into it. Nothing else of the grader touches it.
+"""nbgrader's gradebook: what was released is read from it, what was earned goes into it. Nothing
+else of the grader touches it.
 
-nbgrader changes the working directory of the process while it converts, so all that calls it holds one lock and paths are absolute.
+nbgrader changes the working directory of the process while it converts, so all that calls it holds
+one lock and paths are absolute.
 """
 
 import fcntl
@@ -49,13 +51,17 @@ WORKPLACE = ".grading-"
 
 @dataclass(frozen=True)
 class Course:
-    """A folder with ``solutions/``, ``submitted/`` and what grading makes: ``gradebook.db``, ``autograded/``, ``feedback/``."""
+    """A folder with ``solutions/``, ``submitted/`` and what grading makes: ``gradebook.db``,
+    ``autograded/``, ``feedback/``.
+    """
 
     root: Path
 
     @property
     def db_url(self) -> str:
-        """SQLite waits a minute for another writer (formgrader, a second run) before it gives up."""
+        """SQLite waits a minute for another writer (formgrader, a second run) before it gives
+        up.
+        """
         return f"sqlite:///{self.root / DATABASE}?timeout=60"
 
     def folder(self, kind: str, assignment: str, student: str = ".") -> Path:
@@ -83,7 +89,9 @@ class Recorded:
 
 
 class SaveGrades(SaveAutoGrades):  # type: ignore[misc]
-    """Saves what the outputs of the test cells are worth. A mark that was given by hand stays settled unless its cell has changed."""
+    """Saves what the outputs of the test cells are worth. A mark that was given by hand stays
+    settled unless its cell has changed.
+    """
 
     previous = DictTrait(
         help="source of each graded cell at the last grading: {notebook: {grade_id: source}}"
@@ -127,7 +135,9 @@ def ensure_assignment(course: Course, assignment: str) -> None:
 
 
 def released_cells(course: Course, assignment: str) -> dict[str, list[ReleasedCell]]:
-    """The cells of each notebook as they were released, in their order (the gradebook keeps none: the source gives it)."""
+    """The cells of each notebook as they were released, in their order (the gradebook keeps none:
+    the source gives it).
+    """
     with LOCK, _opened(course) as gradebook:
         return {
             notebook.name: _in_order(
@@ -144,7 +154,8 @@ def record(
     notebooks: Mapping[str, NotebookNode],
     files: Mapping[str, bytes],
 ) -> dict[tuple[str, str], Recorded]:
-    """Write executed notebooks to ``autograded/`` and their grades to the gradebook; returns {(notebook, grade_id): grade}.
+    """Write executed notebooks to ``autograded/`` and their grades to the gradebook; returns
+    {(notebook, grade_id): grade}.
 
     ``files`` are the submission's other files. Raises LabError with nbgrader's own words.
     """
@@ -182,13 +193,17 @@ def record(
 
 
 def late_penalty(course: Course, assignment: str, student: str) -> float:
-    """The points that the course's late-submission plugin takes off; 0 without one, without a due date, and in time."""
+    """The points that the course's late-submission plugin takes off; 0 without one, without a due
+    date, and in time.
+    """
     with LOCK, _opened(course) as gradebook:
         return float(gradebook.find_submission(assignment, student).late_submission_penalty or 0.0)
 
 
 def _late_config(root: Path) -> Config:
-    """What the course's own ``nbgrader_config.py`` says about late work: the plugin of ``AssignLatePenalties`` and that plugin's settings."""
+    """What the course's own ``nbgrader_config.py`` says about late work: the plugin of
+    ``AssignLatePenalties`` and that plugin's settings.
+    """
     file = root / "nbgrader_config.py"
     if not file.exists():
         return Config()
@@ -202,7 +217,9 @@ def _late_config(root: Path) -> Config:
 
 @contextmanager
 def _workplace(course: Course) -> Iterator[str]:
-    """A folder beside ``autograded/``, for one writer at a time on this machine; what a killed one left goes first."""
+    """A folder beside ``autograded/``, for one writer at a time on this machine; what a killed one
+    left goes first.
+    """
     with (course.root / f"{DATABASE}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         for leftover in course.root.glob(f"{WORKPLACE}*"):
@@ -212,7 +229,9 @@ def _workplace(course: Course) -> Iterator[str]:
 
 
 def _stage(folder: Path, notebooks: Mapping[str, NotebookNode], files: Mapping[str, bytes]) -> None:
-    """nbgrader sees a folder that holds our own notebooks and plain files, never what was handed in."""
+    """nbgrader sees a folder that holds our own notebooks and plain files, never what was handed
+    in.
+    """
     folder.mkdir(parents=True)
     for path, content in files.items():
         if path == "timestamp.txt" and not _is_time(content):
@@ -233,7 +252,9 @@ def _is_time(content: bytes) -> bool:
 def recorded(
     course: Course, assignment: str, student: str
 ) -> dict[tuple[str, str], Recorded] | None:
-    """The grades of a submission as {(notebook, grade_id): grade}; None where the gradebook has none of it."""
+    """The grades of a submission as {(notebook, grade_id): grade}; None where the gradebook has
+    none of it.
+    """
     with LOCK, _opened(course) as gradebook:
         try:
             submission = gradebook.find_submission(assignment, student)
@@ -326,7 +347,8 @@ def source_hash(course: Course, assignment: str) -> str:
 
 
 class GradeInSandbox(NotebookExporter):
-    """In place of nbgrader's own autograding (a button of formgrader, ``nbgrader autograde``), which would run submissions as the instructor.
+    """In place of nbgrader's own autograding (a button of formgrader, ``nbgrader autograde``),
+    which would run submissions as the instructor.
 
     It refuses before anything is converted, so what was graded stays.
     """

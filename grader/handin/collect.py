@@ -1,4 +1,6 @@
-"""``lab collect``: handed-in files, from wherever they came, sorted into ``submitted/``. Everything in them is distrusted."""
+"""``lab collect``: handed-in files, from wherever they came, sorted into ``submitted/``. Everything
+in them is distrusted.
+"""
 
 import json
 import os
@@ -31,18 +33,18 @@ from grader.archive import (
     take,
     unambiguous,
 )
+from grader.handin import lms
+from grader.handin import tree as submissions
 from grader.handin.manifest import (
     MANIFEST,
     RESERVED,
     Exercise,
     exchange_submission,
     is_foreign,
-    lms,
     notebook_cells,
     released,
     student_name,
 )
-from grader.handin.manifest import tree as submissions
 from grader.handin.recognise import (
     HandIn,
     claimed_student,
@@ -131,7 +133,9 @@ class Collector:
     def _file(
         self, name: str, read: Reader, changed: datetime | None, bulk: Path | None = None
     ) -> None:
-        """One file by its name: a zip or a notebook. ``bulk``: where to read it in place when it may be a whole class."""
+        """One file by its name: a zip or a notebook. ``bulk``: where to read it in place when it
+        may be a whole class.
+        """
         suffix = PurePosixPath(name).suffix.lower()
         try:
             if suffix == ".ipynb":
@@ -199,7 +203,9 @@ class Collector:
             outcome.reason = str(why)
 
     def _exercise(self, hand_in: HandIn, outcome: Outcome) -> tuple[Exercise, dict[str, bytes]]:
-        """The assignment that a hand-in belongs to, and those of its files that the assignment takes."""
+        """The assignment that a hand-in belongs to, and those of its files that the assignment
+        takes.
+        """
         claimed = self._wishes.assignment or hand_in.assignment
         if claimed is not None and claimed not in self._exercises:
             raise RefusedError(f"there is no assignment {printable(claimed)[:80]!r} in this course")
@@ -220,7 +226,9 @@ class Collector:
     def _student(
         self, hand_in: HandIn, upload: lms.Upload | None, exercise: Exercise, outcome: Outcome
     ) -> str:
-        """Who handed in: the instructor's word, then the course site's, then the file's own claim."""
+        """Who handed in: the instructor's word, then the course site's, then the file's own
+        claim.
+        """
         if self._wishes.student:
             known: str | None = self._wishes.student
         elif upload:
@@ -248,24 +256,30 @@ class Collector:
             key = (str(outcome.student), str(outcome.assignment))
             if self._persons.setdefault(key, upload.person) != upload.person:
                 raise RefusedError(
-                    f"two people of the course site have the name {outcome.student}: tell them apart with --student"
+                    f"two people of the course site have the name {outcome.student}: tell them"
+                    " apart with --student"
                 )
 
     def _time(self, hand_in: HandIn, upload: lms.Upload | None, outcome: Outcome) -> datetime:
-        """When it was handed in: the instructor's word, then the course site's, then the file's claim, which is never of the future."""
+        """When it was handed in: the instructor's word, then the course site's, then the file's
+        claim, which is never of the future.
+        """
         now = datetime.now(UTC)
         trusted = self._wishes.received or (upload.time if upload else None)
         claimed = hand_in.time or hand_in.changed or now
         if trusted is None and claimed > now + CLOCK_SKEW:
             outcome.notes.append(
-                f"it claims a time still to come ({claimed:%Y-%m-%d %H:%M} UTC): taken as handed in now"
+                f"it claims a time still to come ({claimed:%Y-%m-%d %H:%M} UTC): taken as handed"
+                " in now"
             )
             return now
         return (trusted or claimed).astimezone(UTC)
 
 
 def collect(course: Path, paths: Iterable[Path], wishes: Wishes) -> list[Outcome]:
-    """Sort files and folders into the course's ``submitted/``. Raises LabError only for what the instructor got wrong."""
+    """Sort files and folders into the course's ``submitted/``. Raises LabError only for what the
+    instructor got wrong.
+    """
     exercises = released(course)
     if not exercises:
         raise LabError(
@@ -291,7 +305,8 @@ def collect(course: Path, paths: Iterable[Path], wishes: Wishes) -> list[Outcome
     except OSError as error:
         raise LabError(
             f"{course / submissions.SUBMITTED} cannot be written ({error.strerror or error}).",
-            "make room or give yourself the right to write there, then collect all again: what is there already stays.",
+            "make room or give yourself the right to write there, then collect all again: what is"
+            " there already stays.",
         ) from error
     return collector.outcomes
 
@@ -309,7 +324,9 @@ def _note_notebooks(files: Mapping[str, bytes], exercise: Exercise, outcome: Out
 
 
 def _worth_a_look(folder: Path) -> Iterator[Path]:
-    """All below a folder that may be handed in: files, whole exchange folders; links and the like to be reported."""
+    """All below a folder that may be handed in: files, whole exchange folders; links and the like
+    to be reported.
+    """
     for where, folders, files in os.walk(folder):
         here = Path(where)
         whole = [
@@ -329,7 +346,9 @@ def _modified(path: Path) -> datetime | None:
 
 
 def _remembered(folder: Path) -> str | None:
-    """The student of the workspace that an exchange folder lies in: there, everybody's login name is the same."""
+    """The student of the workspace that an exchange folder lies in: there, everybody's login name
+    is the same.
+    """
     for parent in list(folder.parents)[:4]:
         try:
             return (
@@ -380,7 +399,10 @@ def table(outcomes: Iterable[Outcome]) -> Table:
 @click.option(
     "--roster",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A CSV file with the columns name,student: who is meant by a name that the course site gives.",
+    help=(
+        "A CSV file with the columns name,student: who is meant by a name that the course site"
+        " gives."
+    ),
 )
 @click.option(
     "--received",
@@ -408,13 +430,15 @@ def collect_command(
 ) -> None:
     """Sort handed-in files into submitted/<student>/<assignment>/, ready to be graded.
 
-    FILE is what `lab submit` made, a notebook, or a course site's download of a whole class (Moodle, Canvas, Blackboard,
-    Brightspace); DIR is a folder of those, or of JupyterLab's exchange (.../inbound). Whose it is: --student, else the
-    course site's name for the uploader (through --roster), else the manifest, else the beginning of the file's name.
+    FILE is what `lab submit` made, a notebook, or a course site's download of a whole class
+    (Moodle, Canvas, Blackboard, Brightspace); DIR is a folder of those, or of JupyterLab's exchange
+    (.../inbound). Whose it is: --student, else the course site's name for the uploader (through
+    --roster), else the manifest, else the beginning of the file's name.
 
-    The files are distrusted. What has no place in a hand-in (links, paths that leave the folder, bombs, foreign notebooks)
-    is refused with its reason and the rest is taken; exit status 0. A newer hand-in takes the place of an older one, which
-    stays in submitted/.earlier/. To collect the same file again changes nothing.
+    The files are distrusted. What has no place in a hand-in (links, paths that leave the folder,
+    bombs, foreign notebooks) is refused with its reason and the rest is taken; exit status 0. A
+    newer hand-in takes the place of an older one, which stays in submitted/.earlier/. To collect
+    the same file again changes nothing.
 
     \b
     Examples:

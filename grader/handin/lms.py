@@ -1,4 +1,6 @@
-"""Who uploaded a file, from the names that course sites give to files and folders in a bulk download."""
+"""Who uploaded a file, from the names that course sites give to files and folders in a bulk
+download.
+"""
 
 import csv
 import re
@@ -10,15 +12,18 @@ from pathlib import Path
 from lab.errors import LabError
 
 PATTERNS = (
-    # Moodle, a file or a folder for each student: Ada Lovelace_1234567_assignsubmission_file_answer.ipynb
+    # Moodle, a file or a folder for each student: Ada
+    # Lovelace_1234567_assignsubmission_file_answer.ipynb
     re.compile(r"(?P<student>[^/]+)_(?P<person>\d+)_assignsubmission_file_?(?:/|$)?(?P<file>.*)"),
     # Blackboard: Assignment 1_ada_attempt_2025-11-24-10-30-00_answer.ipynb
     re.compile(
         r"(?P<title>[^/]+)_(?P<student>[^/_]+)_attempt_(?P<time>\d{4}(?:-\d\d){5})_?(?P<file>.*)"
     ),
-    # Brightspace, a folder for each student: 12345-67890 - Ada Lovelace - Nov 24, 2025 1030 AM/answer.ipynb
+    # Brightspace, a folder for each student: 12345-67890 - Ada Lovelace - Nov 24, 2025 1030
+    # AM/answer.ipynb
     re.compile(
-        r"(?P<person>\d+)-\d+ - (?P<student>[^/]+?) - (?P<time>\w{3} \d{1,2}, \d{4} \d{3,4} [AP]M)/(?P<file>.*)"
+        r"(?P<person>\d+)-\d+ - (?P<student>[^/]+?) - (?P<time>\w{3} \d{1,2}, \d{4} \d{3,4}"
+        r" [AP]M)/(?P<file>.*)"
     ),
     # Canvas: lovelaceada_LATE_12345_678901_answer.ipynb
     re.compile(r"(?P<student>[^/_]+)_(?:LATE_)?(?P<person>\d{2,})_\d{2,}_(?P<file>[^/]+)"),
@@ -28,7 +33,9 @@ TIMES = ("%Y-%m-%d-%H-%M-%S", "%b %d, %Y %I%M %p")
 
 @dataclass(frozen=True)
 class Upload:
-    """``student`` as the site writes the name, ``person`` its number for that person ("" if none), ``time`` of the upload."""
+    """``student`` as the site writes the name, ``person`` its number for that person ("" if none),
+    ``time`` of the upload.
+    """
 
     student: str
     person: str
@@ -58,7 +65,9 @@ def upload(path: str) -> Upload | None:
 
 
 def read_roster(path: Path) -> dict[str, str]:
-    """The instructor's own mapping: a CSV file with the columns ``name`` (as the site writes it) and ``student``."""
+    """The instructor's own mapping: a CSV file with the columns ``name`` (as the site writes it)
+    and ``student``.
+    """
     try:
         with path.open(newline="", encoding="utf-8-sig") as stream:
             rows = csv.DictReader(stream)
@@ -67,7 +76,8 @@ def read_roster(path: Path) -> dict[str, str]:
             return {key(row["name"]): row["student"].strip() for row in rows}
     except (KeyError, AttributeError, TypeError, UnicodeDecodeError, csv.Error) as error:
         raise LabError(
-            f"{path} is not a roster: it needs a first line `name,student` and one line for each student.",
+            f"{path} is not a roster: it needs a first line `name,student` and one line for each"
+            " student.",
             "save it as CSV in UTF-8 with these two columns.",
         ) from error
 

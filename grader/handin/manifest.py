@@ -1,7 +1,9 @@
-"""One file to hand in: a student's assignment, packed with a manifest that says whose it is, and what is inside.
+"""One file to hand in: a student's assignment, packed with a manifest that says whose it is, and
+what is inside.
 
-The file is ``<student>-<assignment>-<time>.zip``, with ``manifest.json`` and the assignment's files in a folder of its name.
-Course sites rename what is uploaded, so only the manifest counts. It is the student's claim: ``collect`` treats it as one.
+The file is ``<student>-<assignment>-<time>.zip``, with ``manifest.json`` and the assignment's files
+in a folder of its name. Course sites rename what is uploaded, so only the manifest counts. It is
+the student's claim: ``collect`` treats it as one.
 """
 
 import hashlib
@@ -37,7 +39,9 @@ class Manifest:
     files: Mapping[str, str]
 
     def to_json(self) -> bytes:
-        """``{"schema": 1, "student", "assignment", "time": ISO 8601 in UTC, "files": {path: sha256}}``."""
+        """``{"schema": 1, "student", "assignment", "time": ISO 8601 in UTC, "files": {path:
+        sha256}}``.
+        """
         return json.dumps(
             {
                 "schema": SCHEMA,
@@ -88,7 +92,8 @@ class Exercise:
 def student_name(text: str) -> str:
     """The one spelling of a student's name or number: NFC, and ``-`` where it has spaces.
 
-    Raises RefusedError for a name that is empty, too long or has any other character than WHOSE_NAME says.
+    Raises RefusedError for a name that is empty, too long or has any other character than
+    WHOSE_NAME says.
 
     >>> student_name(" Zoë Example ")
     'Zoë-Example'
@@ -104,7 +109,8 @@ def student_name(text: str) -> str:
         raise RefusedError(f"{_shown(text)} is no student's name here: a name has {WHOSE_NAME}")
     if len(name) > STUDENT_CHARACTERS or len(name.encode()) > STUDENT_BYTES:
         raise RefusedError(
-            f"{_shown(text)} is too long for a student's name: {STUDENT_CHARACTERS} characters at most"
+            f"{_shown(text)} is too long for a student's name: {STUDENT_CHARACTERS} characters at"
+            " most"
         )
     return name
 
@@ -157,7 +163,9 @@ def nbgrader_metadata(cell: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def exchange_submission(name: str) -> tuple[str, str, datetime] | None:
-    """Student, assignment and time from the name of a folder in nbgrader's exchange; None for another name."""
+    """Student, assignment and time from the name of a folder in nbgrader's exchange; None for
+    another name.
+    """
     parts = re.fullmatch(
         r"(.+?)\+([^+]+)\+(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)(?:\.\d+)? UTC(?:\+[\w-]+=*)?", name
     )
@@ -198,7 +206,9 @@ def file_name(manifest: Manifest) -> str:
 
 
 def is_foreign(path: str, exercise: Exercise | None) -> bool:
-    """Whether a file is none that the assignment takes: another notebook, or a name that nbgrader uses itself."""
+    """Whether a file is none that the assignment takes: another notebook, or a name that nbgrader
+    uses itself.
+    """
     notebook = path.lower().endswith(".ipynb")
     return path in RESERVED or (
         notebook and (path not in exercise.notebooks if exercise else "/" in path)

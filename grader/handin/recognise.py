@@ -1,4 +1,6 @@
-"""Which assignment a hand-in belongs to, and whose it claims to be, from its manifest, its names and its cells."""
+"""Which assignment a hand-in belongs to, and whose it claims to be, from its manifest, its names
+and its cells.
+"""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -8,7 +10,8 @@ from hashlib import sha256
 from pathlib import PurePosixPath
 
 from grader.archive import Contents, Member, Refusal, RefusedError
-from grader.handin.manifest import MANIFEST, MANIFEST_BYTES, Exercise, Manifest, grade_ids, lms
+from grader.handin import lms
+from grader.handin.manifest import MANIFEST, MANIFEST_BYTES, Exercise, Manifest, grade_ids
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,9 @@ class HandIn:
 
 
 def with_manifest(name: str, contents: Contents) -> HandIn:
-    """A hand-in that `lab submit` packed; raises RefusedError when it is not what its manifest says."""
+    """A hand-in that `lab submit` packed; raises RefusedError when it is not what its manifest
+    says.
+    """
     packed = dict(contents.files)
     manifest_text = packed.pop(MANIFEST, b"")
     if not manifest_text or len(manifest_text) > MANIFEST_BYTES:
@@ -39,7 +44,8 @@ def with_manifest(name: str, contents: Contents) -> HandIn:
             files[path] = packed.pop(inside)
             if sha256(files[path]).hexdigest() != digest:
                 raise RefusedError(
-                    "its files are not those that were packed: damaged on the way, or changed afterwards"
+                    "its files are not those that were packed: damaged on the way, or changed"
+                    " afterwards"
                 )
         elif inside not in refused:
             raise RefusedError("a file that its manifest lists is missing")
@@ -67,7 +73,9 @@ def without_top_folder(contents: Contents) -> Contents:
 
 
 def is_bulk(members: Sequence[Member], exercises: Mapping[str, Exercise]) -> bool:
-    """Whether a zip without a manifest holds the files of many students, rather than the files of one."""
+    """Whether a zip without a manifest holds the files of many students, rather than the files of
+    one.
+    """
     if any(member.path.lower().endswith(".zip") or lms.upload(member.path) for member in members):
         return True
     notebooks = [
@@ -80,7 +88,9 @@ def is_bulk(members: Sequence[Member], exercises: Mapping[str, Exercise]) -> boo
 
 
 def recognised(hand_in: HandIn, exercises: Mapping[str, Exercise]) -> Exercise:
-    """The assignment of a hand-in without a manifest: by a notebook's name, by the file's own name, by the cells."""
+    """The assignment of a hand-in without a manifest: by a notebook's name, by the file's own name,
+    by the cells.
+    """
     notebooks = {
         PurePosixPath(path).name: content
         for path, content in hand_in.contents.files.items()
@@ -109,7 +119,9 @@ def recognised(hand_in: HandIn, exercises: Mapping[str, Exercise]) -> Exercise:
 
 
 def renamed(files: Mapping[str, bytes], exercise: Exercise) -> dict[str, bytes]:
-    """Give notebooks the names they were released under, which course sites and browsers change (`answer (1).ipynb`)."""
+    """Give notebooks the names they were released under, which course sites and browsers change
+    (`answer (1).ipynb`).
+    """
     result = dict(files)
     for path, content in files.items():
         if path.lower().endswith(".ipynb") and path not in exercise.notebooks:

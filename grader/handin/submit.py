@@ -54,7 +54,8 @@ def submit(
 ) -> Packed:
     """Pack an assignment of the workspace into one file in its ``hand-in`` folder.
 
-    ``student`` None: as remembered from the last time. Raises LabError when there is nothing that can be graded.
+    ``student`` None: as remembered from the last time. Raises LabError when there is nothing that
+    can be graded.
     """
     exercise = released(course).get(assignment)
     folder, time = (
@@ -98,7 +99,8 @@ def _exchange_folder(workspace: Path, assignment: str) -> tuple[Path, datetime]:
     if not found:
         raise LabError(
             f"JupyterLab's Submit button has not sent {assignment} yet.",
-            "press Submit in the assignment list, or leave out --from-exchange to pack the files as they are now.",
+            "press Submit in the assignment list, or leave out --from-exchange to pack the files as"
+            " they are now.",
         )
     time, path = max(found)
     return path, time
@@ -154,7 +156,8 @@ def _require_notebooks(
     for name in wanted:
         if name not in files:
             raise LabError(
-                f"The notebook {name} cannot be handed in: it is {reasons.get(name, f'not in {folder}')}.",
+                f"The notebook {name} cannot be handed in: it is"
+                f" {reasons.get(name, f'not in {folder}')}.",
                 "bin/lab up puts a missing notebook back; your own files stay as they are.",
             )
         try:
@@ -170,12 +173,18 @@ def _notebook_warnings(files: Mapping[str, bytes], exercise: Exercise | None) ->
     for name, content in files.items():
         if name.endswith(".ipynb"):
             if _is_unchanged(notebook_cells(content)):
-                yield f"{name} has no answers yet: its cells are as they were released. Did you save it?"
+                yield (
+                    f"{name} has no answers yet: its cells are as they were released. Did you"
+                    " save it?"
+                )
             missing = sorted(
                 (exercise.notebooks[name] if exercise else frozenset()) - grade_ids(content)
             )
             if missing:
-                yield f"{name} lacks cells of the assignment, which earn nothing then: {', '.join(missing)}."
+                yield (
+                    f"{name} lacks cells of the assignment, which earn nothing then:"
+                    f" {', '.join(missing)}."
+                )
 
 
 def _is_unchanged(cells: list[dict[str, Any]]) -> bool:
@@ -225,7 +234,9 @@ def _write(path: Path, content: bytes, workspace: Path) -> None:
 
 
 def _default_workspace() -> Path:
-    """The checkout's workspace; inside the lab, where there is none, the one in the student's home."""
+    """The checkout's workspace; inside the lab, where there is none, the one in the student's
+    home.
+    """
     return WORKSPACE if WORKSPACE.is_dir() else Path.home() / "workspace"
 
 
@@ -240,7 +251,10 @@ def _default_workspace() -> Path:
     "--workspace",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     default=_default_workspace,
-    help="The folder you work in. Default: this checkout's workspace/, or ~/workspace inside the lab.",
+    help=(
+        "The folder you work in. Default: this checkout's workspace/, or ~/workspace inside the"
+        " lab."
+    ),
 )
 @click.option(
     "--from-exchange",
@@ -258,9 +272,10 @@ def submit_command(
 ) -> None:
     """Make the one file that you hand in.
 
-    The file appears in hand-in/ of your workspace: upload it to your course's site, or mail it. Save the notebook first.
-    It holds the notebook and the small files beside it (1 MiB each at most). It may be made as often as you like: the newest
-    counts. Unanswered or missing cells are mentioned, not refused.
+    The file appears in hand-in/ of your workspace: upload it to your course's site, or mail it.
+    Save the notebook first. It holds the notebook and the small files beside it (1 MiB each at
+    most). It may be made as often as you like: the newest counts. Unanswered or missing cells are
+    mentioned, not refused.
 
     \b
     Examples:
@@ -275,10 +290,12 @@ def submit_command(
     for warning in packed.warnings:
         click.echo(f"Note: {warning}", err=True)
     click.echo(
-        f"{len(packed.manifest.files)} files of {assignment} by {packed.manifest.student} are ready to hand in:\n{packed.path}"
+        f"{len(packed.manifest.files)} files of {assignment} by {packed.manifest.student} are ready"
+        f" to hand in:\n{packed.path}"
     )
     click.echo(
-        "Next: upload this file. In JupyterLab: the folder hand-in, right-click the file, Download.",
+        "Next: upload this file. In JupyterLab: the folder hand-in, right-click the file,"
+        " Download.",
         err=True,
     )
 

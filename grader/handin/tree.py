@@ -1,4 +1,6 @@
-"""The tree that is graded: ``submitted/<student>/<assignment>/``, with earlier hand-ins below ``submitted/.earlier/``."""
+"""The tree that is graded: ``submitted/<student>/<assignment>/``, with earlier hand-ins below
+``submitted/.earlier/``.
+"""
 
 import fcntl
 import shutil
@@ -29,7 +31,9 @@ class Status(StrEnum):
 
 
 class Submissions:
-    """One course's submitted folder. Make it with ``opened``; nothing outside the folder is ever written."""
+    """One course's submitted folder. Make it with ``opened``; nothing outside the folder is ever
+    written.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -39,7 +43,8 @@ class Submissions:
     ) -> Status:
         """Store a hand-in whole. The newest stays in place; the same files again change nothing.
 
-        ``student`` and ``assignment`` are single folder names. Raises RefusedError when a name is taken in another case.
+        ``student`` and ``assignment`` are single folder names. Raises RefusedError when a name is
+        taken in another case.
         """
         present = self.root / student / assignment
         self._require_own_name(student)
@@ -77,8 +82,8 @@ class Submissions:
         for one in _folders(self.root):
             if one.name != student and one.name.casefold() == student.casefold():
                 raise RefusedError(
-                    f"`{student}` and `{one.name}`, who handed in before, differ in upper and lower case only: "
-                    f"use --student {one.name} if they are one person"
+                    f"`{student}` and `{one.name}`, who handed in before, differ in upper and lower"
+                    f" case only: use --student {one.name} if they are one person"
                 )
 
     @staticmethod
@@ -93,7 +98,9 @@ class Submissions:
 
 @contextmanager
 def opened(course: Path) -> Iterator[Submissions]:
-    """The course's submissions, for this process alone while the block runs; leftovers of a killed run are cleared away."""
+    """The course's submissions, for this process alone while the block runs; leftovers of a killed
+    run are cleared away.
+    """
     root = course / SUBMITTED
     root.mkdir(exist_ok=True)
     with (root / ".lock").open("w") as lock:

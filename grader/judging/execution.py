@@ -1,7 +1,9 @@
-"""One notebook in one sandbox: the student's cells in their kernel, setup in both, the tests in the checker's, in released order.
+"""One notebook in one sandbox: the student's cells in their kernel, setup in both, the tests in the
+checker's, in released order.
 
 A test cell says in a comment what it takes from the student, and nothing else crosses:
-``# from-student: answer, file:Dockerfile`` hands over the variable ``answer`` as JSON and a copy of that file of their folder.
+``# from-student: answer, file:Dockerfile`` hands over the variable ``answer`` as JSON and a copy of
+that file of their folder.
 """
 
 import base64
@@ -45,7 +47,8 @@ class Wanted:
 
 @dataclass
 class Outcome:
-    """What grading one notebook gave; the notebook itself has its outputs now. ``checks`` is by ``grade_id``, without the manual ones.
+    """What grading one notebook gave; the notebook itself has its outputs now. ``checks`` is by
+    ``grade_id``, without the manual ones.
 
     The student reads ``notes``, too; ``technical`` is for the instructor alone.
     """
@@ -57,7 +60,9 @@ class Outcome:
 
 
 class Execution:
-    """Runs one notebook. Raises SandboxError where the environment, not the student, is at fault."""
+    """Runs one notebook. Raises SandboxError where the environment, not the student, is at
+    fault.
+    """
 
     def __init__(self, sandbox: Sandbox, released: Sequence[ReleasedCell]) -> None:
         self._sandbox = sandbox
@@ -89,7 +94,10 @@ class Execution:
 
     def _run_student(self, cell: NotebookNode) -> None:
         if self._seconds_left <= 0 and not self._student_ended:
-            whole = f"All cells together may take {self._limits.submission_seconds:g} s of their own time"
+            whole = (
+                f"All cells together may take {self._limits.submission_seconds:g} s of their own"
+                " time"
+            )
             self._end_student(whole, "timeout")
         if self._student_ended:
             cell.outputs = [_error("NotRun", f"{self._student_ended}: this cell was not run.")]
@@ -108,7 +116,8 @@ class Execution:
             cell.outputs.append(
                 _error(
                     "Timeout",
-                    f"This cell was stopped after {limit:.3g} s, at the time limit {whose}. {OWN_TIME}",
+                    f"This cell was stopped after {limit:.3g} s, at the time limit {whose}."
+                    f" {OWN_TIME}",
                 )
             )
             self._because("timeout")
@@ -120,7 +129,8 @@ class Execution:
             )
         elif self._sandbox.death("student") == "out-of-memory":
             self._end_student(
-                f"Your code needed more than {self._limits.kernel_memory} MiB of memory and was stopped",
+                f"Your code needed more than {self._limits.kernel_memory} MiB of memory and was"
+                " stopped",
                 "out-of-memory",
             )
         else:
@@ -140,12 +150,15 @@ class Execution:
         reply = self._ask_checker(released.source, self._limits.check_seconds)
         if reply.status != "ok":
             raise CheckNotMadeError(
-                f"The setup cell {released.grade_id} failed in the checker's kernel: {': '.join(reply.error)}"
+                f"The setup cell {released.grade_id} failed in the checker's kernel:"
+                f" {': '.join(reply.error)}"
             )
         self._tell_student(CAPTURED.findall(released.source))
 
     def _tell_student(self, names: Sequence[str]) -> None:
-        """Hand over what the checker's run of a setup cell captured: it made what is there now, and an answer may use these values."""
+        """Hand over what the checker's run of a setup cell captured: it made what is there now, and
+        an answer may use these values.
+        """
         if not names or self._student_ended:
             return
         asked = {name: json_expression(name) for name in names}
@@ -184,7 +197,8 @@ class Execution:
             return self._verdict(
                 released,
                 "failed",
-                f"The check did not end within {limit}.\nExpected: an answer in time.\nTry: see whether what you started hangs.",
+                f"The check did not end within {limit}.\nExpected: an answer in time.\nTry: see"
+                " whether what you started hangs.",
             )
         if name == "EnvironmentProblem":
             return self._environment_problem(released, value)
@@ -193,7 +207,8 @@ class Execution:
             return self._verdict(
                 released,
                 "failed",
-                f"`{what}` {why}.\nExpected: a variable `{what}` made by your cells.\nTry: give `{what}` a value in the cell above, as the question asks.",
+                f"`{what}` {why}.\nExpected: a variable `{what}` made by your cells.\nTry: give"
+                f" `{what}` a value in the cell above, as the question asks.",
             )
         message = value if name in VERDICTS and value else f"The check ended with {name}: {value}"
         return self._verdict(released, "failed", message)
@@ -202,13 +217,18 @@ class Execution:
         if self._sandbox.death("engine") != "out-of-memory":
             raise CheckNotMadeError(f"{released.title}: {message}")
         self._because("out-of-memory")
-        self._engine_ended = f"Your containers needed more than {self._limits.engine_memory} MiB of memory together, which ended the engine"
+        self._engine_ended = (
+            f"Your containers needed more than {self._limits.engine_memory} MiB of memory together,"
+            " which ended the engine"
+        )
         return self._verdict(
             released, "skipped", f"{self._engine_ended}, so this check was not made."
         )
 
     def _score(self, released: ReleasedCell, reply: Reply) -> Check:
-        """Full points, unless the cell's last expression is a number: that many. What the check printed says why."""
+        """Full points, unless the cell's last expression is a number: that many. What the check
+        printed says why.
+        """
         points = returned_number(reply.outputs)
         if points is None or points == released.points:
             return Check(released.title, released.points, released.points, "passed")
@@ -233,7 +253,9 @@ class Execution:
         return Check(released.title, 0.0, released.points, status, message)
 
     def _without_drawn(self, check: Check) -> Check:
-        """The check with ``…`` for each value that was drawn for it: a test that draws keeps that to itself."""
+        """The check with ``…`` for each value that was drawn for it: a test that draws keeps that
+        to itself.
+        """
         if not check.message or check.status == "skipped":
             return check
         asked = {"drawn": json_expression("_drawn.values()")}
@@ -246,7 +268,9 @@ class Execution:
         return replace(check, message=message)
 
     def _hand_over(self, wanted: Wanted) -> dict[str, str]:
-        """Give the checker's kernel what the test takes; returns {name: what is wrong with it} for the variables that are not to be had."""
+        """Give the checker's kernel what the test takes; returns {name: what is wrong with it} for
+        the variables that are not to be had.
+        """
         for path in wanted.files:
             self._hand_over_file(path)
         if not wanted.names:
@@ -319,7 +343,8 @@ def wanted_by(source: str) -> Wanted:
     ]
     if wrong:
         raise CheckNotMadeError(
-            f"A test cell wants {wrong[0]!r} from the student: neither a variable nor a file of their folder"
+            f"A test cell wants {wrong[0]!r} from the student: neither a variable nor a file of"
+            " their folder"
         )
     return Wanted(names, files)
 
@@ -347,7 +372,9 @@ def returned_number(outputs: Sequence[dict[str, Any]]) -> float | None:
 
 
 def verdict_outputs(check: Check) -> list[NotebookNode]:
-    """The outputs from which nbgrader reads the same points: nothing for all, a number for some, an error for none."""
+    """The outputs from which nbgrader reads the same points: nothing for all, a number for some, an
+    error for none.
+    """
     if check.status == "passed":
         return []
     shown = [_output("stream", name="stdout", text=check.message + "\n")] if check.points else []
@@ -362,7 +389,9 @@ def verdict_outputs(check: Check) -> list[NotebookNode]:
 
 
 def notebook_outputs(raw: Sequence[dict[str, Any]]) -> list[NotebookNode]:
-    """What a student's kernel claims to have printed, as outputs of a notebook: text and pictures only, all else is dropped."""
+    """What a student's kernel claims to have printed, as outputs of a notebook: text and pictures
+    only, all else is dropped.
+    """
     outputs: list[NotebookNode] = []
     for one in raw:
         output = _clean(one)

@@ -1,4 +1,6 @@
-"""Text cells of a student as they can be shown: rendering them must neither fail nor take for ever, for whoever reads them."""
+"""Text cells of a student as they can be shown: rendering them must neither fail nor take for ever,
+for whoever reads them.
+"""
 
 import re
 from collections.abc import Mapping
@@ -25,7 +27,9 @@ def pictures(attachments: Any) -> Attachments:
 
 
 def shown(source: str, attachments: Attachments, most: int = MAX_RENDERED_CHARS) -> str:
-    """The text of a cell, or where it cannot be rendered (too long, a picture that is not there) the same as a block of code."""
+    """The text of a cell, or where it cannot be rendered (too long, a picture that is not there)
+    the same as a block of code.
+    """
     try:
         if len(source) > most:
             raise ValueError("too long")

@@ -1,7 +1,8 @@
-"""A submitted notebook, put back to what was released: the released cells in their order, the student's own cells where they stood.
+"""A submitted notebook, put back to what was released: the released cells in their order, the
+student's own cells where they stood.
 
-Nothing of the submission decides about a cell but its type, its source and the id that it claims. What a cell is for, what a locked
-one says and what it is worth comes from the gradebook.
+Nothing of the submission decides about a cell but its type, its source and the id that it claims.
+What a cell is for, what a locked one says and what it is worth comes from the gradebook.
 """
 
 import ast
@@ -28,7 +29,9 @@ class MalformedError(Exception):
 
 @dataclass(frozen=True)
 class ReleasedCell:
-    """A cell as the gradebook knows it. ``source`` is the whole of it, hidden tests included; ``points`` only where it is graded."""
+    """A cell as the gradebook knows it. ``source`` is the whole of it, hidden tests included;
+    ``points`` only where it is graded.
+    """
 
     grade_id: str
     cell_type: str
@@ -63,9 +66,15 @@ class ReleasedCell:
     def metadata(self) -> dict[str, Any]:
         """The cell's ``metadata.nbgrader``."""
         known: dict[str, Any] = {
-            "grade_id": self.grade_id, "grade": self.graded, "solution": self.solution, "locked": self.locked, "task": self.task,
-            "schema_version": 3, "cell_type": self.cell_type, "checksum": self.checksum,
-        }  # fmt: skip
+            "grade_id": self.grade_id,
+            "grade": self.graded,
+            "solution": self.solution,
+            "locked": self.locked,
+            "task": self.task,
+            "schema_version": 3,
+            "cell_type": self.cell_type,
+            "checksum": self.checksum,
+        }
         return {**known, "points": self.points} if self.graded or self.task else known
 
 
@@ -80,7 +89,9 @@ class SubmittedCell:
 
 
 def title_of(source: str, grade_id: str) -> str:
-    """The first line of a test cell's docstring, else its id (also for a cell with a magic in it)."""
+    """The first line of a test cell's docstring, else its id (also for a cell with a magic in
+    it).
+    """
     try:
         docstring = ast.get_docstring(ast.parse(source))
     except (SyntaxError, ValueError):
@@ -89,7 +100,8 @@ def title_of(source: str, grade_id: str) -> str:
 
 
 def read(content: bytes) -> list[SubmittedCell]:
-    """The cells of a notebook file. Raises MalformedError unless it is one; outputs, tags and all other metadata are left behind.
+    """The cells of a notebook file. Raises MalformedError unless it is one; outputs, tags and all
+    other metadata are left behind.
 
     Text that cannot be shown, or only after long work, is a block of code.
     """
@@ -114,7 +126,8 @@ def read(content: bytes) -> list[SubmittedCell]:
     cells = [_read_cell(cell, number) for number, cell in enumerate(notebook["cells"], 1)]
     if sum(len(cell.source) for cell in cells) > MAX_SOURCE_CHARS:
         raise MalformedError(
-            f"The cells of the notebook have more than {MAX_SOURCE_CHARS:,} characters, outputs not counted."
+            f"The cells of the notebook have more than {MAX_SOURCE_CHARS:,} characters, outputs not"
+            " counted."
         )
     return _showable(cells)
 
@@ -155,7 +168,8 @@ def restore(
 ) -> tuple[NotebookNode, list[str]]:
     """The notebook to grade, and a sentence for each repair.
 
-    Of several cells that claim one id the last is taken, as nbgrader does; the others stay as plain cells of the student.
+    Of several cells that claim one id the last is taken, as nbgrader does; the others stay as plain
+    cells of the student.
     """
     known = {cell.grade_id: cell for cell in released}
     chosen, notes = _choose(submitted, known)
@@ -190,7 +204,8 @@ def _choose(
             continue
         if cell.claims not in known:
             notes.append(
-                f"A cell claimed the id {cell.claims[:80]!r}, which was never released: it is a plain cell now."
+                f"A cell claimed the id {cell.claims[:80]!r}, which was never released: it is a"
+                " plain cell now."
             )
             continue
         if cell.claims in last:
@@ -207,7 +222,8 @@ def _released_cell(
     keep = submitted is not None and not released.locked
     if submitted is not None and submitted.cell_type != released.cell_type:
         notes.append(
-            f"Cell {released.grade_id} had become a {submitted.cell_type} cell: it is a {released.cell_type} cell again."
+            f"Cell {released.grade_id} had become a {submitted.cell_type} cell: it is a"
+            f" {released.cell_type} cell again."
         )
     own = submitted if keep else None
     attached = own.attachments if own and released.cell_type == "markdown" else {}

@@ -1,4 +1,6 @@
-"""What a grading run says about a submission: checks, points, reasons; checked where they are made, so that nothing odd goes further."""
+"""What a grading run says about a submission: checks, points, reasons; checked where they are made,
+so that nothing odd goes further.
+"""
 
 import math
 from collections.abc import Sequence
@@ -37,7 +39,8 @@ class Check:
 
 @dataclass
 class Result:
-    """One submission. ``notes`` are for the instructor: repairs, files left out, what went wrong in the sandbox.
+    """One submission. ``notes`` are for the instructor: repairs, files left out, what went wrong in
+    the sandbox.
 
     ``points`` are those of the checks less ``late_penalty``, and never below zero.
     ``unchanged``: it was graded by an earlier run, and nothing has changed since.
@@ -53,7 +56,9 @@ class Result:
 
     @property
     def graded(self) -> bool:
-        """A submission that could not be read, or that our side failed, has no grade: it loses nothing."""
+        """A submission that could not be read, or that our side failed, has no grade: it loses
+        nothing.
+        """
         return self.reason not in ("environment", "malformed")
 
     @property
@@ -103,8 +108,10 @@ def printable(text: str) -> str:
     'a\\x1b[31mb\nc'
     """
     return "".join(
-        char
-        if char.isprintable() or char == "\n"
-        else char.encode("unicode_escape", "surrogatepass").decode()
+        (
+            char
+            if char.isprintable() or char == "\n"
+            else char.encode("unicode_escape", "surrogatepass").decode()
+        )
         for char in text
     )

@@ -1,6 +1,7 @@
 """``bin/lab export``: the marks of an assignment as a table, in the forms that course sites read.
 
-Texts come from students and rosters and end in a spreadsheet, so a cell that a spreadsheet would take for a formula is quoted.
+Texts come from students and rosters and end in a spreadsheet, so a cell that a spreadsheet would
+take for a formula is quoted.
 """
 
 import csv
@@ -24,7 +25,9 @@ CANVAS = ("Student", "ID", "SIS User ID", "SIS Login ID", "Section")
 
 @dataclass(frozen=True)
 class Mark:
-    """One student. ``points`` are after the penalty, None where nothing was graded; ``waiting``: answers that a person has yet to read."""
+    """One student. ``points`` are after the penalty, None where nothing was graded; ``waiting``:
+    answers that a person has yet to read.
+    """
 
     student: str
     first_name: str
@@ -38,7 +41,9 @@ class Mark:
 
 
 def marks(root: Path, assignment: str) -> list[Mark]:
-    """All students of the gradebook, those without a submission among them. Raises LabError for an unknown assignment."""
+    """All students of the gradebook, those without a submission among them. Raises LabError for an
+    unknown assignment.
+    """
     from nbgrader.api import Gradebook, MissingEntry  # type: ignore[import-untyped]
 
     from grader.gradebook.record import Course
@@ -74,9 +79,9 @@ def _mark(student: Any, submission: Any, max_points: float) -> Mark:
         last_name=student.last_name or "",
         email=student.email or "",
         lms_id=student.lms_user_id or "",
-        points=max(sum(grade.score or 0.0 for grade in grades) - penalty, 0.0)
-        if submission
-        else None,
+        points=(
+            max(sum(grade.score or 0.0 for grade in grades) - penalty, 0.0) if submission else None
+        ),
         max_points=max_points,
         late_penalty=penalty,
         waiting=sum(bool(grade.needs_manual_grade) for grade in grades),
@@ -100,7 +105,9 @@ def plain(assignment: str, found: list[Mark], roster: list[Row] | None) -> Itera
 
 
 def canvas(assignment: str, found: list[Mark], roster: list[Row] | None) -> Iterator[Row]:
-    """Canvas's gradebook import: a row of points possible, then the students as the roster (Canvas's own export) has them."""
+    """Canvas's gradebook import: a row of points possible, then the students as the roster
+    (Canvas's own export) has them.
+    """
     column = next(
         (name for row in roster or [] for name in row if name.startswith(assignment)), assignment
     )
@@ -109,7 +116,14 @@ def canvas(assignment: str, found: list[Mark], roster: list[Row] | None) -> Iter
     if roster is None:
         for mark in found:
             name = ", ".join(filter(None, (mark.last_name, mark.first_name))) or mark.student
-            yield {"Student": name, "ID": mark.lms_id, "SIS User ID": "", "SIS Login ID": mark.student, "Section": "", column: _number(mark.points)}  # fmt: skip
+            yield {
+                "Student": name,
+                "ID": mark.lms_id,
+                "SIS User ID": "",
+                "SIS Login ID": mark.student,
+                "Section": "",
+                column: _number(mark.points),
+            }
         return
     for row, mark in _matched(roster, found, ("SIS Login ID", "SIS User ID", "ID")):
         yield {**{name: row.get(name, "") for name in CANVAS}, column: _number(mark.points)}
@@ -220,20 +234,33 @@ def read_roster(file: Path) -> list[Row]:
     show_default=True,
     help="Who will read it.",
 )
-@click.option("--roster", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="The course site's own list of people (CSV): rows are matched by login, number or address, and keep its columns.")  # fmt: skip
+@click.option(
+    "--roster",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help=(
+        "The course site's own list of people (CSV): rows are matched by login, number or address,"
+        " and keep its columns."
+    ),
+)
 @click.option(
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write it there instead of printing it.",
 )
-@click.option("--course", type=click.Path(exists=True, file_okay=False, path_type=Path), default=ROOT, show_default="this checkout", help="The folder that holds the gradebook.")  # fmt: skip
+@click.option(
+    "--course",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default=ROOT,
+    show_default="this checkout",
+    help="The folder that holds the gradebook.",
+)
 def export_command(
     assignment: str, form: Format, roster: Path | None, output: Path | None, course: Path
 ) -> None:
     """Write the marks of an assignment as CSV, for Canvas, for Moodle or plain.
 
-    Points are those of the gradebook now: marks given by hand count, and penalties for late work are taken off. Students without a
-    submission have an empty mark, never a zero.
+    Points are those of the gradebook now: marks given by hand count, and penalties for late work
+    are taken off. Students without a submission have an empty mark, never a zero.
     """
     found = marks(course.resolve(), assignment)
     text = table(assignment, found, form, read_roster(roster) if roster else None)
@@ -244,7 +271,8 @@ def export_command(
         click.echo(text.replace("\r\n", "\n"), nl=False)
     if waiting := [mark.student for mark in found if mark.waiting]:
         say(
-            f"Still without the points that a person gives (formgrader: bin/lab up --instructor): {', '.join(waiting)}."
+            "Still without the points that a person gives (formgrader: bin/lab up --instructor):"
+            f" {', '.join(waiting)}."
         )
 
 

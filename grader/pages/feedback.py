@@ -1,7 +1,9 @@
-"""A student's feedback page: each check with what was found, what was expected and what to try; then the notebook as it was graded.
+"""A student's feedback page: each check with what was found, what was expected and what to try;
+then the notebook as it was graded.
 
-nbgrader's own converter drives it, so marks and comments given by hand are on it. Nothing active leaves: the notebook's HTML passes an
-allow-list, and the page's policy forbids scripts and anything from elsewhere. The source of hidden tests is cut out.
+nbgrader's own converter drives it, so marks and comments given by hand are on it. Nothing active
+leaves: the notebook's HTML passes an allow-list, and the page's policy forbids scripts and anything
+from elsewhere. The source of hidden tests is cut out.
 """
 
 import re
@@ -38,23 +40,73 @@ LINK = re.compile(r"(https?|mailto):", re.IGNORECASE)
 HEADING = re.compile(r"^#{2,6}\s+(.+)$", re.MULTILINE)
 CODE = re.compile(r"`([^`]+)`")
 NOTHING_WRITTEN = "No response."  # nbgrader's own comment on an answer that is as it was released
-NO_ANSWER = "There is no answer here.\nExpected: an answer in your own words.\nTry: write one in this cell, then hand in again."
+NO_ANSWER = (
+    "There is no answer here.\nExpected: an answer in your own words.\nTry: write one in this cell,"
+    " then hand in again."
+)
 TAGS = {
-    "a", "b", "blockquote", "br", "code", "dd", "del", "details", "div", "dl", "dt", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "i", "img", "kbd",
-    "li", "ol", "p", "pre", "span", "strong", "sub", "summary", "sup", "table", "tbody", "td", "th", "thead", "tr", "ul",
-}  # fmt: skip
+    "a",
+    "b",
+    "blockquote",
+    "br",
+    "code",
+    "dd",
+    "del",
+    "details",
+    "div",
+    "dl",
+    "dt",
+    "em",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "hr",
+    "i",
+    "img",
+    "kbd",
+    "li",
+    "ol",
+    "p",
+    "pre",
+    "span",
+    "strong",
+    "sub",
+    "summary",
+    "sup",
+    "table",
+    "tbody",
+    "td",
+    "th",
+    "thead",
+    "tr",
+    "ul",
+}
 REASONS = {
-    "timeout": "Something did not end within its time. Only the time of your own cells counts, and what was right is not lost.",
-    "out-of-memory": "Your work needed more memory than it may have, and was stopped. What came before counts.",
-    "kernel-died": "The kernel of your notebook ended before its last cell. What came before counts.",
-    "environment": "Your work could not be graded, through no fault of yours. It costs you nothing; your instructor has been told.",
+    "timeout": (
+        "Something did not end within its time. Only the time of your own cells counts, and what"
+        " was right is not lost."
+    ),
+    "out-of-memory": (
+        "Your work needed more memory than it may have, and was stopped. What came before counts."
+    ),
+    "kernel-died": (
+        "The kernel of your notebook ended before its last cell. What came before counts."
+    ),
+    "environment": (
+        "Your work could not be graded, through no fault of yours. It costs you nothing; your"
+        " instructor has been told."
+    ),
     "malformed": "What you handed in could not be read as a notebook, so it was not graded.",
 }
 
 
 @dataclass(frozen=True)
 class Item:
-    """One graded cell on the page. ``score`` is None while a person still has to look at it; ``question`` is the heading above it.
+    """One graded cell on the page. ``score`` is None while a person still has to look at it;
+    ``question`` is the heading above it.
 
     ``lines`` are what the check said, each with its part: "found", "expected" or "try".
     """
@@ -80,7 +132,9 @@ class Item:
 
 
 class CompiledTemplates(jinja2.BytecodeCache):
-    """nbconvert makes an environment of its own for every page; its templates need be compiled only once."""
+    """nbconvert makes an environment of its own for every page; its templates need be compiled only
+    once.
+    """
 
     def __init__(self) -> None:
         self._known: dict[str, bytes] = {}
@@ -137,7 +191,9 @@ class Marks(GetGrades):  # type: ignore[misc]
 
 
 class Summary(NbGraderPreprocessor):  # type: ignore[misc]
-    """Hands to the page what the notebook says about itself, after Marks has put the marks into it."""
+    """Hands to the page what the notebook says about itself, after Marks has put the marks into
+    it.
+    """
 
     def preprocess(
         self, nb: NotebookNode, resources: dict[str, Any]
@@ -150,7 +206,9 @@ class Summary(NbGraderPreprocessor):  # type: ignore[misc]
 
 
 def write(course: Course, assignment: str, student: str) -> None:
-    """Write ``feedback/<student>/<assignment>/*.html`` from what the gradebook and ``autograded/`` hold now. Raises LabError."""
+    """Write ``feedback/<student>/<assignment>/*.html`` from what the gradebook and ``autograded/``
+    hold now. Raises LabError.
+    """
     with (
         LOCK,
         what_nbgrader_said(
@@ -170,16 +228,24 @@ def write_reason(course: Course, assignment: str, result: Result) -> None:
     """The page of a submission that was not graded: why, and what to do."""
     items = [Item(check.name, None, check.max_points, made=False) for check in result.checks]
     page = _page(
-        assignment=assignment, student=result.student, score=None, max_score=result.max_points, late_penalty=0, items=items,
-        reason=result.reason, repairs=result.notes if result.reason == "malformed" else [], body="",
-    )  # fmt: skip
+        assignment=assignment,
+        student=result.student,
+        score=None,
+        max_score=result.max_points,
+        late_penalty=0,
+        items=items,
+        reason=result.reason,
+        repairs=result.notes if result.reason == "malformed" else [],
+        body="",
+    )
     folder = course.folder("feedback", assignment, result.student)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "not-graded.html").write_text(page, encoding="utf-8")
 
 
 def items_of(notebook: NotebookNode) -> Iterator[Item]:
-    """The graded cells of an autograded notebook, with the marks and comments that Marks has put into their metadata.
+    """The graded cells of an autograded notebook, with the marks and comments that Marks has put
+    into their metadata.
 
     formgrader has a comment under each cell that a student answers in: it goes with the next check.
     """
@@ -245,9 +311,14 @@ def _page(*, items: Sequence[Item], reason: str | None, **facts: Any) -> str:
         None,
     )
     return PAGE.get_template(TEMPLATE).render(
-        items=items, passed=sum(item.status == "passed" for item in items), waiting=sum(item.made and item.score is None for item in items),
-        first=first, reason=REASONS.get(reason or ""), style=_style(), **facts,
-    )  # fmt: skip
+        items=items,
+        passed=sum(item.status == "passed" for item in items),
+        waiting=sum(item.made and item.score is None for item in items),
+        first=first,
+        reason=REASONS.get(reason or ""),
+        style=_style(),
+        **facts,
+    )
 
 
 def code(text: str) -> Markup:
@@ -280,7 +351,8 @@ def clean(html: str) -> str:
 
 
 def markdown(source: str) -> str:
-    r"""A text in Markdown as HTML with nothing in it that acts: what formgrader shows of a student's texts.
+    r"""A text in Markdown as HTML with nothing in it that acts: what formgrader shows of a
+    student's texts.
 
     >>> markdown("*So* <script>act()</script>")
     '<p><em>So</em> </p>\n'

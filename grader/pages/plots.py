@@ -76,7 +76,8 @@ def seconds_plot(report: "Report") -> Markup:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     return _svg(
         figure,
-        f"Seconds to grade: from {min(report.seconds, default=0):.1f} to {max(report.seconds, default=0):.1f}",
+        f"Seconds to grade: from {min(report.seconds, default=0):.1f} to"
+        f" {max(report.seconds, default=0):.1f}",
     )
 
 
@@ -86,7 +87,9 @@ def _short(name: str, most: int = 60) -> str:
 
 
 def _svg(figure: Figure, description: str) -> Markup:
-    """The drawing as an element of the page, with its meaning in words for those who do not see it."""
+    """The drawing as an element of the page, with its meaning in words for those who do not see
+    it.
+    """
     text = io.StringIO()
     with mpl.rc_context(
         {"svg.fonttype": "none", "font.family": "sans-serif", "svg.hashsalt": "course"}
@@ -96,6 +99,6 @@ def _svg(figure: Figure, description: str) -> Markup:
     element = drawing[drawing.index("<svg") :]
     return (
         Markup('<figure role="img" aria-label="{}">').format(description)
-        + Markup(element)
+        + Markup(element)  # noqa: S704  (matplotlib drew it)
         + Markup("</figure>")
-    )  # noqa: S704  matplotlib escapes its texts
+    )

@@ -1,7 +1,8 @@
-"""``bin/lab report``: what a class has learned, on one page: points, checks, the commonest mistakes, and who needs a look.
+"""``bin/lab report``: what a class has learned, on one page: points, checks, the commonest
+mistakes, and who needs a look.
 
-Made from what is recorded (grader/gradebook/journal.py) and the marks in the gradebook; nothing is run. The page needs nothing from elsewhere and runs no
-script; all that students wrote is escaped.
+Made from what is recorded (grader/gradebook/journal.py) and the marks in the gradebook; nothing is
+run. The page needs nothing from elsewhere and runs no script; all that students wrote is escaped.
 """
 
 import csv
@@ -45,7 +46,9 @@ REASONS = {
 
 @dataclass(frozen=True)
 class CheckSummary:
-    """One check over the class. ``messages``: the commonest failures as (an example, how many like it)."""
+    """One check over the class. ``messages``: the commonest failures as (an example, how many like
+    it).
+    """
 
     name: str
     max_points: float
@@ -67,7 +70,9 @@ class Look:
 
 @dataclass(frozen=True)
 class Report:
-    """An assignment's numbers. ``points`` and ``seconds`` are of the graded submissions, in the order of the students' names."""
+    """An assignment's numbers. ``points`` and ``seconds`` are of the graded submissions, in the
+    order of the students' names.
+    """
 
     assignment: str
     students: int
@@ -134,7 +139,8 @@ def _summary(checks: Sequence[Any]) -> CheckSummary:
 
 
 def commonest(messages: Sequence[str]) -> list[tuple[str, int]]:
-    """Messages that differ only in what was drawn for a student counted as one: (an example, how many), the commonest first.
+    """Messages that differ only in what was drawn for a student counted as one: (an example, how
+    many), the commonest first.
 
     >>> commonest(["Port 8081 is closed.", "It is off.", "Port 9090 is closed."])
     [('Port 8081 is closed.', 2), ('It is off.', 1)]
@@ -207,7 +213,11 @@ def table(report: Report) -> str:
 
 @click.command("report")
 @click.argument("assignment")
-@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Where the page goes.  [default: report-ASSIGNMENT.html]")  # fmt: skip
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Where the page goes.  [default: report-ASSIGNMENT.html]",
+)
 @click.option(
     "--csv",
     "csv_file",
@@ -220,13 +230,21 @@ def table(report: Report) -> str:
     is_flag=True,
     help="Print the numbers as one JSON document and write no page.",
 )
-@click.option("--course", type=click.Path(exists=True, file_okay=False, path_type=Path), default=ROOT, show_default="this checkout", help="The folder that holds submitted/ and the gradebook.")  # fmt: skip
+@click.option(
+    "--course",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default=ROOT,
+    show_default="this checkout",
+    help="The folder that holds submitted/ and the gradebook.",
+)
 def report_command(
     assignment: str, output: Path | None, csv_file: Path | None, as_json: bool, course: Path
 ) -> None:
-    """Write one page about a graded assignment: points, checks, the commonest mistakes, time, and who needs a look.
+    """Write one page about a graded assignment: points, checks, the commonest mistakes, time, and
+    who needs a look.
 
-    It shows what the last gradings recorded and the marks given by hand since; nothing is run. Similar notebooks are a hint, never a verdict.
+    It shows what the last gradings recorded and the marks given by hand since; nothing is run.
+    Similar notebooks are a hint, never a verdict.
     """
     from grader.pages.similarity import similar_pairs
     from grader.run.classrun import last_results

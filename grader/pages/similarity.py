@@ -1,6 +1,8 @@
-"""Which notebooks of a class have unusually much in common: winnowing (Schleimer, Wilkerson, Aiken 2003, as in MOSS), by the library copydetect.
+"""Which notebooks of a class have unusually much in common: winnowing (Schleimer, Wilkerson, Aiken
+2003, as in MOSS), by the library copydetect.
 
-A hint for a person to look, never a verdict: what counts is not how much two notebooks share but how much more than others of this class do.
+A hint for a person to look, never a verdict: what counts is not how much two notebooks share but
+how much more than others of this class do.
 """
 
 import io
@@ -69,7 +71,9 @@ def compare(texts: dict[str, str], released: str) -> list[Pair]:
 
 
 def standing_out(pairs: list[Pair]) -> list[Pair]:
-    """Those far above what is usual here: three deviations (of the median kind, which a few copies do not move) over the median."""
+    """Those far above what is usual here: three deviations (of the median kind, which a few copies
+    do not move) over the median.
+    """
     if not pairs:
         return []
     usual = statistics.median(pair.share for pair in pairs)

@@ -60,7 +60,9 @@ class Grader:
     questions: tuple[str, ...] = ()
 
     def unchanged(self, student: str) -> Result | None:
-        """The result that is recorded of this very submission, with the marks given by hand since; None where it has to be graded."""
+        """The result that is recorded of this very submission, with the marks given by hand since;
+        None where it has to be graded.
+        """
         try:
             key = self._key(self._read(student, []))
             entry = self._journal.find(self.assignment, student, key)
@@ -75,7 +77,9 @@ class Grader:
         )
 
     def grade(self, student: str, sandboxes: Sandboxes) -> Result:
-        """Grade one student's folder; whatever is wrong with it or with us is in the result. Raises StoppedError only."""
+        """Grade one student's folder; whatever is wrong with it or with us is in the result. Raises
+        StoppedError only.
+        """
         start = time.monotonic()
         try:
             result = self._graded(student, sandboxes, start)
@@ -126,7 +130,9 @@ class Grader:
         return source_hash(self.course, self.assignment), self.place, self.limits
 
     def _before(self, student: str, work: str) -> tuple[str, Entry] | None:
-        """Where questions are graded again: the key and the results of the same work; None where there are none to keep."""
+        """Where questions are graded again: the key and the results of the same work; None where
+        there are none to keep.
+        """
         last = self._journal.last(self.assignment, student) if self.questions else None
         return (
             last
@@ -209,7 +215,9 @@ def run_notebook(
     cells: Sequence[ReleasedCell],
     files: Mapping[str, bytes],
 ) -> Outcome:
-    """Run one notebook in a sandbox of its own; our side's failures are tried again. Raises SandboxError, StoppedError."""
+    """Run one notebook in a sandbox of its own; our side's failures are tried again. Raises
+    SandboxError, StoppedError.
+    """
     for attempt in range(1, ATTEMPTS + 1):
         try:
             with sandboxes.sandbox() as sandbox:
@@ -242,7 +250,9 @@ def result_of(
 
 
 def last_results(root: Path, assignment: str) -> list[Result]:
-    """The last recorded result of everybody who handed in; ``malformed`` for those of whom nothing could be graded."""
+    """The last recorded result of everybody who handed in; ``malformed`` for those of whom nothing
+    could be graded.
+    """
     course = Course(root)
     ensure_assignment(course, assignment)
     released, entries = (
@@ -274,7 +284,9 @@ def checks_of(
     outcome: Outcome,
     grades: Mapping[tuple[str, str], Recorded],
 ) -> Iterator[Check]:
-    """The checks of a notebook with the points that the gradebook holds now: marks given by hand count."""
+    """The checks of a notebook with the points that the gradebook holds now: marks given by hand
+    count.
+    """
     for cell in cells:
         grade = grades.get((notebook, cell.grade_id))
         if cell.is_test and grade is not None:
@@ -295,18 +307,14 @@ def _manual_check(cell: ReleasedCell, grade: Recorded) -> Check:
         return Check(
             cell.title, points, cell.points, "passed" if points else "failed", "Graded by a person."
         )
-    return Check(
-        cell.title,
-        0.0,
-        cell.points,
-        "failed",
-        feedback.NO_ANSWER,
-    )
+    return Check(cell.title, 0.0, cell.points, "failed", feedback.NO_ANSWER)
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run over a class: which students, what was released to them, and whether its sandboxes have a cluster."""
+    """One run over a class: which students, what was released to them, and whether its sandboxes
+    have a cluster.
+    """
 
     course: Course
     assignment: str
@@ -325,10 +333,11 @@ class Run:
         *,
         again: bool = False,
     ) -> list[Result]:
-        """Grade what is new or has changed, or (``again``, or for ``questions``) everything; ``done`` hears of each result as it comes.
+        """Grade what is new or has changed, or (``again``, or for ``questions``) everything;
+        ``done`` hears of each result as it comes.
 
-        The results are in the order of ``students``. On KeyboardInterrupt what is not finished is given up; what is finished stays recorded.
-        No sandbox is left either way.
+        The results are in the order of ``students``. On KeyboardInterrupt what is not finished is
+        given up; what is finished stays recorded. No sandbox is left either way.
         """
         sweep(client)
         grader = Grader(self.course, self.assignment, self.released, place, limits, self.questions)
@@ -360,7 +369,9 @@ class Run:
 def in_parallel(
     workers: int, work: Callable[[str], None], names: Iterable[str], stop: Callable[[], None]
 ) -> None:
-    """Do the work for each name. At the end, also an early one, nothing is running: ``stop`` is called to end what is under way."""
+    """Do the work for each name. At the end, also an early one, nothing is running: ``stop`` is
+    called to end what is under way.
+    """
     pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="grade")
     try:
         for _ in pool.map(work, names):
@@ -374,7 +385,9 @@ def in_parallel(
 def plan(
     root: Path, assignment: str, students: Iterable[str] = (), questions: Iterable[str] = ()
 ) -> Run:
-    """The run over all, or the named, students and checks. Raises LabError when there is no such assignment, student, submission or check."""
+    """The run over all, or the named, students and checks. Raises LabError when there is no such
+    assignment, student, submission or check.
+    """
     course = Course(root)
     ensure_assignment(course, assignment)
     known = submitters(course)

@@ -1,4 +1,6 @@
-"""Grading a question again: the whole notebook runs, since cells build on earlier ones, but only that question's check is stored."""
+"""Grading a question again: the whole notebook runs, since cells build on earlier ones, but only
+that question's check is stored.
+"""
 
 from collections.abc import Collection, Mapping, Sequence
 
@@ -12,7 +14,8 @@ from lab.errors import LabError
 def keep_others(
     notebook: NotebookNode, outcome: Outcome, before: Outcome, questions: Collection[str]
 ) -> None:
-    """Put all checks but those of ``questions`` back to what they were ``before``, in the outcome and in the notebook's outputs.
+    """Put all checks but those of ``questions`` back to what they were ``before``, in the outcome
+    and in the notebook's outputs.
 
     A check that is new, or worth another number of points now, counts as it is.
     """

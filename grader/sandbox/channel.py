@@ -1,7 +1,9 @@
-"""Talking to the kernels of a sandbox: the attached stdio of their containers, and what may come back through it.
+"""Talking to the kernels of a sandbox: the attached stdio of their containers, and what may come
+back through it.
 
-All that arrives is a claim of a process that a student may own, so each message is capped, parsed strictly and checked.
-Whatever does not fit ends in KernelLostError, which costs that one submission alone.
+All that arrives is a claim of a process that a student may own, so each message is capped, parsed
+strictly and checked. Whatever does not fit ends in KernelLostError, which costs that one submission
+alone.
 """
 
 import ast
@@ -25,7 +27,9 @@ Status = Literal["ok", "error", "timeout"]
 
 
 class KernelLostError(Exception):
-    """The kernel's container no longer answers as it should; ``timed_out``: because a cell did not end."""
+    """The kernel's container no longer answers as it should; ``timed_out``: because a cell did not
+    end.
+    """
 
     def __init__(self, what: str, *, timed_out: bool = False) -> None:
         super().__init__(what)
@@ -44,7 +48,9 @@ class Stream(Protocol):
 
 @dataclass
 class Reply:
-    """What running one cell gave. ``outputs`` are as they came, unchecked beyond their size; ``error`` is (name, value)."""
+    """What running one cell gave. ``outputs`` are as they came, unchecked beyond their size;
+    ``error`` is (name, value).
+    """
 
     status: Status
     outputs: list[dict[str, Any]] = field(default_factory=list)
@@ -54,7 +60,9 @@ class Reply:
 
 
 class Channel:
-    """JSON lines over an attached container: sent to its standard input, received from its standard output."""
+    """JSON lines over an attached container: sent to its standard input, received from its standard
+    output.
+    """
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
@@ -72,7 +80,9 @@ class Channel:
             raise KernelLostError(f"its input is closed ({error})") from error
 
     def receive(self, deadline: float) -> dict[str, Any]:
-        """The next message; KernelLostError at the deadline (of ``time.monotonic``), at the end of the stream, on anything but a JSON object."""
+        """The next message; KernelLostError at the deadline (of ``time.monotonic``), at the end of
+        the stream, on anything but a JSON object.
+        """
         while b"\n" not in self._line:
             if len(self._line) > MAX_LINE_BYTES:
                 raise KernelLostError("a message is too long")
@@ -81,7 +91,9 @@ class Channel:
         return parse_object(line)
 
     def close(self) -> None:
-        """Hang up. The engine waits for whoever reads before it lets go of a container, so nobody may keep a stream open unread."""
+        """Hang up. The engine waits for whoever reads before it lets go of a container, so nobody
+        may keep a stream open unread.
+        """
         with suppress(OSError):
             self._stream.shutdown(socket.SHUT_RDWR)
         self._stream.close()
@@ -102,7 +114,9 @@ class Channel:
         return data
 
     def _take(self, data: bytes) -> None:
-        """Unwrap Docker's frames (8 bytes: stream, three zeros, length) piece by piece: a frame's length is never a reason to keep more."""
+        """Unwrap Docker's frames (8 bytes: stream, three zeros, length) piece by piece: a frame's
+        length is never a reason to keep more.
+        """
         while data:
             if not self._frame_left:
                 need = 8 - len(self._header)
@@ -138,7 +152,8 @@ class Kernel:
         silent: bool = False,
         expressions: dict[str, str] | None = None,
     ) -> Reply:
-        """Run one cell for at most ``seconds``, after which it is interrupted (status ``timeout``) and the kernel stays usable.
+        """Run one cell for at most ``seconds``, after which it is interrupted (status ``timeout``)
+        and the kernel stays usable.
 
         Raises KernelLostError when it is not.
         """
@@ -202,7 +217,9 @@ def _reply(
 
 
 def parse_object(text: bytes | str) -> dict[str, Any]:
-    """A JSON object, strictly: no NaN, no nesting that exhausts the stack. Raises KernelLostError for all else."""
+    """A JSON object, strictly: no NaN, no nesting that exhausts the stack. Raises KernelLostError
+    for all else.
+    """
     try:
         value = json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
@@ -218,9 +235,11 @@ def json_expression(name: str) -> str:
 
 
 def value_of(result: object) -> str:
-    """The JSON text that a kernel claims for ``json_expression``; ValueError (with a reason for the student) for all else.
+    """The JSON text that a kernel claims for ``json_expression``; ValueError (with a reason for the
+    student) for all else.
 
-    The answer is the ``repr`` of a string: read by ``literal_eval``, which executes nothing, then parsed as strict JSON.
+    The answer is the ``repr`` of a string: read by ``literal_eval``, which executes nothing, then
+    parsed as strict JSON.
     """
     if not isinstance(result, dict) or result.get("status") != "ok":
         name = result.get("ename") if isinstance(result, dict) else None

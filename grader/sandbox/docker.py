@@ -1,12 +1,14 @@
-"""A sandbox on the machine's Docker: three containers of the lab image for one submission, and nothing of the host's in any of them.
+"""A sandbox on the machine's Docker: three containers of the lab image for one submission, and
+nothing of the host's in any of them.
 
-E  the engine: rootless, no network, two capabilities, its images from a read-only template; a pocket cluster on it where one is asked for
-A  the student's kernel: their files, and the engine through one socket
-B  the checker's kernel: the tests, and the engine through another socket
+E  the engine: rootless, no network, two capabilities, its images from a read-only template; a
+pocket cluster on it where one is asked for A  the student's kernel: their files, and the engine
+through one socket B  the checker's kernel: the tests, and the engine through another socket
 
-A and B share E's network namespace (a published port answers on localhost, and so does the cluster) but no process, no file and no user with
-each other: each has an engine's socket and credentials for the cluster of its own. All that
-crosses between the host and a sandbox goes through Docker's API: attached standard input and output, and archives of single files.
+A and B share E's network namespace (a published port answers on localhost, and so does the cluster)
+but no process, no file and no user with each other: each has an engine's socket and credentials for
+the cluster of its own. All that crosses between the host and a sandbox goes through Docker's API:
+attached standard input and output, and archives of single files.
 """
 
 import os
@@ -59,7 +61,9 @@ ROOTLESS_NEEDS = ("seccomp=unconfined", "apparmor=unconfined")
 
 @dataclass(frozen=True)
 class Limits:
-    """What one submission may use. Sizes in MiB; seconds are the student's own, except ``check_seconds``."""
+    """What one submission may use. Sizes in MiB; seconds are the student's own, except
+    ``check_seconds``.
+    """
 
     cell_seconds: float = 60
     submission_seconds: float = 600
@@ -73,7 +77,8 @@ class Limits:
     file_bytes: int = 256_000
 
     def workers_for(self, machine: Mapping[str, Any]) -> int:
-        """How many sandboxes the machine of ``docker info`` carries side by side, even where each needs all that it may.
+        """How many sandboxes the machine of ``docker info`` carries side by side, even where each
+        needs all that it may.
 
         >>> Limits().workers_for({"NCPU": 8, "MemTotal": 16 << 30})
         6
@@ -84,7 +89,9 @@ class Limits:
 
 @dataclass(frozen=True)
 class Place:
-    """What sandboxes are made of: the lab image, the volume with their engines' images, the lab's own template for its registry."""
+    """What sandboxes are made of: the lab image, the volume with their engines' images, the lab's
+    own template for its registry.
+    """
 
     image: str
     template: str | None = None
@@ -98,7 +105,9 @@ class Place:
         ]
 
     def images(self) -> list[Mount]:
-        """The images alone: by them the checker knows an image that only has the name of one (grader/checks/references.py)."""
+        """The images alone: by them the checker knows an image that only has the name of one
+        (grader/checks/references.py).
+        """
         return [Mount("/template", self.template, read_only=True)] if self.template else []
 
 
@@ -107,7 +116,9 @@ class SandboxError(Exception):
 
 
 def owner() -> str:
-    """Who makes a sandbox: this process on this machine. What a dead owner left behind is swept away."""
+    """Who makes a sandbox: this process on this machine. What a dead owner left behind is swept
+    away.
+    """
     return f"{socket.gethostname()}/{os.getpid()}"
 
 
@@ -117,7 +128,9 @@ def owner_labels() -> dict[str, str]:
 
 
 def _born(process: int) -> str:
-    """When a process started, in the kernel's ticks: its number alone may be another's after a restart. Empty without /proc."""
+    """When a process started, in the kernel's ticks: its number alone may be another's after a
+    restart. Empty without /proc.
+    """
     try:
         return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[19]
     except OSError:
@@ -125,7 +138,9 @@ def _born(process: int) -> str:
 
 
 class Sandbox:
-    """A context manager: made on entry, gone on exit, whatever happened in between. ``cluster``: with a pocket cluster."""
+    """A context manager: made on entry, gone on exit, whatever happened in between. ``cluster``:
+    with a pocket cluster.
+    """
 
     def __init__(
         self, client: docker.DockerClient, place: Place, limits: Limits, *, cluster: bool = False
@@ -164,7 +179,9 @@ class Sandbox:
         remove(self._api, f"{LABEL}={self.id}")
 
     def bring(self, files: Mapping[str, bytes]) -> None:
-        """Put a submission's files into the student's folder, before any code of the student has run."""
+        """Put a submission's files into the student's folder, before any code of the student has
+        run.
+        """
         if files:
             self._api.put_archive(self._containers["student"], WORK, packed(files))
 
@@ -173,14 +190,17 @@ class Sandbox:
         return self._containers[role]
 
     def runs(self) -> bool:
-        """Whether all three containers run: one that was made some time ago may have ended since."""
+        """Whether all three containers run: one that was made some time ago may have ended
+        since.
+        """
         return all(
             self._api.inspect_container(one)["State"]["Running"]
             for one in self._containers.values()
         )
 
     def read_file(self, path: str) -> bytes:
-        """A file of the student's folder. Raises FileNotFoundError, and ``grader.archive.RefusedError`` for all but a small regular file.
+        """A file of the student's folder. Raises FileNotFoundError, and
+        ``grader.archive.RefusedError`` for all but a small regular file.
 
         Read through the engine's container, so it works when the student's kernel has ended.
         """
@@ -209,7 +229,9 @@ class Sandbox:
             self._api.kill(self._containers[role])
 
     def _oom_events(self, role: str) -> bool:
-        """Engines before 23.0 set OOMKilled only when the main process was the one that was killed."""
+        """Engines before 23.0 set OOMKilled only when the main process was the one that was
+        killed.
+        """
         now = int(time.time()) + 1
         events = self._api.events(
             since=now - 3600,
@@ -255,7 +277,9 @@ class Sandbox:
         ]
         mounts += self._place.mounts()
         tmpfs = {
-            "/data": f"rw,exec,suid,dev,size={self.limits.engine_disk}m,uid={USER},gid={USER},mode=700"
+            "/data": (
+                f"rw,exec,suid,dev,size={self.limits.engine_disk}m,uid={USER},gid={USER},mode=700"
+            )
         }
         name = f"course-sandbox-{self.id}-engine"
         return create_engine(
@@ -298,9 +322,16 @@ class Sandbox:
         )
         command = [PYTHON, "-m", "grader.sandbox.inside.relay", folder]
         created = self._api.create_container(
-            self._place.image, command, name=f"course-sandbox-{self.id}-{role}", user=f"{USER}:{USER}", working_dir="/", environment=environment,
-            labels=self._labels(), stdin_open=True, host_config=host,
-        )  # fmt: skip
+            self._place.image,
+            command,
+            name=f"course-sandbox-{self.id}-{role}",
+            user=f"{USER}:{USER}",
+            working_dir="/",
+            environment=environment,
+            labels=self._labels(),
+            stdin_open=True,
+            host_config=host,
+        )
         return str(created["Id"])
 
     def _start(self, role: str) -> Channel:
@@ -317,10 +348,19 @@ class Sandbox:
 
 
 def create_engine(
-    api: Any, image: str, name: str, labels: dict[str, str], limits: Limits, mounts: list[Mount], tmpfs: dict[str, str],
-    *, cluster: bool = False,
-) -> str:  # fmt: skip
-    """Create (not start) a container with a rootless engine of one's own; its data are at ``/data``. Returns the container's id."""
+    api: Any,
+    image: str,
+    name: str,
+    labels: dict[str, str],
+    limits: Limits,
+    mounts: list[Mount],
+    tmpfs: dict[str, str],
+    *,
+    cluster: bool = False,
+) -> str:
+    """Create (not start) a container with a rootless engine of one's own; its data are at
+    ``/data``. Returns the container's id.
+    """
     host = _host_config(
         api,
         memory=limits.engine_memory,
@@ -405,7 +445,9 @@ def sweep(client: docker.DockerClient) -> None:
 
 
 def _alive(one: str, born: str) -> bool:
-    """Whether the owner may still be there. Who cannot be asked (another machine's, another version's) counts as alive."""
+    """Whether the owner may still be there. Who cannot be asked (another machine's, another
+    version's) counts as alive.
+    """
     host, _, process = one.rpartition("/")
     if host != socket.gethostname() or not process.isdecimal():
         return True
@@ -435,6 +477,6 @@ def _host_config(api: Any, *, memory: int, pids: int, **options: Any) -> dict[st
 
 def _scratch() -> dict[str, str]:
     return {
-        "/tmp": "rw,exec,size=64m,mode=1777",
+        "/tmp": "rw,exec,size=64m,mode=1777",  # noqa: S108
         "/home/student": f"rw,exec,size=64m,uid={USER},gid={USER},mode=700",
-    }  # noqa: S108
+    }

@@ -1,4 +1,6 @@
-"""Files on their way between this machine and a sandbox: tar archives, made here or claimed by a container that a student may own."""
+"""Files on their way between this machine and a sandbox: tar archives, made here or claimed by a
+container that a student may own.
+"""
 
 import io
 import tarfile

@@ -1,4 +1,5 @@
-"""Sandboxes made ahead: while a submission is graded, the next one's sandbox is made, and the last one's is removed.
+"""Sandboxes made ahead: while a submission is graded, the next one's sandbox is made, and the last
+one's is removed.
 
 Each serves one submission and is removed; nothing of one submission can reach the next.
 """
@@ -21,9 +22,11 @@ class StoppedError(Exception):
 
 
 class Sandboxes:
-    """A context manager. At most ``ahead`` sandboxes wait ready or are in the making, and no more than ``needed`` are made ahead in all.
+    """A context manager. At most ``ahead`` sandboxes wait ready or are in the making, and no more
+    than ``needed`` are made ahead in all.
 
-    On exit none is left: those in use are removed as well, and ``sandbox`` raises StoppedError from then on.
+    On exit none is left: those in use are removed as well, and ``sandbox`` raises StoppedError from
+    then on.
     """
 
     def __init__(self, make: Callable[[], Sandbox], *, ahead: int, needed: int) -> None:
@@ -54,7 +57,8 @@ class Sandboxes:
     def sandbox(self) -> Iterator[Sandbox]:
         """A ready sandbox for one submission, removed afterwards (in the background).
 
-        Raises SandboxError when it could not be made, or has ended while it waited; StoppedError when all are being removed.
+        Raises SandboxError when it could not be made, or has ended while it waited; StoppedError
+        when all are being removed.
         """
         taken = self._take()
         try:

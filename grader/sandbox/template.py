@@ -1,6 +1,8 @@
-"""The sandboxes' template: a volume with the course images as a stopped rootless engine leaves them.
+"""The sandboxes' template: a volume with the course images as a stopped rootless engine leaves
+them.
 
-Its layers must belong to the numbers that a rootless engine maps, so a rootless engine makes it, once for each set of images.
+Its layers must belong to the numbers that a rootless engine maps, so a rootless engine makes it,
+once for each set of images.
 """
 
 import fcntl
@@ -40,9 +42,11 @@ COMPLETE = "complete"
 def ensure_place(
     client: docker.DockerClient, image: str, lab_template: str, names: Sequence[str]
 ) -> Place:
-    """Where sandboxes are made, with their template made first where it is missing or was left unfinished.
+    """Where sandboxes are made, with their template made first where it is missing or was left
+    unfinished.
 
-    The images (``names`` as in ``docker pull``) come from the registry in the lab's own template. Raises SandboxError.
+    The images (``names`` as in ``docker pull``) come from the registry in the lab's own template.
+    Raises SandboxError.
     """
     with _alone():
         return _ensured(
@@ -52,7 +56,9 @@ def ensure_place(
 
 @contextmanager
 def _alone() -> Iterator[None]:
-    """Of several runs in this checkout one makes the template and the others wait for it; the lock ends with its process."""
+    """Of several runs in this checkout one makes the template and the others wait for it; the lock
+    ends with its process.
+    """
     STATE.mkdir(parents=True, exist_ok=True)
     with (STATE / "sandbox-template.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -113,7 +119,8 @@ def _run(api: Any, container: str, command: list[str]) -> None:
     said = api.exec_start(handle).decode(errors="replace")
     if code := api.exec_inspect(handle)["ExitCode"]:
         raise SandboxError(
-            f"`{' '.join(command)}` failed while the sandboxes' images were made (exit status {code}): {said[-500:]}"
+            f"`{' '.join(command)}` failed while the sandboxes' images were made (exit status"
+            f" {code}): {said[-500:]}"
         )
 
 

@@ -1,4 +1,6 @@
-"""The base of the lab image: Debian trixie, pulled where Docker Hub answers, made of Debian's own packages where it does not."""
+"""The base of the lab image: Debian trixie, pulled where Docker Hub answers, made of Debian's own
+packages where it does not.
+"""
 
 import os
 import re

@@ -40,7 +40,9 @@ def ensure_lab_image(client: docker.DockerClient, *, hub: bool) -> str:
 
 
 def build_context() -> bytes:
-    """The build context as a tar, the same bytes for the same content (its hash names the image)."""
+    """The build context as a tar, the same bytes for the same content (its hash names the
+    image).
+    """
     with tarfile.open(fileobj=(spool := io.BytesIO()), mode="w") as archive:
         for name, content, executable in sorted(_context_files()):
             entry = tarfile.TarInfo(name)
@@ -67,7 +69,9 @@ def _context_files() -> Iterator[tuple[str, bytes, bool]]:
 
 
 def host_certificates() -> bytes:
-    """The certificate authorities that this machine trusts, an organisation's own among them (PEM)."""
+    """The certificate authorities that this machine trusts, an organisation's own among them
+    (PEM).
+    """
     named = [
         os.environ.get("SSL_CERT_FILE"),
         "/etc/ssl/certs/ca-certificates.crt",
@@ -80,7 +84,9 @@ def host_certificates() -> bytes:
 
 
 def any_lab_image(client: docker.DockerClient) -> str:
-    """A lab image of whatever version, whichever checkout built it. Raises ImageNotFound when all are gone."""
+    """A lab image of whatever version, whichever checkout built it. Raises ImageNotFound when all
+    are gone.
+    """
     for image in client.images.list(REPOSITORY):
         return str(image.id)
     raise ImageNotFound("there is no lab image any more")

@@ -1,7 +1,9 @@
-"""The template: one volume with the course images as a stopped engine's layers and as a registry's contents.
+"""The template: one volume with the course images as a stopped engine's layers and as a registry's
+contents.
 
-Each fresh engine is filled from it. It is made once, in a container of the lab image: pulled where Docker Hub answers, else built as
-stand-ins (``lab/build/standins/images.toml``). A volume that was not finished (no ``complete`` in it) is made anew.
+Each fresh engine is filled from it. It is made once, in a container of the lab image: pulled where
+Docker Hub answers, else built as stand-ins (``lab/build/standins/images.toml``). A volume that was
+not finished (no ``complete`` in it) is made anew.
 """
 
 import fcntl
@@ -32,7 +34,8 @@ from lab.progress import step
 STANDINS = ROOT / "lab" / "build" / "standins"
 PREFIX = "docker-course-template-"
 BUILDER = "docker-course-template-builder"
-REGISTRY = "127.0.0.1:5001"  # docker-registry itself: the front on port 5000 lets nobody write the mirror's own images
+# docker-registry itself: the front on port 5000 lets nobody write the mirror's own images
+REGISTRY = "127.0.0.1:5001"
 READY_SECONDS = 60
 COMPLETE = "complete"
 SCRATCH = "/opt"  # a folder of the builder, which is thrown away
@@ -50,7 +53,9 @@ class CourseImage:
     hub: tuple[str, ...] = ()
 
     def offered(self, *, hub: bool) -> tuple[str, ...]:
-        """The tags that students find: all of a stand-in's, on Docker Hub those that do not cost a gigabyte."""
+        """The tags that students find: all of a stand-in's, on Docker Hub those that do not cost a
+        gigabyte.
+        """
         return () if self.internal else (self.hub if hub and self.hub else self.tags)
 
 
@@ -71,8 +76,8 @@ def names() -> list[str]:
 def ensure(client: docker.DockerClient, lab_image: str, *, hub: bool) -> str:
     """Name of the template's volume, filled first where none is there or it was left unfinished.
 
-    A complete one is used whether Docker Hub answers today or not: without a network the lab starts with what it has. Two commands at
-    once make it once: the second waits.
+    A complete one is used whether Docker Hub answers today or not: without a network the lab starts
+    with what it has. Two commands at once make it once: the second waits.
     """
     with _alone():
         return _ensure(client, lab_image, hub=hub)
@@ -80,7 +85,9 @@ def ensure(client: docker.DockerClient, lab_image: str, *, hub: bool) -> str:
 
 @contextmanager
 def _alone() -> Iterator[None]:
-    """One process of this machine at a time, whoever runs it and from whichever checkout: templates are shared."""
+    """One process of this machine at a time, whoever runs it and from whichever checkout: templates
+    are shared.
+    """
     path = Path(tempfile.gettempdir(), f"{PREFIX}lock")
     if not path.exists():
         with suppress(FileExistsError):
@@ -158,7 +165,9 @@ def _discard(client: docker.DockerClient, volume: str) -> None:
 
 @dataclass(frozen=True)
 class Builder:
-    """The container in which a template is made: an engine and a registry whose data are the template."""
+    """The container in which a template is made: an engine and a registry whose data are the
+    template.
+    """
 
     client: docker.DockerClient
     container: Container
@@ -199,7 +208,9 @@ class Builder:
             self.run(f"docker pull --quiet {tag}")
 
     def prepare_and_build(self) -> Callable[[CourseImage], None]:
-        """Put the base image and the build contexts into the builder; returns what builds one image there."""
+        """Put the base image and the build contexts into the builder; returns what builds one image
+        there.
+        """
         self._copy_base()
         self.container.put_archive(SCRATCH, _contexts())
         self.run(
@@ -243,7 +254,9 @@ class Builder:
 
 
 def _contexts() -> bytes:
-    """The build contexts, and the context `ca` with the machine's certificate authorities, as a tar."""
+    """The build contexts, and the context `ca` with the machine's certificate authorities, as a
+    tar.
+    """
     with tarfile.open(fileobj=(spool := io.BytesIO()), mode="w") as archive:
         archive.add(STANDINS, arcname="standins")
         certificates = host_certificates()

@@ -1,4 +1,6 @@
-"""``python -m lab.cluster --kubeconfig FILE``: a cluster in the foreground, until SIGTERM or SIGINT."""
+"""``python -m lab.cluster --kubeconfig FILE``: a cluster in the foreground, until SIGTERM or
+SIGINT.
+"""
 
 import asyncio
 import contextlib
@@ -20,7 +22,9 @@ POLL_SECONDS = 0.02
 
 
 def reserved_sockets(first: int, last: int) -> dict[int, socket.socket]:
-    """The bound sockets that this process was given as the file descriptors from ``first`` to ``last``, by their port."""
+    """The bound sockets that this process was given as the file descriptors from ``first`` to
+    ``last``, by their port.
+    """
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     given = (socket.socket(fileno=number) for number in range(first, last + 1))
@@ -28,7 +32,9 @@ def reserved_sockets(first: int, last: int) -> dict[int, socket.socket]:
 
 
 async def enter(stack: contextlib.AsyncExitStack, engine: Engine, seconds: float) -> None:
-    """Connect with an engine that may be starting as well. EngineError when it does not answer in time."""
+    """Connect with an engine that may be starting as well. EngineError when it does not answer in
+    time.
+    """
     deadline = time.monotonic() + seconds
     while True:
         try:
@@ -91,7 +97,10 @@ async def serve(options: Options, engine_seconds: float) -> None:
 @click.option(
     "--student-kubeconfig",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Where to write one more, for somebody whose work is judged here: may make things, may not write their status.",
+    help=(
+        "Where to write one more, for somebody whose work is judged here: may make things, may not"
+        " write their status."
+    ),
 )
 @click.option(
     "--reserved",
@@ -107,14 +116,26 @@ async def serve(options: Options, engine_seconds: float) -> None:
 )
 @click.option("--verbose", is_flag=True, help="Log what the parts do.")
 def main(
-    kubeconfig: Path, port: int, data: Path | None, pause_image: str, context: str, student_kubeconfig: Path | None,
-    reserved: tuple[int, int] | None, engine_seconds: float, verbose: bool,
-) -> None:  # fmt: skip
+    kubeconfig: Path,
+    port: int,
+    data: Path | None,
+    pause_image: str,
+    context: str,
+    student_kubeconfig: Path | None,
+    reserved: tuple[int, int] | None,
+    engine_seconds: float,
+    verbose: bool,
+) -> None:
     """Run a small Kubernetes on the Docker engine that DOCKER_HOST names."""
     options = Options(
-        kubeconfig.absolute(), port, data.absolute() if data else None, pause_image, context,
-        student_kubeconfig.absolute() if student_kubeconfig else None, reserved_sockets(*reserved) if reserved else {},
-    )  # fmt: skip
+        kubeconfig.absolute(),
+        port,
+        data.absolute() if data else None,
+        pause_image,
+        context,
+        student_kubeconfig.absolute() if student_kubeconfig else None,
+        reserved_sockets(*reserved) if reserved else {},
+    )
     form = "%(asctime)s %(levelname)s %(name)s: %(message)s"
     logging.basicConfig(
         level=logging.INFO if verbose else logging.WARNING, format=form, stream=sys.stderr

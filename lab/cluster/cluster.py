@@ -25,8 +25,9 @@ from lab.cluster.kubelet.runtime import Runtime
 from lab.cluster.model.objects import Obj, at, name_of, namespace_of, uid_of
 from lab.cluster.model.resources import Resources
 from lab.cluster.model.schema import Schemas
+from lab.cluster.network import dns
 from lab.cluster.network.namespace import ServiceNetwork
-from lab.cluster.network.serviceproxy import ServiceProxy, api_service, dns, dns_service
+from lab.cluster.network.serviceproxy import ServiceProxy, api_service, dns_service
 from lab.cluster.registry.addresses import DNS_ADDRESS
 from lab.cluster.registry.admission import PRIORITY_CLASSES
 from lab.cluster.registry.client import Client
@@ -38,20 +39,32 @@ LOG = logging.getLogger("cluster")
 LOOPBACK = "127.0.0.1"
 NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
 PRIORITIES = (
-    ("system-cluster-critical", 2_000_000_000,
-     "Used for system critical pods that must run in the cluster, but can be moved to another node if necessary."),
-    ("system-node-critical", 2_000_001_000, "Used for system critical pods that must not be moved from their current node."),
-)  # fmt: skip
+    (
+        "system-cluster-critical",
+        2_000_000_000,
+        (
+            "Used for system critical pods that must run in the cluster, but can be moved to"
+            " another node if necessary."
+        ),
+    ),
+    (
+        "system-node-critical",
+        2_000_001_000,
+        "Used for system critical pods that must not be moved from their current node.",
+    ),
+)
 IDLE_SECONDS = 3600.0
 RESTART_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
 class Options:
-    """How to start: where the kubeconfig goes, the port (0: any), and where state is kept (None: nowhere).
+    """How to start: where the kubeconfig goes, the port (0: any), and where state is kept (None:
+    nowhere).
 
-    ``student_kubeconfig``: where credentials go of somebody whose work this cluster is to judge. ``reserved``: sockets that are bound
-    already, by their port, on which the API and node ports are served as well.
+    ``student_kubeconfig``: where credentials go of somebody whose work this cluster is to judge.
+    ``reserved``: sockets that are bound already, by their port, on which the API and node ports are
+    served as well.
     """
 
     kubeconfig: Path
@@ -79,7 +92,8 @@ def _service_network() -> ServiceNetwork | None:
         return ServiceNetwork()
     except OSError as error:
         LOG.warning(
-            "cluster IPs, node ports and DNS are not served: %s. The Service network needs CAP_SYS_ADMIN, CAP_NET_ADMIN and the command ip",
+            "cluster IPs, node ports and DNS are not served: %s. The Service network needs"
+            " CAP_SYS_ADMIN, CAP_NET_ADMIN and the command ip",
             error,
         )
         return None
@@ -105,9 +119,13 @@ class Cluster:
         )
         authorizer = auth.Authorizer(self.store)
         self.server = APIServer(
-            self.registry, auth.Authenticator(self.credentials, self.store), authorizer,
-            OpenAPI(self.registry.schemas, self.registry.resources), Streams(self.kubelet), Proxy(self.registry),
-        )  # fmt: skip
+            self.registry,
+            auth.Authenticator(self.credentials, self.store),
+            authorizer,
+            OpenAPI(self.registry.schemas, self.registry.resources),
+            Streams(self.kubelet),
+            Proxy(self.registry),
+        )
 
     # ---------------------------------------------------------------- first start
 
@@ -141,9 +159,11 @@ class Cluster:
         endpoint = {"addresses": [self.address], "conditions": {"ready": True}}
         labels = {"kubernetes.io/service-name": "kubernetes"}
         slice_ = {
-            "metadata": {"name": "kubernetes", "namespace": "default", "labels": labels}, "addressType": "IPv4",
-            "endpoints": [endpoint], "ports": [listed],
-        }  # fmt: skip
+            "metadata": {"name": "kubernetes", "namespace": "default", "labels": labels},
+            "addressType": "IPv4",
+            "endpoints": [endpoint],
+            "ports": [listed],
+        }
         self._ensure("endpoints", {"metadata": meta, "subsets": subsets})
         self._ensure("endpointslices.discovery.k8s.io", slice_)
 
@@ -176,8 +196,12 @@ class Cluster:
         with tempfile.TemporaryDirectory() as folder:
             context = pki.server_context(self.credentials, Path(folder))
         runner = web.AppRunner(
-            self.server.application(), access_log=None, keepalive_timeout=IDLE_SECONDS, shutdown_timeout=0.5, handle_signals=False,
-        )  # fmt: skip
+            self.server.application(),
+            access_log=None,
+            keepalive_timeout=IDLE_SECONDS,
+            shutdown_timeout=0.5,
+            handle_signals=False,
+        )
         await runner.setup()
         site = web.TCPSite(
             runner, LOOPBACK, self.options.port, ssl_context=context, reuse_address=True

@@ -1,15 +1,19 @@
-"""The engine of a grading sandbox, started inside its container: rootless, its images mounted from a read-only template.
+"""The engine of a grading sandbox, started inside its container: rootless, its images mounted from
+a read-only template.
 
-Run by path with the system's Python (``/usr/bin/python3 -I .../lab/inside/sandbox_engine.py``), so it imports the standard library alone.
-When the engine answers, one line ``{"event": "ready"}`` appears on standard output; the engine's own log goes to standard error.
+Run by path with the system's Python (``/usr/bin/python3 -I .../lab/inside/sandbox_engine.py``), so
+it imports the standard library alone. When the engine answers, one line ``{"event": "ready"}``
+appears on standard output; the engine's own log goes to standard error.
 
-With ``--cluster`` a pocket cluster runs beside the engine, its Pods held by the guard to what the student's own containers may do. Its ports are
-those of the network that the kernels share: bound before any kernel runs, so that nobody else can ever answer there. When the cluster ends, so
-does the engine: half a sandbox would judge wrongly.
+With ``--cluster`` a pocket cluster runs beside the engine, its Pods held by the guard to what the
+student's own containers may do. Its ports are those of the network that the kernels share: bound
+before any kernel runs, so that nobody else can ever answer there. When the cluster ends, so does
+the engine: half a sandbox would judge wrongly.
 
-What the container needs: user 1000 with 65,536 sub-ids, CAP_SETUID and CAP_SETGID for newuidmap and newgidmap, /dev/net/tun, seccomp
-and system paths unconfined (a rootless engine mounts /proc for its own containers); no network, no other capability. It starts as root
-for one line, since some hosts keep /dev/net/tun to root, and is user 1000 from then on.
+What the container needs: user 1000 with 65,536 sub-ids, CAP_SETUID and CAP_SETGID for newuidmap and
+newgidmap, /dev/net/tun, seccomp and system paths unconfined (a rootless engine mounts /proc for its
+own containers); no network, no other capability. It starts as root for one line, since some hosts
+keep /dev/net/tun to root, and is user 1000 from then on.
 """
 
 import http.client
@@ -50,9 +54,17 @@ USER = 1000
 READY_SECONDS = 60.0
 
 _ROOTLESSKIT = (
-    "rootlesskit", "--net=slirp4netns", "--mtu=1500", "--slirp4netns-sandbox=auto", "--slirp4netns-seccomp=auto",
-    "--disable-host-loopback", "--port-driver=builtin", "--copy-up=/etc", "--copy-up=/run", "--propagation=rslave",
-)  # fmt: skip
+    "rootlesskit",
+    "--net=slirp4netns",
+    "--mtu=1500",
+    "--slirp4netns-sandbox=auto",
+    "--slirp4netns-seccomp=auto",
+    "--disable-host-loopback",
+    "--port-driver=builtin",
+    "--copy-up=/etc",
+    "--copy-up=/run",
+    "--propagation=rslave",
+)
 
 
 _CONTAINERD_CONFIG = """\
@@ -69,10 +81,11 @@ address = "{socket}.ttrpc"
 
 
 def link_template(template: Path, data: Path) -> None:
-    """Make the template's images those of the engine at ``data``: metadata is copied, a layer's files stay where they are.
+    """Make the template's images those of the engine at ``data``: metadata is copied, a layer's
+    files stay where they are.
 
-    A layer's ``diff`` is a symbolic link into the read-only template, and ``committed`` keeps the engine from ever writing there;
-    ``docker rmi`` removes the link alone.
+    A layer's ``diff`` is a symbolic link into the read-only template, and ``committed`` keeps the
+    engine from ever writing there; ``docker rmi`` removes the link alone.
     """
     if not (template / "overlay2").is_dir():
         return
@@ -107,7 +120,9 @@ def answers(path: Path) -> bool:
 
 
 def _run_registry() -> None:
-    """The registry, answering afterwards; in the engine's own network, where it is Docker Hub as far as the engine knows."""
+    """The registry, answering afterwards; in the engine's own network, where it is Docker Hub as
+    far as the engine knows.
+    """
     store = {
         "REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY": str(REGISTRY),
         "REGISTRY_STORAGE_MAINTENANCE_READONLY": "{enabled: true}",
@@ -116,7 +131,9 @@ def _run_registry() -> None:
 
 
 def _start_containerd() -> None:
-    """Before ``dockerd``, which would start it as well, then find nobody there at its first try and wait a second until the next."""
+    """Before ``dockerd``, which would start it as well, then find nobody there at its first try and
+    wait a second until the next.
+    """
     CONTAINERD.mkdir(parents=True, exist_ok=True)
     config = CONTAINERD / "config.toml"
     config.write_text(
@@ -128,7 +145,9 @@ def _start_containerd() -> None:
 
 
 def _start_guard(*, cluster: bool) -> None:
-    """The student's way to the engine, which hands on what it allows (lab/inside/guard); the kubelet's as well."""
+    """The student's way to the engine, which hands on what it allows (lab/inside/guard); the
+    kubelet's as well.
+    """
     sockets = ["--listen", STUDENT_SOCKET, "--engine", CHECKER_SOCKET]
     sockets += ["--cluster", CLUSTER_SOCKET] if cluster else []
     subprocess.Popen(
@@ -137,7 +156,8 @@ def _start_guard(*, cluster: bool) -> None:
 
 
 def _reserve_ports() -> None:
-    """Bind the cluster's ports in the network in which this runs, and hold them as RESERVED. A socket stays in its network wherever it is used.
+    """Bind the cluster's ports in the network in which this runs, and hold them as RESERVED. A
+    socket stays in its network wherever it is used.
 
     Nothing listens there yet; and without SO_REUSEADDR nobody else can bind to them, at no address.
     """
@@ -161,10 +181,24 @@ def _bound(port: int) -> socket.socket:
 def _start_cluster() -> "subprocess.Popen[bytes]":
     """A pocket cluster, its readiness told by a line on its standard output."""
     command = [
-        VENV_PYTHON, "-I", "-m", "lab.cluster", "--context", "lab", "--port", API_PORT, "--engine-seconds", READY_SECONDS,
-        "--kubeconfig", CHECKER_SOCKET.with_name(KUBECONFIG), "--student-kubeconfig", STUDENT_SOCKET.with_name(KUBECONFIG),
-        "--reserved", RESERVED[0], RESERVED[-1],
-    ]  # fmt: skip
+        VENV_PYTHON,
+        "-I",
+        "-m",
+        "lab.cluster",
+        "--context",
+        "lab",
+        "--port",
+        API_PORT,
+        "--engine-seconds",
+        READY_SECONDS,
+        "--kubeconfig",
+        CHECKER_SOCKET.with_name(KUBECONFIG),
+        "--student-kubeconfig",
+        STUDENT_SOCKET.with_name(KUBECONFIG),
+        "--reserved",
+        RESERVED[0],
+        RESERVED[-1],
+    ]
     environment = {**os.environ, "DOCKER_HOST": f"unix://{CLUSTER_SOCKET}"}
     started = subprocess.Popen(
         [*map(str, command)], env=environment, stdout=subprocess.PIPE, pass_fds=RESERVED
@@ -174,9 +208,11 @@ def _start_cluster() -> "subprocess.Popen[bytes]":
 
 
 def _keep_links_inside() -> None:
-    """No path through the student's folder leads out of it, for the engine: a link there could be turned at any moment.
+    """No path through the student's folder leads out of it, for the engine: a link there could be
+    turned at any moment.
 
-    Containers get the folder without that (``RUNTIME``): what a link means to them ends in their own file system.
+    Containers get the folder without that (``RUNTIME``): what a link means to them ends in their
+    own file system.
     """
     if os.path.ismount(WORK):
         subprocess.run(["mount", "-o", "remount,bind,nosymfollow", WORK], check=True)

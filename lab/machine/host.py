@@ -36,7 +36,9 @@ def connect() -> docker.DockerClient:
 
 
 def ensure_engine() -> docker.DockerClient:
-    """The machine's engine; Debian's ``docker.io`` is installed and started first where there is none."""
+    """The machine's engine; Debian's ``docker.io`` is installed and started first where there is
+    none.
+    """
     try:
         return connect()
     except LabError:
@@ -49,7 +51,9 @@ def ensure_engine() -> docker.DockerClient:
 
 
 def environment() -> dict[str, str]:
-    """DOCKER_HOST wins; else the socket of the CLI's current context (Docker Desktop, rootless), where it has one."""
+    """DOCKER_HOST wins; else the socket of the CLI's current context (Docker Desktop, rootless),
+    where it has one.
+    """
     variables = dict(os.environ)
     if "DOCKER_HOST" not in variables and shutil.which("docker"):
         command = ["docker", "context", "inspect", "--format", "{{.Endpoints.docker.Host}}"]
@@ -60,18 +64,23 @@ def environment() -> dict[str, str]:
 
 
 def _go_on_as_root() -> None:
-    """Run this command again through sudo where only the socket's permissions are in the way. The workspace stays the caller's."""
+    """Run this command again through sudo where only the socket's permissions are in the way. The
+    workspace stays the caller's.
+    """
     if not _permission_denied() or os.environ.get("DOCKER_HOST") or not shutil.which("sudo"):
         return
     say(
-        "Docker's socket is not open to you (you are not in the group docker): going on as root, through sudo ..."
+        "Docker's socket is not open to you (you are not in the group docker): going on as root,"
+        " through sudo ..."
     )
     kept = ["--preserve-env=KUBECONFIG"] if "KUBECONFIG" in os.environ else []
     os.execvp("sudo", ["sudo", *kept, "--", sys.executable, "-m", "lab", *sys.argv[1:]])
 
 
 def machine_socket() -> str:
-    """Path of the engine's socket as the engine's own machine sees it; LabError where it is reached over a network."""
+    """Path of the engine's socket as the engine's own machine sees it; LabError where it is reached
+    over a network.
+    """
     named = environment().get("DOCKER_HOST", f"unix://{SOCKET}")
     if not named.startswith("unix://"):
         raise LabError(
@@ -101,10 +110,16 @@ def _permission_denied() -> bool:
 
 def _start_hint() -> str:
     if _permission_denied():
-        return "sudo usermod -aG docker $USER, log out and in again (the socket belongs to the group docker); or sudo bin/lab up"
+        return (
+            "sudo usermod -aG docker $USER, log out and in again (the socket belongs to the group"
+            " docker); or sudo bin/lab up"
+        )
     if shutil.which("dockerd"):
         return "bin/lab up, which starts it; or sudo systemctl start docker"
-    return "bin/lab up as root or with sudo, which installs Debian's docker.io; or install Docker Desktop, then bin/lab up"
+    return (
+        "bin/lab up as root or with sudo, which installs Debian's docker.io; or install Docker"
+        " Desktop, then bin/lab up"
+    )
 
 
 def as_root(command: list[str]) -> list[str]:
@@ -114,8 +129,10 @@ def as_root(command: list[str]) -> list[str]:
     if shutil.which("sudo"):
         return ["sudo", "--", *command]
     raise LabError(
-        "There is no Docker engine here, and installing or starting one needs root (this is not root, and there is no sudo).",
-        "ask an administrator to install and start Docker, or use a machine with Docker Desktop; then run bin/lab up again",
+        "There is no Docker engine here, and installing or starting one needs root (this is not"
+        " root, and there is no sudo).",
+        "ask an administrator to install and start Docker, or use a machine with Docker Desktop;"
+        " then run bin/lab up again",
     )
 
 
@@ -123,10 +140,12 @@ def _install() -> None:
     if not shutil.which("apt-get"):
         raise LabError(
             "There is no Docker engine here, and this system has no apt-get to install one with.",
-            "install Docker (Docker Desktop, or your distribution's own package), start it, then run bin/lab up again",
+            "install Docker (Docker Desktop, or your distribution's own package), start it, then"
+            " run bin/lab up again",
         )
     say(
-        "No Docker engine answers here: installing Debian's package [bold]docker.io[/] (as root) ..."
+        "No Docker engine answers here: installing Debian's package [bold]docker.io[/] (as"
+        " root) ..."
     )
     with step("Install docker.io"):
         run_as_root(["apt-get", "update", "-qq"], "apt-get update")
@@ -158,7 +177,8 @@ def _start() -> None:
     log, pid = STATE / "dockerd.log", STATE / "dockerd.pid"
     STATE.mkdir(parents=True, exist_ok=True)
     say(
-        f"Starting the machine's Docker engine as a daemon of its own (there is no systemd): log {log}, pid file {pid} ..."
+        "Starting the machine's Docker engine as a daemon of its own (there is no systemd): log"
+        f" {log}, pid file {pid} ..."
     )
     with log.open("ab") as stream:  # dockerd writes the pid file itself and refuses a second daemon
         command = as_root(["dockerd", "--pidfile", str(pid)])
@@ -176,14 +196,18 @@ def _wait_for_engine(seconds: float = 60) -> docker.DockerClient:
             except LabError as error:
                 if time.monotonic() > deadline:
                     raise LabError(
-                        f"The Docker engine was started but does not answer after {seconds:.0f} s ({error.what})",
-                        f"read its log ({STATE / 'dockerd.log'} or `journalctl -u docker`), then bin/lab up again",
+                        f"The Docker engine was started but does not answer after {seconds:.0f} s"
+                        f" ({error.what})",
+                        f"read its log ({STATE / 'dockerd.log'} or `journalctl -u docker`), then"
+                        " bin/lab up again",
                     ) from error
                 time.sleep(0.1)
 
 
 def owner(path: Path) -> tuple[int, int]:
-    """uid and gid of the person the course is for: who called sudo, else who owns ``path`` when root runs this, else the caller."""
+    """uid and gid of the person the course is for: who called sudo, else who owns ``path`` when
+    root runs this, else the caller.
+    """
     if os.geteuid() != 0:
         return os.getuid(), os.getgid()
     if "SUDO_UID" in os.environ:

@@ -1,7 +1,9 @@
-"""Which cluster the lab has: the pocket cluster, or somebody's own, in a namespace that the lab makes and removes (``--cluster current``).
+"""Which cluster the lab has: the pocket cluster, or somebody's own, in a namespace that the lab
+makes and removes (``--cluster current``).
 
-The foreign cluster is asked from a container in the machine's network with the machine's own credentials; the lab reaches it through a Unix
-socket in a volume that both mount, so it does not matter where the machine finds its cluster. The volume's labels record what was joined.
+The foreign cluster is asked from a container in the machine's network with the machine's own
+credentials; the lab reaches it through a Unix socket in a volume that both mount, so it does not
+matter where the machine finds its cluster. The volume's labels record what was joined.
 """
 
 import io
@@ -34,9 +36,14 @@ INSIDE, BESIDE = (
 PORT = 6443  # of the lab's loopback
 ANSWER_SECONDS, DELETE_SECONDS = 15, 120
 QUOTA = {
-    "pods": "60", "services": "30", "services.nodeports": "15", "services.loadbalancers": "0", "configmaps": "60", "secrets": "60",
+    "pods": "60",
+    "services": "30",
+    "services.nodeports": "15",
+    "services.loadbalancers": "0",
+    "configmaps": "60",
+    "secrets": "60",
     "persistentvolumeclaims": "15",
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True)
@@ -50,7 +57,9 @@ class Setting:
 
 @dataclass(frozen=True)
 class Cluster:
-    """What ``status --json`` says of the cluster. ``kind``: own, current (somebody's own) or none; ``context`` is the machine's name for it."""
+    """What ``status --json`` says of the cluster. ``kind``: own, current (somebody's own) or none;
+    ``context`` is the machine's name for it.
+    """
 
     kind: str
     ready: bool
@@ -64,10 +73,13 @@ def volume_name(lab: str) -> str:
 
 
 def chosen(asked: str | None, running: Container | None, *, on_host: bool) -> str:
-    """Which cluster is wanted: what was asked for, else what the lab has, else its own. Beside the machine's own engine there is no own one."""
+    """Which cluster is wanted: what was asked for, else what the lab has, else its own. Beside the
+    machine's own engine there is no own one.
+    """
     if on_host and asked == OWN:
         raise LabError(
-            "Beside the machine's own engine the lab has no cluster of its own: it would need routes and ports of the machine.",
+            "Beside the machine's own engine the lab has no cluster of its own: it would need"
+            " routes and ports of the machine.",
             "bin/lab up --engine own; or --cluster current, where kubectl has a cluster already",
         )
     before = running.labels.get(CHOICE) if running else None
@@ -78,7 +90,9 @@ def chosen(asked: str | None, running: Container | None, *, on_host: bool) -> st
 def settle(
     client: docker.DockerClient, lab: str, image: str, choice: str, *, on_host: bool
 ) -> Setting:
-    """Make the wanted cluster ready for the lab's container that is to be started; leave another one that was joined before."""
+    """Make the wanted cluster ready for the lab's container that is to be started; leave another
+    one that was joined before.
+    """
     if choice != CURRENT:
         leave(client, lab)
         return Setting(choice, {"LAB_CLUSTER": choice, "KUBECONFIG": KUBECONFIG})
@@ -116,7 +130,9 @@ def _joined(client: docker.DockerClient, lab: str) -> Volume | None:
 def _join(
     client: docker.DockerClient, lab: str, image: str, config: kubeconfig.Kubeconfig
 ) -> Volume:
-    """A namespace of the lab's own on somebody's cluster, with a quota. LabError with the cluster's own words where it refuses."""
+    """A namespace of the lab's own on somebody's cluster, with a quota. LabError with the cluster's
+    own words where it refuses.
+    """
     namespace = f"docker-course-{secrets.token_hex(3)}"
     labels = {LABEL: lab, CONTEXT: config.context, NAMESPACE: namespace}
     volume: Volume = client.volumes.create(volume_name(lab), labels=labels)
@@ -139,17 +155,22 @@ def _join(
         except ContainerError as error:
             volume.remove(force=True)
             raise LabError(
-                f"The cluster of kubectl's current context, {config.context}, does not let the lab in:\n{_said(error)}",
-                "kubectl get namespaces; when that works, bin/lab up --cluster current again. Or bin/lab up --cluster own",
+                f"The cluster of kubectl's current context, {config.context}, does not let the lab"
+                f" in:\n{_said(error)}",
+                "kubectl get namespaces; when that works, bin/lab up --cluster current again. Or"
+                " bin/lab up --cluster own",
             ) from error
     say(
-        f"Using the cluster of the context {config.context}, in the namespace {namespace} (bin/lab down removes that, and nothing else)."
+        f"Using the cluster of the context {config.context}, in the namespace {namespace} (bin/lab"
+        " down removes that, and nothing else)."
     )
     return volume
 
 
 def leave(client: docker.DockerClient, lab: str) -> None:
-    """Remove the namespace that the lab made on somebody's cluster, and the way there. Where that cluster does not answer, say what is left."""
+    """Remove the namespace that the lab made on somebody's cluster, and the way there. Where that
+    cluster does not answer, say what is left.
+    """
     if container := engine.find(client, volume_name(lab)):
         container.remove(force=True, v=True)
     volume = _joined(client, lab)
@@ -175,8 +196,9 @@ def leave(client: docker.DockerClient, lab: str) -> None:
             )
         except (ContainerError, ImageNotFound) as error:
             say(
-                f"The namespace {namespace} could not be removed from the cluster of {context}: {_said(error)}\n"
-                f"When it answers: kubectl --context {context} delete namespace {namespace}"
+                f"The namespace {namespace} could not be removed from the cluster of {context}:"
+                f" {_said(error)}\nWhen it answers: kubectl --context {context} delete namespace"
+                f" {namespace}"
             )
     if container := engine.find(client, lab):
         container.remove(force=True, v=True)
@@ -196,7 +218,9 @@ def _namespace(name: str, lab: str) -> dict[str, Any]:
 
 
 def _put(client: docker.DockerClient, image: str, lab: str, files: Mapping[str, Any]) -> None:
-    """Write JSON files into the volume, for root alone: through a container that is created for it and never started."""
+    """Write JSON files into the volume, for root alone: through a container that is created for it
+    and never started.
+    """
     with tarfile.open(fileobj=(spool := io.BytesIO()), mode="w") as archive:
         for name, content in files.items():
             data = json.dumps(content).encode()
@@ -217,11 +241,19 @@ def _mounted(lab: str) -> dict[str, dict[str, str]]:
 
 
 def _kubectl(client: docker.DockerClient, image: str, lab: str, *arguments: str) -> None:
-    """Ask the foreign cluster from the machine's own network. Raises ContainerError with what kubectl said."""
+    """Ask the foreign cluster from the machine's own network. Raises ContainerError with what
+    kubectl said.
+    """
     client.containers.run(
-        image, ["kubectl", *arguments], network_mode="host", volumes=_mounted(lab), labels={LABEL: lab}, remove=True, stderr=True,
+        image,
+        ["kubectl", *arguments],
+        network_mode="host",
+        volumes=_mounted(lab),
+        labels={LABEL: lab},
+        remove=True,
+        stderr=True,
         environment={"KUBECONFIG": f"{BESIDE}/machine.conf", "HOME": "/tmp"},  # noqa: S108
-    )  # fmt: skip
+    )
 
 
 def _said(error: Exception) -> str:
@@ -230,15 +262,23 @@ def _said(error: Exception) -> str:
 
 
 def _relay(client: docker.DockerClient, lab: str, image: str, host: str, port: int) -> None:
-    """Between the lab and the foreign API server: a socket in the volume, a connection from the machine's network for each of the lab's."""
+    """Between the lab and the foreign API server: a socket in the volume, a connection from the
+    machine's network for each of the lab's.
+    """
     name = volume_name(lab)
     if before := engine.find(client, name):
         before.remove(force=True, v=True)
     address = f"[{host}]" if ":" in host else host
     client.containers.run(
-        image, ["socat", f"UNIX-LISTEN:{BESIDE}/api.sock,fork,unlink-early", f"TCP:{address}:{port}"], name=name, detach=True, init=True,
-        network_mode="host", volumes=_mounted(lab), labels={LABEL: lab},
-    )  # fmt: skip
+        image,
+        ["socat", f"UNIX-LISTEN:{BESIDE}/api.sock,fork,unlink-early", f"TCP:{address}:{port}"],
+        name=name,
+        detach=True,
+        init=True,
+        network_mode="host",
+        volumes=_mounted(lab),
+        labels={LABEL: lab},
+    )
 
 
 def status(client: docker.DockerClient, lab: str, container: Container) -> Cluster:

@@ -1,4 +1,6 @@
-"""The machine's own kubeconfig: its current context by itself, with the credentials in it, as a file that can be taken elsewhere."""
+"""The machine's own kubeconfig: its current context by itself, with the credentials in it, as a
+file that can be taken elsewhere.
+"""
 
 import base64
 import os
@@ -23,7 +25,9 @@ Entry = dict[str, Any]
 
 @dataclass(frozen=True)
 class Kubeconfig:
-    """One context: what it is called, and its entries of a cluster and a user, as kubectl has them."""
+    """One context: what it is called, and its entries of a cluster and a user, as kubectl has
+    them.
+    """
 
     context: str
     cluster: Entry
@@ -36,7 +40,9 @@ class Kubeconfig:
         return url.hostname or LOOPBACK, url.port or {"http": 80}.get(url.scheme, 443)
 
     def at(self, port: int) -> "Kubeconfig":
-        """The same cluster, reached at a port of one's own: the server's certificate is still that of its own name."""
+        """The same cluster, reached at a port of one's own: the server's certificate is still that
+        of its own name.
+        """
         url = urlsplit(self.cluster["server"])
         moved = {**self.cluster, "server": url._replace(netloc=f"{LOOPBACK}:{port}").geturl()}
         if url.scheme == "https":
@@ -47,22 +53,28 @@ class Kubeconfig:
         """A kubeconfig with this as its only context, named ``lab``, and a default namespace."""
         context = {"cluster": CONTEXT, "user": CONTEXT, "namespace": namespace}
         return {
-            "apiVersion": "v1", "kind": "Config", "current-context": CONTEXT,
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": CONTEXT,
             "clusters": [{"name": CONTEXT, "cluster": self.cluster}],
             "contexts": [{"name": CONTEXT, "context": context}],
             "users": [{"name": CONTEXT, "user": self.user}],
-        }  # fmt: skip
+        }
 
 
 def default() -> Path:
-    """Where kubectl looks without KUBECONFIG; for root through sudo, in the home of who called it."""
+    """Where kubectl looks without KUBECONFIG; for root through sudo, in the home of who called
+    it.
+    """
     caller = os.environ.get("SUDO_UID")
     home = Path(pwd.getpwuid(int(caller)).pw_dir) if caller else Path.home()
     return home / ".kube" / "config"
 
 
 def current(environment: Mapping[str, str] = os.environ) -> Kubeconfig:
-    """The current context of the files that KUBECONFIG names, else of ``~/.kube/config``. LabError where there is none to take."""
+    """The current context of the files that KUBECONFIG names, else of ``~/.kube/config``. LabError
+    where there is none to take.
+    """
     named = [Path(part) for part in environment.get("KUBECONFIG", "").split(os.pathsep) if part]
     files = [path for path in named or [default()] if path.is_file()]
     entries = [(path, _read(path)) for path in files]
@@ -71,7 +83,10 @@ def current(environment: Mapping[str, str] = os.environ) -> Kubeconfig:
     )
     if not context:
         where = ", ".join(map(str, named or [default()]))
-        raise LabError(f"No current context of kubectl was found in {where}.", "kubectl config use-context NAME; or bin/lab up, with the lab's own cluster")  # fmt: skip
+        raise LabError(
+            f"No current context of kubectl was found in {where}.",
+            "kubectl config use-context NAME; or bin/lab up, with the lab's own cluster",
+        )
     _, chosen = _entry(entries, "context", context)
     cluster = _embedded(*_entry(entries, "cluster", str(chosen.get("cluster"))))
     user = _embedded(*_entry(entries, "user", str(chosen.get("user"))))
@@ -85,17 +100,25 @@ def _read(path: Path) -> Entry:
     try:
         content = yaml.safe_load(path.read_text())
     except (OSError, yaml.YAMLError) as error:
-        raise LabError(f"{path} cannot be read: {error}", "kubectl config view; correct the file, then bin/lab up again") from error  # fmt: skip
+        raise LabError(
+            f"{path} cannot be read: {error}",
+            "kubectl config view; correct the file, then bin/lab up again",
+        ) from error
     return content if isinstance(content, dict) else {}
 
 
 def _entry(entries: list[tuple[Path, Entry]], kind: str, name: str) -> tuple[Path, Entry]:
-    """The first entry of that name, as kubectl takes it, and the folder that its files are relative to."""
+    """The first entry of that name, as kubectl takes it, and the folder that its files are relative
+    to.
+    """
     for path, content in entries:
         for one in content.get(f"{kind}s") or []:
             if one.get("name") == name:
                 return path.parent, dict(one.get(kind) or {})
-    raise LabError(f"kubectl's current context needs a {kind} {name}, and the kubeconfig has none.", "kubectl config get-contexts")  # fmt: skip
+    raise LabError(
+        f"kubectl's current context needs a {kind} {name}, and the kubeconfig has none.",
+        "kubectl config get-contexts",
+    )
 
 
 def _embedded(folder: Path, entry: Entry) -> Entry:
@@ -122,8 +145,14 @@ def _require_portable(context: str, cluster: Entry, user: Entry) -> None:
         if field in user:
             what = user[field].get("command") or user[field].get("name")
             raise LabError(
-                f"The context {context} signs in through a program of this machine ({what}), which the lab does not have.",
-                "make a context with a token (kubectl create token, kubectl config set-credentials), choose it, then bin/lab up again",
+                f"The context {context} signs in through a program of this machine ({what}), which"
+                " the lab does not have.",
+                "make a context with a token (kubectl create token, kubectl config"
+                " set-credentials), choose it, then bin/lab up again",
             )
     if "proxy-url" in cluster:
-        raise LabError(f"The context {context} is reached through a proxy ({cluster['proxy-url']}), which the lab does not use.", "choose a context that needs none")  # fmt: skip
+        raise LabError(
+            f"The context {context} is reached through a proxy ({cluster['proxy-url']}), which the"
+            " lab does not use.",
+            "choose a context that needs none",
+        )

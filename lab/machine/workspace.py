@@ -1,6 +1,8 @@
-"""The student's folder: lessons and released assignments are copied in; what the student has touched is never written again.
+"""The student's folder: lessons and released assignments are copied in; what the student has
+touched is never written again.
 
-``.course.json`` in the workspace holds the SHA-256 of each file as it was last put there: a file that still has it is untouched.
+``.course.json`` in the workspace holds the SHA-256 of each file as it was last put there: a file
+that still has it is untouched.
 """
 
 import hashlib
@@ -14,7 +16,8 @@ from lab.course import ROOT
 from lab.errors import LabError
 
 RECORD = ".course.json"
-EXCHANGE = ".exchange/docker-kubernetes"  # nbgrader's Assignment List offers what is in its outbound/, and submits to its inbound/
+# nbgrader's Assignment List offers what is in its outbound/, and submits to its inbound/
+EXCHANGE = ".exchange/docker-kubernetes"
 SHIPPED = (
     ("course", "course"),
     ("assignments", "assignments"),
@@ -71,7 +74,9 @@ def _shipped() -> Iterator[tuple[str, bytes]]:
 
 
 def _unanswered(notebook: bytes) -> bytes:
-    """A notebook without its outputs: they are there for the tests, and would tell the answers to the predictions."""
+    """A notebook without its outputs: they are there for the tests, and would tell the answers to
+    the predictions.
+    """
     try:
         content = json.loads(notebook)
     except ValueError:
@@ -83,7 +88,9 @@ def _unanswered(notebook: bytes) -> bytes:
 
 
 def _state(target: Path, recorded: str | None, content: bytes) -> str:
-    """``missing``, ``current``, ``untouched`` (an older version of ours) or ``changed`` (the student's)."""
+    """``missing``, ``current``, ``untouched`` (an older version of ours) or ``changed`` (the
+    student's).
+    """
     if target.is_symlink() or (target.exists() and not target.is_file()):
         return "changed"
     if not target.exists():
@@ -111,7 +118,9 @@ def _digest(content: bytes) -> str:
 
 
 def _make_folder(folder: Path, workspace: Path, owner: tuple[int, int]) -> bool:
-    """Make a folder and those above it up to the workspace; False where a link or a file stands in its way (never followed)."""
+    """Make a folder and those above it up to the workspace; False where a link or a file stands in
+    its way (never followed).
+    """
     above = [folder, *folder.parents]
     inside = above[: above.index(workspace)]
     if any(path.is_symlink() or (path.exists() and not path.is_dir()) for path in inside):

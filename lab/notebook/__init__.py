@@ -1,4 +1,6 @@
-"""What the cells of a lesson use: `%load_ext lab.notebook` registers `%%shell` and gives these names to the notebook."""
+"""What the cells of a lesson use: `%load_ext lab.notebook` registers `%%shell` and gives these
+names to the notebook.
+"""
 
 from typing import TYPE_CHECKING
 

@@ -47,7 +47,9 @@ class Answers:
 
     @property
     def outage(self) -> float | None:
-        """The longest time without an answer, in seconds; 0.0 if every request got one, None if no answer came any more."""
+        """The longest time without an answer, in seconds; 0.0 if every request got one, None if no
+        answer came any more.
+        """
         if self.requests and not self.requests[-1].answered:
             return None
         if all(each.answered for each in self.requests):
@@ -74,10 +76,11 @@ class Answers:
 def record_answers(
     name: str, url: str, *, give_up_seconds: float = GIVE_UP_SECONDS
 ) -> Iterator[Answers]:
-    """Ask `url` fifty times a second while the commands of the `with` block run, and until it is clear what came of them.
+    """Ask `url` fifty times a second while the commands of the `with` block run, and until it is
+    clear what came of them.
 
-    That is: until every request of a second was answered, or none of the last `give_up_seconds`. `name` is what the plot calls it.
-    Raises LessonError if `url` does not answer at the beginning.
+    That is: until every request of a second was answered, or none of the last `give_up_seconds`.
+    `name` is what the plot calls it. Raises LessonError if `url` does not answer at the beginning.
 
     >>> with record_answers("docker run", "http://localhost:8017") as alone:
     ...     %shell docker kill alone
@@ -110,7 +113,8 @@ def _ask(recording: Answers, stop: Event) -> None:
 
 
 def _answers(url: str) -> bool:
-    # A connection of its own for each request, so that a Service chooses anew; and round any proxy that is set.
+    # A connection of its own for each request, so that a Service chooses anew; and round any proxy
+    # that is set.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(url, timeout=_ANSWER_SECONDS) as reply:

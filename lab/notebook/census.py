@@ -13,7 +13,9 @@ from lab.notebook.names import is_invented, shown_names
 
 @dataclass(frozen=True)
 class Port:
-    """A port of a container; `host` is where the machine answers for it, empty if nowhere (exposed, not published)."""
+    """A port of a container; `host` is where the machine answers for it, empty if nowhere (exposed,
+    not published).
+    """
 
     container: str
     host: str
@@ -49,7 +51,8 @@ class Census:
 
 
 def take_census(client: docker.DockerClient, label: str | None) -> Census:
-    """Containers, and the images, networks and volumes that they use or that carry `label` (`lesson=09`) themselves.
+    """Containers, and the images, networks and volumes that they use or that carry `label`
+    (`lesson=09`) themselves.
 
     Without a label: all of each, but of the networks that every engine has only those in use.
     """

@@ -1,4 +1,6 @@
-"""Run one bash script in a process group of its own, hand on its output as it comes, and never wait for ever."""
+"""Run one bash script in a process group of its own, hand on its output as it comes, and never wait
+for ever.
+"""
 
 import os
 import pty
@@ -16,7 +18,9 @@ from typing import IO
 from lab.notebook.typist import Typist
 
 GRACE_SECONDS = 10.0
-"""How long a script may take to end after Ctrl-C. Docker gives a container as long between `stop` and `kill`."""
+"""How long a script may take to end after Ctrl-C. Docker gives a container as long between `stop`
+and `kill`.
+"""
 
 _TICK_SECONDS = 0.05
 _COLUMNS, _ROWS = 120, 40
@@ -35,8 +39,9 @@ _PLAIN_OUTPUT = {
     "COLUMNS": str(_COLUMNS),
 }
 
-# Stands in front of the script, on its first line, so that bash still counts lines as the reader does. `head` and `grep -q` end before who writes
-# to them, who then dies of SIGPIPE, or does not, as it happens: no failure, so errexit is off for that moment (and on again at the next command).
+# Stands in front of the script, on its first line, so that bash still counts lines as the reader
+# does. `head` and `grep -q` end before who writes to them, who then dies of SIGPIPE, or does not,
+# as it happens: no failure, so errexit is off for that moment (and on again at the next command).
 _REPORT_FAILURE = (
     """trap '__pipe=("${PIPESTATUS[@]}"); if [[ ${#__pipe[@]} -gt 1 && ${__pipe[-1]} -eq 0 && "${__pipe[*]} " =~ ^((0|141)[[:space:]])+$"""
     """ || ${__pipe[*]} == 141 && ( $BASH_COMMAND == "("*"|"* || $BASH_COMMAND == *=*"|"* && ${BASH_COMMAND%%=*} != *" "* ) ]]; then if [[ $- == *e* ]]; then set +e; __go_on=1; fi;"""
@@ -61,9 +66,10 @@ class Limits:
 class Outcome:
     """How a script ended.
 
-    `status` is what a shell would show in `$?` (128 + signal number for a signal). `line` and `command` are those of the
-    first command that failed, as bash reports them; `pipe` holds the statuses of its pipeline.
-    For a pipe, `command` is the line of the script. `stopped` says why the script did not end by itself: `"timeout"`, `"deaf"` (did not react to Ctrl-C) or
+    `status` is what a shell would show in `$?` (128 + signal number for a signal). `line` and
+    `command` are those of the first command that failed, as bash reports them; `pipe` holds the
+    statuses of its pipeline. For a pipe, `command` is the line of the script. `stopped` says why
+    the script did not end by itself: `"timeout"`, `"deaf"` (did not react to Ctrl-C) or
     `"interrupt"` (the reader's stop button); `interrupted` that `interrupt_after` was reached.
     """
 
@@ -84,10 +90,11 @@ def run_script(
     tty: bool = False,
     separate: bool = False,
 ) -> Outcome:
-    """Run `script` with `bash -euo pipefail`; return when bash has ended, though its background processes may go on.
+    """Run `script` with `bash -euo pipefail`; return when bash has ended, though its background
+    processes may go on.
 
-    Standard error comes through `"stdout"`, in order, unless `separate`. After `stdin` the script reads end-of-file; with `tty` a person
-    types it.
+    Standard error comes through `"stdout"`, in order, unless `separate`. After `stdin` the script
+    reads end-of-file; with `tty` a person types it.
     """
     with ExitStack() as stack:
         report = stack.enter_context(tempfile.TemporaryFile())
@@ -131,7 +138,9 @@ class _Run:
             self.selector.register(fd, selectors.EVENT_READ, name)
 
     def follow(self, output: Output, limits: Limits) -> tuple[str | None, bool]:
-        """Hand on output until the script ends. Returns why it was stopped, and whether it was sent Ctrl-C."""
+        """Hand on output until the script ends. Returns why it was stopped, and whether it was sent
+        Ctrl-C.
+        """
         try:
             if limits.interrupt_after is None:
                 return (
@@ -153,7 +162,8 @@ class _Run:
             if time.monotonic() > deadline:
                 return False
             self._read(output, _TICK_SECONDS)
-        # A process left in the background keeps the pipe open: take what is there, do not wait for its end.
+        # A process left in the background keeps the pipe open: take what is there, do not wait for
+        # its end.
         while self._read(output, _TICK_SECONDS):
             pass
         return True

@@ -17,7 +17,8 @@ def engine() -> Iterator[docker.DockerClient]:
         client.ping()
     except DockerException as error:
         raise LessonError(
-            "The Docker engine does not answer.\nTry: docker info tells why; bin/lab status, outside."
+            "The Docker engine does not answer.\nTry: docker info tells why; bin/lab status,"
+            " outside."
         ) from error
     try:
         yield client

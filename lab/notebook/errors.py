@@ -6,8 +6,8 @@ _BOLD, _PLAIN = "\x1b[1m", "\x1b[0m"
 class LessonError(Exception):
     r"""Something the reader of a lesson can mend.
 
-    The message's first line says what happened, the others what to do. Jupyter shows it without a traceback; for nbconvert
-    and nbval the cell has failed all the same.
+    The message's first line says what happened, the others what to do. Jupyter shows it without a
+    traceback; for nbconvert and nbval the cell has failed all the same.
 
     >>> raise LessonError("No container is called `web`.\nTry: docker ps -a")
     Traceback (most recent call last):

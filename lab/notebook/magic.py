@@ -21,7 +21,8 @@ CAPTURE_BYTES = 10 * 2**20
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise LessonError(
-            f"%%shell: {message}.\n{self.format_usage().strip()}\nTry: %shell? explains each option."
+            f"%%shell: {message}.\n{self.format_usage().strip()}\nTry: %shell? explains each"
+            " option."
         )
 
 
@@ -40,17 +41,20 @@ def _parser() -> _Parser:
 def shell(line: str, cell: str | None = None) -> None:
     r"""Run commands in bash: `%%shell [OPTIONS]` for a cell, `%shell [OPTIONS] COMMAND` for a line.
 
-    Nothing in the commands is changed on the way: braces, `$` and quotes reach bash as they stand. The first command
-    that fails ends the cell (also in a pipe, also an unset variable), and the error says which line it was. Output is
-    shown as it comes; over 60 lines it is folded and the whole of it kept in a file. Standard input is empty.
+    Nothing in the commands is changed on the way: braces, `$` and quotes reach bash as they stand.
+    The first command that fails ends the cell (also in a pipe, also an unset variable), and the
+    error says which line it was. Output is shown as it comes; over 60 lines it is folded and the
+    whole of it kept in a file. Standard input is empty.
 
     --expect-exit N      the failure is the lesson: exactly exit status N must come
     --timeout S          end the cell after S seconds (120)
-    --interrupt-after S  press Ctrl-C after S seconds, which is no failure: for a foreground `docker run`,
+    --interrupt-after S  press Ctrl-C after S seconds, which is no failure: for a foreground `docker
+    run`,
                          `docker events`, `docker logs -f`; make it the cell's last command
     --stdin TEXT         what the commands read; \n in TEXT ends a line
-    --tty                run on a terminal, for `docker exec -it`; TEXT of --stdin is typed line by line, then Ctrl-D
-    --capture NAME       also put standard output into the Python variable NAME (str)
+    --tty                run on a terminal, for `docker exec -it`; TEXT of --stdin is typed line by
+    line, then Ctrl-D --capture NAME       also put standard output into the Python variable NAME
+    (str)
 
     %%shell --expect-exit 125
     docker run --name web -d nginx
@@ -133,7 +137,8 @@ def _run(script: str, options: argparse.Namespace) -> None:
 def _assign(name: str, data: bytes) -> None:
     if len(data) > CAPTURE_BYTES:
         raise LessonError(
-            f"More than {CAPTURE_BYTES // 2**20} MB were printed.\nTry: > FILE instead of --capture {name}."
+            f"More than {CAPTURE_BYTES // 2**20} MB were printed.\nTry: > FILE instead of --capture"
+            f" {name}."
         )
     ipython: Callable[[], object] = get_ipython
     shell_ = ipython()

@@ -15,7 +15,9 @@ _SPECIAL = {
 
 @dataclass(frozen=True)
 class Diagram:
-    """A Mermaid diagram (`source`) and its readable `text`; the last expression of a cell shows it."""
+    """A Mermaid diagram (`source`) and its readable `text`; the last expression of a cell shows
+    it.
+    """
 
     source: str
     text: str

@@ -31,7 +31,8 @@ def is_invented(name: str) -> bool:
 def shown_names(containers: Iterable[tuple[str, str, str]]) -> dict[str, str]:
     """Map the ids of containers, given as (id, name, image), to the names that diagrams show.
 
-    A container without a name of its own is called after its image, so that a diagram is the same each time.
+    A container without a name of its own is called after its image, so that a diagram is the same
+    each time.
 
     >>> shown_names([("1f", "web", "nginx"), ("2e", "sad_bell", "busybox"), ("3d", "zen_ride", "busybox")])
     {'1f': 'web', '2e': 'busybox container', '3d': 'busybox container (2)'}

@@ -1,4 +1,6 @@
-"""The cluster's objects as a tree: who made whom, down to the containers, and where each Service leads."""
+"""The cluster's objects as a tree: who made whom, down to the containers, and where each Service
+leads.
+"""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -18,9 +20,11 @@ Branch = tuple[str, Sequence["Branch"]]
 
 
 def object_tree(label: str | None = None) -> Diagram:
-    """Draw the objects of the current namespace, as they are now: Deployment, ReplicaSet, Pod, container; Service and its endpoints.
+    """Draw the objects of the current namespace, as they are now: Deployment, ReplicaSet, Pod,
+    container; Service and its endpoints.
 
-    `label` (`"lesson=17"`) leaves the objects that carry it and everything that they own. Works with any cluster that `kubectl` reaches.
+    `label` (`"lesson=17"`) leaves the objects that carry it and everything that they own. Works
+    with any cluster that `kubectl` reaches.
 
     >>> object_tree(label="lesson=17")
     Deployment site  1/1 ready

@@ -1,4 +1,6 @@
-"""What a command printed, as a notebook shows it: whole plain lines, live, long output folded into a file."""
+"""What a command printed, as a notebook shows it: whole plain lines, live, long output folded into
+a file.
+"""
 
 import hashlib
 import os
@@ -10,7 +12,9 @@ from pathlib import Path
 from typing import IO
 
 HEAD_LINES, TAIL_LINES = 45, 15
-"""Longer output than both together is folded: so many lines of its beginning and of its end are shown."""
+"""Longer output than both together is folded: so many lines of its beginning and of its end are
+shown.
+"""
 
 LINE_CHARACTERS = 10_000
 """The rest of a longer line is left out, here and in the log."""
@@ -25,8 +29,9 @@ _BACKSPACED = re.compile(r"[^\b]\b")
 class FoldedOutput:
     """Prints what it is fed, as whole lines on standard output.
 
-    Of a line that was drawn over (carriage return: a progress bar) the last state is shown; colours and other escape
-    sequences are dropped. Memory stays small whatever comes. `name` names the log: the same cell overwrites its own.
+    Of a line that was drawn over (carriage return: a progress bar) the last state is shown; colours
+    and other escape sequences are dropped. Memory stays small whatever comes. `name` names the log:
+    the same cell overwrites its own.
     """
 
     def __init__(self, name: str) -> None:
@@ -49,7 +54,9 @@ class FoldedOutput:
         sys.stdout.flush()
 
     def close(self) -> None:
-        """Show what was held back: an unfinished line, the end of folded output and where all of it is."""
+        """Show what was held back: an unfinished line, the end of folded output and where all of it
+        is.
+        """
         for rest in filter(None, self._unfinished.values()):
             self._add(plain(rest))
         self._unfinished.clear()
@@ -57,7 +64,8 @@ class FoldedOutput:
         if self._log:
             self._log.close()
             show(
-                f"... {folded} lines folded; all {self._count} are in {_from_home(Path(self._log.name))}"
+                f"... {folded} lines folded; all {self._count} are in"
+                f" {_from_home(Path(self._log.name))}"
             )
         for line in self._tail:
             show(line)
@@ -103,7 +111,8 @@ def _open_log(name: str) -> IO[str]:
         except OSError:
             continue
     raise OSError(
-        f"No folder takes the log of this cell: neither {home} nor {tempfile.gettempdir()} is writable."
+        f"No folder takes the log of this cell: neither {home} nor {tempfile.gettempdir()} is"
+        " writable."
     )
 
 

@@ -69,7 +69,8 @@ def layer_plot(*images: str) -> Plot:
 
 
 def writable_layer_plot(*containers: str) -> Plot:
-    """Plot what each container wrote on top of its image: its writable layer. No names: all containers.
+    """Plot what each container wrote on top of its image: its writable layer. No names: all
+    containers.
 
     >>> writable_layer_plot("one", "two", "three")
     """
@@ -102,7 +103,8 @@ def _layer(entry: dict[str, Any]) -> _Bar:
 
 
 def instruction(created_by: str) -> str:
-    """The Dockerfile's instruction in an entry of an image's history, however the builder wrote it down.
+    """The Dockerfile's instruction in an entry of an image's history, however the builder wrote it
+    down.
 
     >>> instruction("RUN /bin/sh -c make # buildkit"), instruction('/bin/sh -c #(nop)  CMD ["sh"]'), instruction("")
     ('RUN make', 'CMD ["sh"]', 'base layer')

@@ -14,7 +14,8 @@ _choices: dict[str, ipywidgets.RadioButtons] = {}
 
 
 def predict(key: str, question: str, options: Sequence[str]) -> None:
-    """Ask for a prediction: radio buttons in the order given, none chosen, no verdict. `key` is for `outcome`.
+    """Ask for a prediction: radio buttons in the order given, none chosen, no verdict. `key` is for
+    `outcome`.
 
     >>> predict("second-run", "What does the second run do?", ["pulls again", "uses the image that is here"])
     """
@@ -49,8 +50,9 @@ class _Facts:
 
     def _repr_html_(self) -> str:
         rows = (
-            f'<tr><th style="text-align:left;vertical-align:top;white-space:nowrap">{escape(name)}</th>'
-            f'<td style="text-align:left">{escape(text)}</td></tr>'
+            "<tr><th"
+            f' style="text-align:left;vertical-align:top;white-space:nowrap">{escape(name)}</th><td'
+            f' style="text-align:left">{escape(text)}</td></tr>'
             for name, text in self.facts.items()
         )
         return f"<table>{''.join(rows)}</table>"

@@ -23,9 +23,10 @@ _SETTLE_SECONDS = 5.0
 class Event:
     """One line of `docker events`.
 
-    `type` is `container`, `image`, `network`, `volume`, …; `action` is Docker's word (`create`, `start`, `die`, …).
-    `time` is the engine's clock in seconds. `container_id` is the container that it is about, for networks and volumes too.
-    `detail` is the command of an exec, the signal of a kill, the destination of a mount.
+    `type` is `container`, `image`, `network`, `volume`, …; `action` is Docker's word (`create`,
+    `start`, `die`, …). `time` is the engine's clock in seconds. `container_id` is the container
+    that it is about, for networks and volumes too. `detail` is the command of an exec, the signal
+    of a kill, the destination of a mount.
     """
 
     time: float
@@ -43,11 +44,13 @@ class Event:
 def record_events(
     *, names: Collection[str] = (), label: str | None = None
 ) -> Iterator[list[Event]]:
-    """Record the engine's events from here to the end of the `with` block; the list is filled there, oldest first.
+    """Record the engine's events from here to the end of the `with` block; the list is filled
+    there, oldest first.
 
-    `names` keeps only what concerns these containers, images, networks or volumes; `label` (`"lesson=02"` or `"lesson"`)
-    what concerns containers with this label. Neither: everything on this engine. Nothing is lost and nothing is waited
-    for, except that a container which has ended is also reported as ended.
+    `names` keeps only what concerns these containers, images, networks or volumes; `label`
+    (`"lesson=02"` or `"lesson"`) what concerns containers with this label. Neither: everything on
+    this engine. Nothing is lost and nothing is waited for, except that a container which has ended
+    is also reported as ended.
 
     >>> with record_events(names=["hello"]) as events:
     ...     %shell docker run --name hello busybox echo hello
@@ -66,7 +69,9 @@ def record_events(
 def _settled(
     client: docker.DockerClient, since: str, names: Collection[str], label: str | None
 ) -> list[Event]:
-    """The engine answers `docker run` moments before it publishes the end of the container: ask until both agree."""
+    """The engine answers `docker run` moments before it publishes the end of the container: ask
+    until both agree.
+    """
     deadline = time.monotonic() + _SETTLE_SECONDS
     while True:
         events = _concerning(_past_events(client, since), names, label)
@@ -77,7 +82,9 @@ def _settled(
 
 
 def _engine_time(client: docker.DockerClient) -> str:
-    """The engine's own clock (a laptop's and its virtual machine's differ), as seconds.nanoseconds."""
+    """The engine's own clock (a laptop's and its virtual machine's differ), as
+    seconds.nanoseconds.
+    """
     moment, _, fraction = client.info()["SystemTime"].rstrip("Z").partition(".")
     return f"{int(datetime.fromisoformat(moment + '+00:00').timestamp())}.{fraction.ljust(9, '0')}"
 
@@ -87,7 +94,8 @@ def _past_events(client: docker.DockerClient, since: str) -> list[Event]:
     raw = list(api.events(since=since, until=_engine_time(client), decode=True))
     if len(raw) >= _ENGINE_KEEPS:
         raise LessonError(
-            f"More than {_ENGINE_KEEPS} events happened, and the engine keeps no more.\nTry: record fewer commands at once."
+            f"More than {_ENGINE_KEEPS} events happened, and the engine keeps no more.\nTry: record"
+            " fewer commands at once."
         )
     return [_event(each) for each in raw]
 
@@ -130,7 +138,9 @@ def _concerning(events: list[Event], names: Collection[str], label: str | None) 
 
 
 def has_label(labels: dict[str, str], label: str | None) -> bool:
-    """Whether `label` (`"lesson=02"`, or `"lesson"` with any value) is among these; None is never."""
+    """Whether `label` (`"lesson=02"`, or `"lesson"` with any value) is among these; None is
+    never.
+    """
     if label is None:
         return False
     key, given, value = label.partition("=")
@@ -142,7 +152,9 @@ def _container_ids(events: list[Event]) -> list[str]:
 
 
 def _agrees(client: docker.DockerClient, container_id: str, events: list[Event]) -> bool:
-    """Whether the recording has the end of this container, if it has ended. (To inspect waits for the engine's lock.)"""
+    """Whether the recording has the end of this container, if it has ended. (To inspect waits for
+    the engine's lock.)
+    """
     actions = [
         event.action
         for event in events

@@ -14,7 +14,8 @@ _COLOURS = {
     "--jq-numeric-bg": "#00598c",
     "--jq-string-bg": "#00598c",
     "--jq-mc-button-bg": "#fafafa",
-    "--jq-numeric-input-label": "var(--jp-content-font-color1, #101010)",  # stands on the page, light or dark
+    # stands on the page, light or dark
+    "--jq-numeric-input-label": "var(--jp-content-font-color1, #101010)",
     "--jq-correct-color": "#00674c",
     "--jq-incorrect-color": "#a33a00",
     "--jq-text-color": "#ffffff",
@@ -23,13 +24,15 @@ _COLOURS = {
 
 
 def quiz(questions: Sequence[dict[str, Any]]) -> None:
-    """Show questions in jupyterquiz's own format, in the order given; nothing is loaded from the network.
+    """Show questions in jupyterquiz's own format, in the order given; nothing is loaded from the
+    network.
 
     >>> quiz([{"question": "Which one runs?", "type": "multiple_choice", "answers": [
     ...     {"answer": "an image", "correct": False, "feedback": "An image is a snapshot on disk."},
     ...     {"answer": "a container", "correct": True, "feedback": "Its process is the container."}]}])
     """
-    # jupyterquiz draws an element's id with `random`: the same quiz gets the same id, so that outputs can be compared.
+    # jupyterquiz draws an element's id with `random`: the same quiz gets the same id, so that
+    # outputs can be compared.
     state = random.getstate()
     random.seed(json.dumps(questions))
     try:

@@ -14,8 +14,9 @@ _IT = "(the container)"
 Message = tuple[str, str, str]
 """Who, to whom, what."""
 
-# What an event tells by itself, by its type and action. Not here because others tell it: `start`, `kill` and `die` have
-# a history (see _Story); `stop` and `restart` are reported after their signals; `resize` is a terminal's window.
+# What an event tells by itself, by its type and action. Not here because others tell it: `start`,
+# `kill` and `die` have a history (see _Story); `stop` and `restart` are reported after their
+# signals; `resize` is a terminal's window.
 _MESSAGES: dict[tuple[str, str], tuple[Message, ...]] = {
     ("image", "pull"): ((DAEMON, REGISTRY, "pull {name}"), (REGISTRY, DAEMON, "layers of {name}")),
     ("image", "push"): ((DAEMON, REGISTRY, "push {name}"),),
@@ -64,12 +65,13 @@ class Arrow:
 
 
 def sequence_diagram(events: Sequence[Event], *, times: bool = False) -> Diagram:
-    """Draw recorded events: client → daemon → (registry) → containers, one line of text for each arrow.
+    """Draw recorded events: client → daemon → (registry) → containers, one line of text for each
+    arrow.
 
-    What only a client can ask for is drawn from the client; what the engine does on its own (a restart policy, `--rm`)
-    from the daemon. (A container that ended by itself and starts again: from the daemon, whose events do not tell who
-    asked.) Containers without a name of their own appear under their image's. `times` adds milliseconds since the first
-    event.
+    What only a client can ask for is drawn from the client; what the engine does on its own (a
+    restart policy, `--rm`) from the daemon. (A container that ended by itself and starts again:
+    from the daemon, whose events do not tell who asked.) Containers without a name of their own
+    appear under their image's. `times` adds milliseconds since the first event.
 
     >>> sequence_diagram(events)
     docker CLI -> dockerd: create hello from busybox
@@ -94,7 +96,9 @@ def sequence_diagram(events: Sequence[Event], *, times: bool = False) -> Diagram
 
 
 def _participants(arrows: Iterable[Arrow]) -> dict[str, str]:
-    """Client, daemon, registry, then containers as they appear, each with an identifier for Mermaid."""
+    """Client, daemon, registry, then containers as they appear, each with an identifier for
+    Mermaid.
+    """
     seen = [person for arrow in arrows for person in (arrow.source, arrow.target)]
     order = [CLIENT, DAEMON, *([REGISTRY] if REGISTRY in seen else []), *seen]
     return {person: f"p{index}" for index, person in enumerate(dict.fromkeys(order))}
@@ -127,7 +131,9 @@ class _Story:
             self._remember(event)
 
     def _request(self, index: int, event: Event) -> Iterator[Message]:
-        """The client's request that explains an event: before the networks and volumes that a start takes."""
+        """The client's request that explains an event: before the networks and volumes that a start
+        takes.
+        """
         who = event.container_id
         if event.action == "kill" and who not in self._requests:
             self._requests[who] = self._signal_request(index, who)
@@ -149,7 +155,9 @@ class _Story:
         return who in self._ended_alone or self._requests.get(who) == "restart"
 
     def _signal_request(self, index: int, who: str) -> str:
-        """The engine reports `stop` after the signals that it sent, and `restart` after the new start."""
+        """The engine reports `stop` after the signals that it sent, and `restart` after the new
+        start.
+        """
         later = [event.action for event in self._events[index + 1 :] if event.container_id == who]
         until_next = later[: later.index("start")] if "start" in later else later
         if "stop" not in until_next:

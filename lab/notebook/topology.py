@@ -20,7 +20,8 @@ _STYLES = (
 def engine_map(label: str | None = None) -> Diagram:
     """Map the containers, images, networks, ports and volumes of the engine, as they are now.
 
-    `label` (`"lesson=09"`) leaves only containers with it and what they use, which makes the map the same on every lab.
+    `label` (`"lesson=09"`) leaves only containers with it and what they use, which makes the map
+    the same on every lab.
 
     >>> engine_map(label="lesson=09")
     network bridge
@@ -63,9 +64,11 @@ def _home(container: Container) -> str | None:
 
 def _branch(container: Container) -> tuple[str, Sequence[str]]:
     ports = (
-        f"port {port.container} <- {port.host}"
-        if port.host
-        else f"port {port.container} not published"
+        (
+            f"port {port.container} <- {port.host}"
+            if port.host
+            else f"port {port.container} not published"
+        )
         for port in container.ports
     )
     mounts = (f"{mount.kind} {mount.source} -> {mount.target}" for mount in container.mounts)
@@ -138,7 +141,10 @@ def _links(ids: _Ids, container: Container) -> Iterable[str]:
     yield f"    {ids('image', container.image)} -.-> {me}"
     for port in container.ports:
         if port.host:
-            yield f'    {ids("port", port.host)}(["{escape(port.host)}"]):::port -- "{port.container}" --> {me}'
+            yield (
+                f'    {ids("port", port.host)}(["{escape(port.host)}"]):::port --'
+                f' "{port.container}" --> {me}'
+            )
     for mount in container.mounts:
         where = ids(mount.kind, mount.source)
         shape = (

@@ -1,4 +1,6 @@
-"""What an attack is: a hand-in, what an honest hand-in with the same answers earns, and what is there to stop it."""
+"""What an attack is: a hand-in, what an honest hand-in with the same answers earns, and what is
+there to stop it.
+"""
 
 import re
 from collections.abc import Callable, Mapping
@@ -15,9 +17,11 @@ Change = Callable[[Notebook], None]
 TRIAL = "trial"
 ANSWERS = {
     "total": "total = sum(NUMBERS)",
-    "web": "import subprocess\n"
-    'serve = "mkdir /www; echo Welcome > /www/index.html; exec httpd -f -h /www"\n'
-    'subprocess.run(["docker", "run", "-d", "--name", "web", "-p", "8080:80", "busybox", "sh", "-c", serve], check=True)',
+    "web": (
+        'import subprocess\nserve = "mkdir /www; echo Welcome > /www/index.html; exec httpd -f -h'
+        ' /www"\nsubprocess.run(["docker", "run", "-d", "--name", "web", "-p", "8080:80",'
+        ' "busybox", "sh", "-c", serve], check=True)'
+    ),
     "file": 'open("Dockerfile", "w").write("FROM busybox\\n")',
 }
 EVERYTHING = tuple(ANSWERS)
@@ -32,15 +36,20 @@ for words in (
     subprocess.run(["kubectl", *words], check=True)"""
 # What an attack aims at, as the grader has it: one at a place that has moved would prove nothing.
 PLACES = {
-    "@WORK@": WORK, "@CHECK@": CHECK, "@SOCKETS@": str(Path(SOCKETS["student"]).parent), "@STUDENT@": SOCKETS["student"],
+    "@WORK@": WORK,
+    "@CHECK@": CHECK,
+    "@SOCKETS@": str(Path(SOCKETS["student"]).parent),
+    "@STUDENT@": SOCKETS["student"],
     "@CHECKER@": SOCKETS["checker"],
-}  # fmt: skip
+}
 ATTEMPTED, SUCCEEDED = "attempted", "SUCCEEDED"
 
 
 @dataclass(frozen=True)
 class Trial:
-    """An assignment that is attacked: honest answers by question; for each test its question and its points. ``by_hand``: points that a person gives."""
+    """An assignment that is attacked: honest answers by question; for each test its question and
+    its points. ``by_hand``: points that a person gives.
+    """
 
     answers: Mapping[str, str]
     earned: Mapping[str, tuple[str, float]]
@@ -54,24 +63,35 @@ class Trial:
 TRIALS = {
     TRIAL: Trial(
         ANSWERS,
-        {"total-test": ("total", 3.0), "web-test": ("web", 3.0), "web-page-test": ("web", 2.0), "file-test": ("file", 2.0)},
+        {
+            "total-test": ("total", 3.0),
+            "web-test": ("web", 3.0),
+            "web-page-test": ("web", 2.0),
+            "file-test": ("file", 2.0),
+        },
         by_hand=2.0,
     ),
     PODS: Trial(
         {"web": SERVE},
         {
-            "ready-test": ("web", 2.0), "endpoints-test": ("web", 2.0), "port-test": ("web", 2.0), "replaced-test": ("web", 2.0),
+            "ready-test": ("web", 2.0),
+            "endpoints-test": ("web", 2.0),
+            "port-test": ("web", 2.0),
+            "replaced-test": ("web", 2.0),
             "node-test": ("", 1.0),
         },
     ),
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True)
 class Attack:
-    """One hand-in. ``code`` stands before the answer to the question ``at``; an attack that has done what it could prints ``attempted``.
+    """One hand-in. ``code`` stands before the answer to the question ``at``; an attack that has
+    done what it could prints ``attempted``.
 
-    ``answers`` are the questions that it answers honestly, ``earns`` the tests whose requirements the forged work meets in truth. ``code`` prints ``SUCCEEDED`` where it gets at something that it must not get at.
+    ``answers`` are the questions that it answers honestly, ``earns`` the tests whose requirements
+    the forged work meets in truth. ``code`` prints ``SUCCEEDED`` where it gets at something that it
+    must not get at.
     """
 
     name: str

@@ -1,4 +1,6 @@
-"""Attacks on the cluster that is asked about their work: on what it says, on what it believes, and on itself."""
+"""Attacks on the cluster that is asked about their work: on what it says, on what it believes, and
+on itself.
+"""
 
 from .attack import PODS, Attack
 
@@ -215,12 +217,61 @@ ATTACKS = [
     Attack("A status written by hand", RBAC, STATUS, "web", trial=PODS),
     Attack("Endpoints and events made up", RBAC, ENDPOINTS, "web", trial=PODS),
     Attack("A node made up, and Pods bound to it", RBAC, NODES, "web", trial=PODS),
-    Attack("The cluster's administrator impersonated, more rights taken", RBAC, RIGHTS, "web", ("web",), trial=PODS),
-    Attack("Another API in the place of Deployments", RBAC, OTHER_APIS, "web", ("web",), trial=PODS),
-    Attack("Pods with the host's files, processes, network and rights", "the guard on the kubelet's socket", PODS_WITH_RIGHTS, "web", ("web",), trial=PODS),
-    Attack("Pods that lead to the node's own ports", "the API's proxy leads to containers alone", NODE, "web", ("web",), trial=PODS),
-    Attack("Another server at the API's address and on node ports", "both are bound before any code runs", ADDRESSES, "web", trial=PODS),
-    Attack("The cluster's containers made by hand", "the guard on the student's socket", BY_HAND, "web", trial=PODS),
-    Attack("The cluster's Pods and network removed", "it makes them anew", STOPPED, "web", ("web",), trial=PODS),
-    Attack("Large objects, changed again and again, and who watches them", "nothing: the cluster keeps up", FLOOD, "web", ("web",), trial=PODS),
-]  # fmt: skip
+    Attack(
+        "The cluster's administrator impersonated, more rights taken",
+        RBAC,
+        RIGHTS,
+        "web",
+        ("web",),
+        trial=PODS,
+    ),
+    Attack(
+        "Another API in the place of Deployments", RBAC, OTHER_APIS, "web", ("web",), trial=PODS
+    ),
+    Attack(
+        "Pods with the host's files, processes, network and rights",
+        "the guard on the kubelet's socket",
+        PODS_WITH_RIGHTS,
+        "web",
+        ("web",),
+        trial=PODS,
+    ),
+    Attack(
+        "Pods that lead to the node's own ports",
+        "the API's proxy leads to containers alone",
+        NODE,
+        "web",
+        ("web",),
+        trial=PODS,
+    ),
+    Attack(
+        "Another server at the API's address and on node ports",
+        "both are bound before any code runs",
+        ADDRESSES,
+        "web",
+        trial=PODS,
+    ),
+    Attack(
+        "The cluster's containers made by hand",
+        "the guard on the student's socket",
+        BY_HAND,
+        "web",
+        trial=PODS,
+    ),
+    Attack(
+        "The cluster's Pods and network removed",
+        "it makes them anew",
+        STOPPED,
+        "web",
+        ("web",),
+        trial=PODS,
+    ),
+    Attack(
+        "Large objects, changed again and again, and who watches them",
+        "nothing: the cluster keeps up",
+        FLOOD,
+        "web",
+        ("web",),
+        trial=PODS,
+    ),
+]

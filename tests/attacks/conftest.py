@@ -1,4 +1,6 @@
-"""A class of attackers, and honest students before, among and after them, graded once for all tests; a table at the end of the run."""
+"""A class of attackers, and honest students before, among and after them, graded once for all
+tests; a table at the end of the run.
+"""
 
 import hashlib
 import json
@@ -172,7 +174,9 @@ def _left(client: docker.DockerClient) -> list[str]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Attack, points gained over an honest hand-in, what stopped it; also into the page that ``ATTACK_TABLE`` names."""
+    """Attack, points gained over an honest hand-in, what stopped it; also into the page that
+    ``ATTACK_TABLE`` names.
+    """
     if not gained:
         return
     page = os.environ.get("ATTACK_TABLE")

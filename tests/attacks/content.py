@@ -7,7 +7,10 @@ from pathlib import Path
 from .attack import EVERYTHING, TRIAL, Attack, Notebook, cell, code_cell
 
 SANITIZED = "outputs are text and pictures; pages pass an allow-list"
-ACTIVE = "<script>alert(1)</script><img src=x onerror=alert(2)><a href='javascript:alert(3)'>x</a><iframe srcdoc='x'></iframe><svg onload=alert(4)>"
+ACTIVE = (
+    "<script>alert(1)</script><img src=x onerror=alert(2)><a"
+    " href='javascript:alert(3)'>x</a><iframe srcdoc='x'></iframe><svg onload=alert(4)>"
+)
 SHOW = f"""
 import IPython.display as show
 active = {ACTIVE!r}
@@ -125,26 +128,130 @@ NOT_COLLECTED = "one regular file of bounded size is collected"
 ATTACKS = [
     Attack("Active content in outputs", SANITIZED, SHOW, stock=True),
     Attack("Active content in an error", SANITIZED, RAISE, attempts=False),
-    Attack("Active content in text, raw cells, attachments and metadata", SANITIZED, change=_written, stock=True),
-    Attack("Active content in a student's name", "pages escape names", named=ACTIVE.split("/")[0] + "<img src=x onerror=alert(2)>"),
-    Attack("Active content in a cell's id", "pages escape notes", change=_claimed, note="never released"),
-    Attack("Active content in a file that a check quotes", "pages escape messages", f"open('Dockerfile', 'w').write({ACTIVE!r})"),
-    Attack("A notebook of 50 MB", "outputs are left behind", answers=EVERYTHING, change=_fifty_megabytes),
-    Attack("A notebook of 5,000 cells", "nothing: it is read, run and shown", answers=EVERYTHING, change=_five_thousand_cells),
-    Attack("A notebook with 10,000 outputs", "outputs are left behind", answers=EVERYTHING, change=_ten_thousand_outputs),
-    Attack("A cell that shows 10,000 outputs", "a cell's outputs are cut", MANY_OUTPUTS, "file", EVERYTHING),
-    Attack("A cell that shows a picture of 4 MB", "a cell's outputs are cut", BIG_PICTURE, "file", EVERYTHING),
-    Attack("A cell of 40 MB", "the size of all cells is limited", change=_forty_megabytes_of_source, reason=("malformed",)),
-    Attack("Text that takes hours to render", "long text is shown as it was typed", answers=EVERYTHING, change=_slow_text),
-    Attack("A picture that is not there", "text that cannot be rendered is shown as it was typed", answers=EVERYTHING, change=_lost_picture),
-    Attack("A collected file is a link", NOT_COLLECTED, _in_the_folder("os.symlink('/etc/passwd', 'Dockerfile')"), note="was not collected"),
-    Attack("A collected file is a link to a device", NOT_COLLECTED, _in_the_folder("os.symlink('/dev/zero', 'Dockerfile')"), note="was not collected"),
-    Attack("A collected file is a named pipe", NOT_COLLECTED, _in_the_folder("os.mkfifo('Dockerfile')"), note="was not collected"),
-    Attack("A collected file is a socket", NOT_COLLECTED, _in_the_folder("import socket\nsocket.socket(socket.AF_UNIX).bind('Dockerfile')")),
-    Attack("A collected file is a folder", NOT_COLLECTED, _in_the_folder("os.mkdir('Dockerfile')\nos.mkdir('Dockerfile/x')"), note="was not collected"),
+    Attack(
+        "Active content in text, raw cells, attachments and metadata",
+        SANITIZED,
+        change=_written,
+        stock=True,
+    ),
+    Attack(
+        "Active content in a student's name",
+        "pages escape names",
+        named=ACTIVE.split("/")[0] + "<img src=x onerror=alert(2)>",
+    ),
+    Attack(
+        "Active content in a cell's id",
+        "pages escape notes",
+        change=_claimed,
+        note="never released",
+    ),
+    Attack(
+        "Active content in a file that a check quotes",
+        "pages escape messages",
+        f"open('Dockerfile', 'w').write({ACTIVE!r})",
+    ),
+    Attack(
+        "A notebook of 50 MB",
+        "outputs are left behind",
+        answers=EVERYTHING,
+        change=_fifty_megabytes,
+    ),
+    Attack(
+        "A notebook of 5,000 cells",
+        "nothing: it is read, run and shown",
+        answers=EVERYTHING,
+        change=_five_thousand_cells,
+    ),
+    Attack(
+        "A notebook with 10,000 outputs",
+        "outputs are left behind",
+        answers=EVERYTHING,
+        change=_ten_thousand_outputs,
+    ),
+    Attack(
+        "A cell that shows 10,000 outputs",
+        "a cell's outputs are cut",
+        MANY_OUTPUTS,
+        "file",
+        EVERYTHING,
+    ),
+    Attack(
+        "A cell that shows a picture of 4 MB",
+        "a cell's outputs are cut",
+        BIG_PICTURE,
+        "file",
+        EVERYTHING,
+    ),
+    Attack(
+        "A cell of 40 MB",
+        "the size of all cells is limited",
+        change=_forty_megabytes_of_source,
+        reason=("malformed",),
+    ),
+    Attack(
+        "Text that takes hours to render",
+        "long text is shown as it was typed",
+        answers=EVERYTHING,
+        change=_slow_text,
+    ),
+    Attack(
+        "A picture that is not there",
+        "text that cannot be rendered is shown as it was typed",
+        answers=EVERYTHING,
+        change=_lost_picture,
+    ),
+    Attack(
+        "A collected file is a link",
+        NOT_COLLECTED,
+        _in_the_folder("os.symlink('/etc/passwd', 'Dockerfile')"),
+        note="was not collected",
+    ),
+    Attack(
+        "A collected file is a link to a device",
+        NOT_COLLECTED,
+        _in_the_folder("os.symlink('/dev/zero', 'Dockerfile')"),
+        note="was not collected",
+    ),
+    Attack(
+        "A collected file is a named pipe",
+        NOT_COLLECTED,
+        _in_the_folder("os.mkfifo('Dockerfile')"),
+        note="was not collected",
+    ),
+    Attack(
+        "A collected file is a socket",
+        NOT_COLLECTED,
+        _in_the_folder("import socket\nsocket.socket(socket.AF_UNIX).bind('Dockerfile')"),
+    ),
+    Attack(
+        "A collected file is a folder",
+        NOT_COLLECTED,
+        _in_the_folder("os.mkdir('Dockerfile')\nos.mkdir('Dockerfile/x')"),
+        note="was not collected",
+    ),
     Attack("A collected file of 10 GB, sparse", NOT_COLLECTED, SPARSE, note="was not collected"),
-    Attack("A file handed in is a link to the machine's", LEFT_OUT, place=_dockerfile_of_another, note="was left out"),
-    Attack("The notebook handed in is a link to another's", LEFT_OUT, place=_link_to_another, reason=("malformed",)),
-    Attack("A named pipe handed in", LEFT_OUT, place=_beside("Dockerfile", os.mkfifo), note="was left out"),
-    Attack("A sparse file of 10 GB handed in", "sizes are limited", place=_beside("Dockerfile", _sparse), note="was left out"),
-]  # fmt: skip
+    Attack(
+        "A file handed in is a link to the machine's",
+        LEFT_OUT,
+        place=_dockerfile_of_another,
+        note="was left out",
+    ),
+    Attack(
+        "The notebook handed in is a link to another's",
+        LEFT_OUT,
+        place=_link_to_another,
+        reason=("malformed",),
+    ),
+    Attack(
+        "A named pipe handed in",
+        LEFT_OUT,
+        place=_beside("Dockerfile", os.mkfifo),
+        note="was left out",
+    ),
+    Attack(
+        "A sparse file of 10 GB handed in",
+        "sizes are limited",
+        place=_beside("Dockerfile", _sparse),
+        note="was left out",
+    ),
+]

@@ -1,4 +1,6 @@
-"""Attacks through the student's Docker socket: on the engine that is asked about their work, and on what it answers."""
+"""Attacks through the student's Docker socket: on the engine that is asked about their work, and on
+what it answers.
+"""
 
 from .attack import EVERYTHING, Attack
 
@@ -148,10 +150,26 @@ ATTACKS = [
     Attack("The checker's socket, mounted", GUARD, CHECKERS_SOCKET, answers=EVERYTHING),
     Attack("Containers and commands with more rights", GUARD, RIGHTS, answers=EVERYTHING),
     Attack("The engine's own namespaces, and its death", GUARD, NAMESPACES, answers=EVERYTHING),
-    Attack("Builds with the engine's network and more rights", "the engine's builder allows neither", BUILDS, answers=EVERYTHING),
-    Attack("Swarm, plugins, and requests in unusual spelling", GUARD, ORCHESTRATION, answers=EVERYTHING),
-    Attack("The student's socket replaced by a server that says yes", "the checker's socket is another", SOCKET_REPLACED),
-    Attack("A doctored image under another's name", "checks know the images that the sandbox was made with", RETAGGED, earns=("web-page-test",)),
+    Attack(
+        "Builds with the engine's network and more rights",
+        "the engine's builder allows neither",
+        BUILDS,
+        answers=EVERYTHING,
+    ),
+    Attack(
+        "Swarm, plugins, and requests in unusual spelling", GUARD, ORCHESTRATION, answers=EVERYTHING
+    ),
+    Attack(
+        "The student's socket replaced by a server that says yes",
+        "the checker's socket is another",
+        SOCKET_REPLACED,
+    ),
+    Attack(
+        "A doctored image under another's name",
+        "checks know the images that the sandbox was made with",
+        RETAGGED,
+        earns=("web-page-test",),
+    ),
     Attack("Names and labels that look like the asked container", "checks ask by name", LABELS),
     Attack("A health check that lies", "checks try the container itself", HEALTHY),
-]  # fmt: skip
+]

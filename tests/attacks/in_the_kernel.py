@@ -1,4 +1,6 @@
-"""Attacks within the student's process: on IPython, on Python, on what tests import, on values that tests take."""
+"""Attacks within the student's process: on IPython, on Python, on what tests import, on values that
+tests take.
+"""
 
 from .attack import Attack
 
@@ -122,20 +124,73 @@ def _claiming(value: str) -> str:
 
 
 ATTACKS = [
-    Attack("A syntax tree transformer that empties cells", TWO_KERNELS, AST_TRANSFORMER, stock=True),
+    Attack(
+        "A syntax tree transformer that empties cells", TWO_KERNELS, AST_TRANSFORMER, stock=True
+    ),
     Attack("An input transformer that empties cells", TWO_KERNELS, INPUT_TRANSFORMER, stock=True),
     Attack("Fakes in sys.modules", TWO_KERNELS, FAKE_MODULES, stock=True),
     Attack("builtins replaced", TWO_KERNELS, BUILTINS, stock=True),
     Attack("sys.settrace that rewrites what tests compare", TWO_KERNELS, SETTRACE, stock=True),
     Attack("The kernel's way to run cells replaced", TWO_KERNELS, DO_EXECUTE, stock=True),
-    Attack("The checks monkeypatched, and their files written to", "two kernels; the root is read-only", MONKEYPATCHED, stock=True),
-    Attack("An answer that equals everything", "values cross as JSON", EQUAL, stock=True, says={"total-test": "is not a value that JSON can hold"}),
-    Attack("A number that equals everything", "values cross as JSON", EQUAL_NUMBER, stock=True, says={"total-test": "another number"}),
-    Attack("Modules in the folder that shadow libraries", "the checker's folder and paths are its own", SHADOWS, stock=True),
-    Attack("Fake docker and kubectl on PATH", "the checker's files and environment are its own", PROGRAMS),
-    Attack("A value that claims to be NaN", "claims are parsed strictly", _claiming("'NaN'"), says={"total-test": "is not a value that JSON can hold"}),
-    Attack("A value nested 30,000 deep", "claims are parsed strictly", _claiming("'[' * 30_000 + ']' * 30_000"), says={"total-test": "is not a value that JSON can hold"}),
-    Attack("A value of a million characters", "claims are capped", _claiming("'1' * 1_000_000"), says={"total-test": "is too long"}),
-    Attack("A value that is not JSON", "claims are parsed strictly", _claiming("'__import__(\"os\")._exit(0)'"), says={"total-test": "is not a value that JSON can hold"}),
-    Attack("A value that is not even text", "claims are parsed strictly", _claiming("type('x', (), {'__repr__': lambda self: '__import__(\"os\")._exit(0)'})()"), says={"total-test": "is not a value that JSON can hold"}),
-]  # fmt: skip
+    Attack(
+        "The checks monkeypatched, and their files written to",
+        "two kernels; the root is read-only",
+        MONKEYPATCHED,
+        stock=True,
+    ),
+    Attack(
+        "An answer that equals everything",
+        "values cross as JSON",
+        EQUAL,
+        stock=True,
+        says={"total-test": "is not a value that JSON can hold"},
+    ),
+    Attack(
+        "A number that equals everything",
+        "values cross as JSON",
+        EQUAL_NUMBER,
+        stock=True,
+        says={"total-test": "another number"},
+    ),
+    Attack(
+        "Modules in the folder that shadow libraries",
+        "the checker's folder and paths are its own",
+        SHADOWS,
+        stock=True,
+    ),
+    Attack(
+        "Fake docker and kubectl on PATH",
+        "the checker's files and environment are its own",
+        PROGRAMS,
+    ),
+    Attack(
+        "A value that claims to be NaN",
+        "claims are parsed strictly",
+        _claiming("'NaN'"),
+        says={"total-test": "is not a value that JSON can hold"},
+    ),
+    Attack(
+        "A value nested 30,000 deep",
+        "claims are parsed strictly",
+        _claiming("'[' * 30_000 + ']' * 30_000"),
+        says={"total-test": "is not a value that JSON can hold"},
+    ),
+    Attack(
+        "A value of a million characters",
+        "claims are capped",
+        _claiming("'1' * 1_000_000"),
+        says={"total-test": "is too long"},
+    ),
+    Attack(
+        "A value that is not JSON",
+        "claims are parsed strictly",
+        _claiming("'__import__(\"os\")._exit(0)'"),
+        says={"total-test": "is not a value that JSON can hold"},
+    ),
+    Attack(
+        "A value that is not even text",
+        "claims are parsed strictly",
+        _claiming("type('x', (), {'__repr__': lambda self: '__import__(\"os\")._exit(0)'})()"),
+        says={"total-test": "is not a value that JSON can hold"},
+    ),
+]

@@ -79,15 +79,76 @@ def _easier_setup(notebook: Notebook) -> None:
 
 
 ATTACKS = [
-    Attack("Test cells tagged skip-execution", "repair: tags are left behind", change=_tagged, stock=True),
-    Attack("Metadata of test cells removed", "repair: what is a test comes from the gradebook", change=_without_metadata, stock=True, note="was missing"),
-    Attack("Metadata and source of test cells altered", "repair: what is a test comes from the gradebook", change=_altered, stock=True),
-    Attack("Test cells that give themselves 100 points", "repair: locked cells are as released", change=_worth_more, stock=True),
-    Attack("Test cells duplicated with an easier twin", "repair: locked cells are as released", change=_duplicated, stock=True, note="more than once"),
-    Attack("Test cells moved before the answers", "repair: the released order", answers=EVERYTHING, change=_moved, note="had been moved"),
-    Attack("Test cells deleted", "repair: they are put back", change=_deleted, stock=True, note="was missing"),
-    Attack("Test cells turned into text", "repair: a cell's type is as released", change=_markdown, stock=True, note="had become"),
-    Attack("A forged graded cell worth 100 points", "repair: an id that was never released is nobody's", change=_forged, stock=True, note="never released"),
-    Attack("Outputs that claim full points", "repair: outputs are left behind", change=_with_outputs, stock=True),
-    Attack("A setup cell that makes the question easier", "repair; the checker runs its own setup", change=_easier_setup, stock=True),
-]  # fmt: skip
+    Attack(
+        "Test cells tagged skip-execution",
+        "repair: tags are left behind",
+        change=_tagged,
+        stock=True,
+    ),
+    Attack(
+        "Metadata of test cells removed",
+        "repair: what is a test comes from the gradebook",
+        change=_without_metadata,
+        stock=True,
+        note="was missing",
+    ),
+    Attack(
+        "Metadata and source of test cells altered",
+        "repair: what is a test comes from the gradebook",
+        change=_altered,
+        stock=True,
+    ),
+    Attack(
+        "Test cells that give themselves 100 points",
+        "repair: locked cells are as released",
+        change=_worth_more,
+        stock=True,
+    ),
+    Attack(
+        "Test cells duplicated with an easier twin",
+        "repair: locked cells are as released",
+        change=_duplicated,
+        stock=True,
+        note="more than once",
+    ),
+    Attack(
+        "Test cells moved before the answers",
+        "repair: the released order",
+        answers=EVERYTHING,
+        change=_moved,
+        note="had been moved",
+    ),
+    Attack(
+        "Test cells deleted",
+        "repair: they are put back",
+        change=_deleted,
+        stock=True,
+        note="was missing",
+    ),
+    Attack(
+        "Test cells turned into text",
+        "repair: a cell's type is as released",
+        change=_markdown,
+        stock=True,
+        note="had become",
+    ),
+    Attack(
+        "A forged graded cell worth 100 points",
+        "repair: an id that was never released is nobody's",
+        change=_forged,
+        stock=True,
+        note="never released",
+    ),
+    Attack(
+        "Outputs that claim full points",
+        "repair: outputs are left behind",
+        change=_with_outputs,
+        stock=True,
+    ),
+    Attack(
+        "A setup cell that makes the question easier",
+        "repair; the checker runs its own setup",
+        change=_easier_setup,
+        stock=True,
+    ),
+]

@@ -1,4 +1,6 @@
-"""Attacks on what drives the student's kernel: its processes, the relay, the messages that come out of the sandbox."""
+"""Attacks on what drives the student's kernel: its processes, the relay, the messages that come out
+of the sandbox.
+"""
 
 from .attack import EVERYTHING, Attack
 
@@ -105,14 +107,38 @@ subprocess.Popen([sys.executable, "-c", SWAP], start_new_session=True)
 def _with_a_last_look(notebook: dict[str, object]) -> None:
     from .attack import code_cell
 
-    look = "import os\nfound = open(os.path.expanduser('~/found.txt')).read()\nprint('SUCCEEDED ' + found if found else 'nothing found')"
+    look = (
+        "import os\nfound = open(os.path.expanduser('~/found.txt')).read()\nprint('SUCCEEDED ' +"
+        " found if found else 'nothing found')"
+    )
     notebook["cells"].append(code_cell(look))  # type: ignore[attr-defined]
 
 
 ATTACKS = [
-    Attack("The kernel ends itself", KEPT, "import os\nos._exit(0)", "file", FIRST_TWO, reason=("kernel-died",), attempts=False),
-    Attack("kill -9 of the kernel's parent and of the relay", "the relay is the first process of its container", KILL_PARENT, answers=EVERYTHING),
-    Attack("kill -9 of every process within reach", "a container's processes see only each other", KILL_ALL, "file", FIRST_TWO, reason=("kernel-died",), attempts=False),
+    Attack(
+        "The kernel ends itself",
+        KEPT,
+        "import os\nos._exit(0)",
+        "file",
+        FIRST_TWO,
+        reason=("kernel-died",),
+        attempts=False,
+    ),
+    Attack(
+        "kill -9 of the kernel's parent and of the relay",
+        "the relay is the first process of its container",
+        KILL_PARENT,
+        answers=EVERYTHING,
+    ),
+    Attack(
+        "kill -9 of every process within reach",
+        "a container's processes see only each other",
+        KILL_ALL,
+        "file",
+        FIRST_TWO,
+        reason=("kernel-died",),
+        attempts=False,
+    ),
     _lie("A message of 5 MB that does not end", "'\"' + 'x' * 5_000_000"),
     _lie("A message that is not JSON", r"'hello\n'"),
     _lie("A message with NaN in it", _done("7", '{"total": NaN}')),
@@ -121,7 +147,22 @@ ATTACKS = [
     _lie("An answer to what was never asked", _done("-1")),
     _lie("An answer with a status of its own", _done("3", status="100")),
     _lie("A forged end of the cell", " + ".join(_done(str(number)) for number in range(1, 30))),
-    Attack("A process left behind that watches while tests run", "the checker's processes and files are in another container", DAEMON, change=_with_a_last_look),
-    Attack("A process left behind that answers for a container", "checks ask the address that the container publishes", SERVER_OUTSIDE, "web"),
-    Attack("A process left behind that swaps a collected file for links", "links are not followed", SWAPPER, "file"),
-]  # fmt: skip
+    Attack(
+        "A process left behind that watches while tests run",
+        "the checker's processes and files are in another container",
+        DAEMON,
+        change=_with_a_last_look,
+    ),
+    Attack(
+        "A process left behind that answers for a container",
+        "checks ask the address that the container publishes",
+        SERVER_OUTSIDE,
+        "web",
+    ),
+    Attack(
+        "A process left behind that swaps a collected file for links",
+        "links are not followed",
+        SWAPPER,
+        "file",
+    ),
+]

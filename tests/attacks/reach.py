@@ -1,4 +1,6 @@
-"""Attacks that reach for what is not theirs: hidden tests, other submissions, the gradebook, the machine, the network."""
+"""Attacks that reach for what is not theirs: hidden tests, other submissions, the gradebook, the
+machine, the network.
+"""
 
 from .attack import EVERYTHING, Attack
 
@@ -129,12 +131,26 @@ if int(status["CapEff"], 16) or int(status["CapPrm"], 16) or status["NoNewPrivs"
 """
 
 ATTACKS = [
-    Attack("Hidden tests read from disk, environment, process list, memory", "they are in the checker's container alone", READ),
+    Attack(
+        "Hidden tests read from disk, environment, process list, memory",
+        "they are in the checker's container alone",
+        READ,
+    ),
     Attack("Other submissions and solutions read", "nothing of the machine is mounted", OTHERS),
     Attack("The gradebook read and written", "it is in neither kernel's reach", GRADEBOOK),
-    Attack("Services of the machine reached", "no network, in containers neither", LOOPBACK, answers=EVERYTHING),
+    Attack(
+        "Services of the machine reached",
+        "no network, in containers neither",
+        LOOPBACK,
+        answers=EVERYTHING,
+    ),
     Attack("The Internet reached", "no network, no raw sockets", NETWORK, answers=EVERYTHING),
-    Attack("Other sandboxes and the checker's socket reached", "a network of one's own; one socket is mounted", SANDBOXES, answers=EVERYTHING),
+    Attack(
+        "Other sandboxes and the checker's socket reached",
+        "a network of one's own; one socket is mounted",
+        SANDBOXES,
+        answers=EVERYTHING,
+    ),
     Attack("A doctored image pushed to the registry", "the registry is read-only", REGISTRY),
     Attack("More rights taken", "no capabilities, no new privileges, a read-only root", RIGHTS),
-]  # fmt: skip
+]

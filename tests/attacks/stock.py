@@ -1,10 +1,12 @@
-"""The same hand-ins on stock nbgrader, where that does no harm: those that stay within their own process and notebook.
+"""The same hand-ins on stock nbgrader, where that does no harm: those that stay within their own
+process and notebook.
 
     python -m tests.attacks.stock
 
-measures them and writes ``stock.json`` beside this file: points gained over an honest hand-in, by attack. Everything runs in one
-throw-away container of the lab image, without network, as user 1000, one submission after the other. The
-assignment is the trial with its tests in stock style: in the student's kernel, with assert and unittest.
+measures them and writes ``stock.json`` beside this file: points gained over an honest hand-in, by
+attack. Everything runs in one throw-away container of the lab image, without network, as user 1000,
+one submission after the other. The assignment is the trial with its tests in stock style: in the
+student's kernel, with assert and unittest.
 """
 
 import io
@@ -30,7 +32,8 @@ TESTS = {
 WORTH = {"total-test": ("total", 3.0), "web-page-test": ("total", 2.0), "file-test": ("file", 2.0)}
 HONEST = Attack("honest", "", answers=("total", "file"))
 NOTHING = Attack("nothing", "")
-# All students, one by one, by nbgrader's own interface. Prints {student: {"points": number or null, "active": …}}.
+# All students, one by one, by nbgrader's own interface. Prints {student: {"points": number or null,
+# "active": …}}.
 GRADE = f"""
 import json, os, pathlib, re, sys
 from nbgrader.api import Gradebook
@@ -56,7 +59,9 @@ print(json.dumps(found))
 
 
 def released_in_stock_style() -> Notebook:
-    """The source notebook of the trial with tests that run in the student's kernel, and without the question that needs an engine."""
+    """The source notebook of the trial with tests that run in the student's kernel, and without the
+    question that needs an engine.
+    """
     notebook: Notebook = json.loads(SOURCE.read_text())
     notebook["cells"] = [
         one
@@ -78,7 +83,9 @@ def handed_in(attack: Attack) -> bytes:
 
 
 def measure() -> dict[str, Any]:
-    """{attack: {"gained": points over an honest hand-in, or null where nbgrader did not grade it, "active": …}}."""
+    """{attack: {"gained": points over an honest hand-in, or null where nbgrader did not grade it,
+    "active": …}}.
+    """
     client = ensure_engine()
     attacks = [HONEST, NOTHING, *(attack for attack in ATTACKS if attack.stock)]
     files = {
@@ -95,8 +102,14 @@ def measure() -> dict[str, Any]:
         "user": "1000:1000",
     }
     container = client.containers.create(
-        sandbox_place(client).image, ["sleep", "1800"], entrypoint="", environment={"HOME": WORK}, cap_drop=["ALL"], init=True, **options
-    )  # fmt: skip
+        sandbox_place(client).image,
+        ["sleep", "1800"],
+        entrypoint="",
+        environment={"HOME": WORK},
+        cap_drop=["ALL"],
+        init=True,
+        **options,
+    )
     try:
         container.put_archive("/tmp", _packed(files))
         container.start()

@@ -1,4 +1,6 @@
-"""The table of docs/security.md, made from a run: ``ATTACK_TABLE=docs/security.md bin/lab test tests/attacks``."""
+"""The table of docs/security.md, made from a run: ``ATTACK_TABLE=docs/security.md bin/lab test
+tests/attacks``.
+"""
 
 import json
 import re

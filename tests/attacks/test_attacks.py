@@ -1,4 +1,6 @@
-"""Each attack earns what an honest hand-in with the same answers earns, and changes nothing outside its sandbox."""
+"""Each attack earns what an honest hand-in with the same answers earns, and changes nothing outside
+its sandbox.
+"""
 
 import pytest
 from nbgrader.api import Gradebook

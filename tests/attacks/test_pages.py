@@ -15,7 +15,10 @@ from .conftest import WRONG, Class
 from .suite import ATTACKS
 
 marks = [pytest.mark.machine, pytest.mark.grading, pytest.mark.timeout(900)]
-ACTIVE = re.compile(r"<(script|iframe|object|embed|form|svg)\b|<[^>]*\son\w+\s*=|<[^>]*(href|src|action)\s*=\s*[\"']?\s*(javascript|data:text)", re.IGNORECASE)  # fmt: skip
+ACTIVE = re.compile(
+    r"<(script|iframe|object|embed|form|svg)\b|<[^>]*\son\w+\s*=|<[^>]*(href|src|action)\s*=\s*[\"']?\s*(javascript|data:text)",
+    re.IGNORECASE,
+)
 PAGE = ROOT / "docs" / "security.md"
 
 

@@ -19,9 +19,14 @@ GRADERS = {"bin/lab grade", "nbgrader autograde", "otter run"}
 
 
 CLUSTER = {
-    "ready_seconds": [0.6, 0.5, 0.9], "memory_mib": 65.4, "memory_20_pods_mib": 74.0, "apply_1_seconds": [0.5, 0.4, 0.45],
-    "apply_10_seconds": [2.0], "list_1000_seconds": [0.05], "get_pods_per_second": 420.4,
-}  # fmt: skip
+    "ready_seconds": [0.6, 0.5, 0.9],
+    "memory_mib": 65.4,
+    "memory_20_pods_mib": 74.0,
+    "apply_1_seconds": [0.5, 0.4, 0.45],
+    "apply_10_seconds": [2.0],
+    "list_1000_seconds": [0.05],
+    "get_pods_per_second": 420.4,
+}
 
 
 @pytest.fixture
@@ -31,15 +36,44 @@ def figures() -> dict[str, Any]:
         for w, s in ((1, 30), (2, 30))
     ]
     return {
-        "sandbox_ready_p50_seconds": 0.75, "sandbox_ready_p95_seconds": 1.25, "sandbox_wait_p50_seconds": 0.01,
-        "sandbox_wait_p95_seconds": 0.7, "sandbox_memory_mib": 101.6, "sandbox_disk_mib": 0.25, "assignment": ASSIGNMENT, "class_of": 30,
-        "workers": 2, "submissions_per_minute": {"bin/lab grade": 12.0, "nbgrader autograde": 5.0, "otter run": 6.0},
-        "speedup_vs_nbgrader": 2.4, "speedup_vs_otter": 2.0, "by_workers": grown, "by_class_size": [grown[-1], {**grown[-1], "students": 300}],
-        "machine": {"processors": 2, "engine": "20.10.24", "kernel": "6.1", "python": "3.11", "load_before": 0.1, "load_after": 2.0},
+        "sandbox_ready_p50_seconds": 0.75,
+        "sandbox_ready_p95_seconds": 1.25,
+        "sandbox_wait_p50_seconds": 0.01,
+        "sandbox_wait_p95_seconds": 0.7,
+        "sandbox_memory_mib": 101.6,
+        "sandbox_disk_mib": 0.25,
+        "assignment": ASSIGNMENT,
+        "class_of": 30,
+        "workers": 2,
+        "submissions_per_minute": {
+            "bin/lab grade": 12.0,
+            "nbgrader autograde": 5.0,
+            "otter run": 6.0,
+        },
+        "speedup_vs_nbgrader": 2.4,
+        "speedup_vs_otter": 2.0,
+        "by_workers": grown,
+        "by_class_size": [grown[-1], {**grown[-1], "students": 300}],
+        "machine": {
+            "processors": 2,
+            "engine": "20.10.24",
+            "kernel": "6.1",
+            "python": "3.11",
+            "load_before": 0.1,
+            "load_after": 2.0,
+        },
         "rounds": [],
-        "sandbox": {"cold_seconds": [0.7, 0.8], "wait_seconds": [0.01, 0.7], "sizes": [], "cluster_cold_seconds": [1.4, 1.5], "cluster_sizes": []},
-        "sandbox_with_cluster_ready_p50_seconds": 1.45, "sandbox_with_cluster_memory_mib": 180.4, **cluster.figures(CLUSTER),
-    }  # fmt: skip
+        "sandbox": {
+            "cold_seconds": [0.7, 0.8],
+            "wait_seconds": [0.01, 0.7],
+            "sizes": [],
+            "cluster_cold_seconds": [1.4, 1.5],
+            "cluster_sizes": [],
+        },
+        "sandbox_with_cluster_ready_p50_seconds": 1.45,
+        "sandbox_with_cluster_memory_mib": 180.4,
+        **cluster.figures(CLUSTER),
+    }
 
 
 def test_page_gets_the_table_and_keeps_its_text(figures: dict[str, Any], tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
-"""Every exercise is graded for real: its solution earns all points, its release none, each wrong answer its own points and message.
+"""Every exercise is graded for real: its solution earns all points, its release none, each wrong
+answer its own points and message.
 
-``tests/wrong/<assignment>.toml`` holds the wrong answers. Each takes the place of one answer of the solution. Wrong answers that touch
-different checks share one submission, so that a few gradings are enough and every question is seen not to depend on the others.
+``tests/wrong/<assignment>.toml`` holds the wrong answers. Each takes the place of one answer of the
+solution. Wrong answers that touch different checks share one submission, so that a few gradings are
+enough and every question is seen not to depend on the others.
 """
 
 import json
@@ -92,7 +94,9 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, dict
 
 
 def hand_in_all(root: Path, exercise: Exercise) -> None:
-    """A class: ``released``, and for each of `TIMES` ``right-0``, and ``wrong-0-0``, ``wrong-1-0``, …"""
+    """A class: ``released``, and for each of `TIMES` ``right-0``, and ``wrong-0-0``, ``wrong-1-0``,
+    …
+    """
     shutil.copytree(ROOT / SOURCE / exercise.name, root / SOURCE / exercise.name)
     released = json.loads((ROOT / RELEASE / exercise.name / f"{exercise.name}.ipynb").read_text())
     class_ = {f"right-{time}": exercise.notebook for time in TIMES} | {"released": released}

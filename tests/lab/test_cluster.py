@@ -1,4 +1,6 @@
-"""The cluster of a lab: there when it is wanted, unseen when not, kept as the engine's containers are; or somebody's own."""
+"""The cluster of a lab: there when it is wanted, unseen when not, kept as the engine's containers
+are; or somebody's own.
+"""
 
 import json
 import os
@@ -19,7 +21,8 @@ from ..conftest import TestLab
 
 pytestmark = [pytest.mark.machine, pytest.mark.timeout(600)]
 DOCKER_SHOWS = (  # but for ages, which change by themselves
-    "docker ps -a; docker network ls; docker images --format '{{.Repository}}:{{.Tag}} {{.ID}} {{.Size}}'; docker volume ls; docker system df"
+    "docker ps -a; docker network ls; docker images --format '{{.Repository}}:{{.Tag}} {{.ID}}"
+    " {{.Size}}'; docker volume ls; docker system df"
 )
 FORWARDED = 16443
 
@@ -79,7 +82,8 @@ def test_who_does_not_use_it_never_meets_it(checkout: Checkout) -> None:
     assert "kubernetes" not in before
     shell(
         checkout,
-        "kubectl run one --image=busybox -- sleep 600 && kubectl wait pod/one --for=condition=Ready --timeout=60s",
+        "kubectl run one --image=busybox -- sleep 600 && kubectl wait pod/one --for=condition=Ready"
+        " --timeout=60s",
     )
     assert "k8s_one_one_mine" in shell(checkout, "docker ps")
     shell(checkout, "kubectl delete pod one --grace-period=1")
@@ -92,7 +96,8 @@ def test_who_does_not_use_it_never_meets_it(checkout: Checkout) -> None:
 def test_objects_and_pods_come_back_with_the_engine(checkout: Checkout) -> None:
     shell(
         checkout,
-        "kubectl create deployment kept --image=busybox -- sleep 600 && kubectl rollout status deployment/kept --timeout=60s",
+        "kubectl create deployment kept --image=busybox -- sleep 600 && kubectl rollout status"
+        " deployment/kept --timeout=60s",
     )
     checkout.container().kill()
     checkout.up()
@@ -115,7 +120,9 @@ def test_reset_gives_a_fresh_one(checkout: Checkout) -> None:
 
 
 class Forwarder:
-    """A port of this machine's loopback that leads to an address: where kind, minikube and the like have their API server."""
+    """A port of this machine's loopback that leads to an address: where kind, minikube and the like
+    have their API server.
+    """
 
     def __init__(self, address: tuple[str, int]) -> None:
         self.address = address

@@ -66,7 +66,10 @@ def test_memory_and_process_limits_are_enforced(checkout: Checkout) -> None:
 
 
 def test_build_and_compose_work(checkout: Checkout) -> None:
-    script = "printf 'FROM busybox\\nRUN <<E\\necho built > /f\\nE\\nCMD cat /f\\n' | docker build -q -t life - && docker run --rm life && docker image rm life >/dev/null"
+    script = (
+        "printf 'FROM busybox\\nRUN <<E\\necho built > /f\\nE\\nCMD cat /f\\n' | docker build -q -t"
+        " life - && docker run --rm life && docker image rm life >/dev/null"
+    )
     assert "built" in checkout.lab("sh", "sh", "-c", script)
     assert checkout.lab("sh", "docker", "compose", "version", "--short").startswith("2.")
 

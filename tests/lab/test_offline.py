@@ -1,4 +1,6 @@
-"""A machine that once opened the course and now has no network at all: an engine and a course in a network of their own, cut off."""
+"""A machine that once opened the course and now has no network at all: an engine and a course in a
+network of their own, cut off.
+"""
 
 import os
 import shutil
@@ -27,11 +29,16 @@ pytestmark = [
         os.geteuid() != 0, reason="only root can make a network namespace with an engine in it"
     ),
 ]
-START = "ip link set lo up && exec dockerd --data-root {0}/data --exec-root {0}/exec --pidfile {0}/pid --host unix://{0}/docker.sock"
+START = (
+    "ip link set lo up && exec dockerd --data-root {0}/data --exec-root {0}/exec --pidfile {0}/pid"
+    " --host unix://{0}/docker.sock"
+)
 
 
 class CutOff:
-    """A second engine of this machine, in a network namespace that has nothing but a loopback interface."""
+    """A second engine of this machine, in a network namespace that has nothing but a loopback
+    interface.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.host = f"unix://{folder}/docker.sock"
@@ -84,7 +91,9 @@ def cut_off(tmp_path: Path) -> Iterator[CutOff]:
 
 
 def bring(cut_off: CutOff, image: str, volume: str) -> None:
-    """What an earlier ``up`` left on the machine: the lab image and the template of course images."""
+    """What an earlier ``up`` left on the machine: the lab image and the template of course
+    images.
+    """
     online = ensure_engine()
     cut_off.client.images.load(online.images.get(image).save(named=True))
     cut_off.client.volumes.create(volume, labels={LABEL: "template"})
@@ -133,7 +142,10 @@ def test_without_any_network_the_course_opens_from_what_is_there(
     assert "pull access denied" in checkout.lab(
         "sh", "docker", "pull", "no-such-image-anywhere", expect=1
     )
-    script = "printf 'FROM busybox\\nRUN echo built\\n' | docker build --quiet --tag mine - && docker image rm mine"
+    script = (
+        "printf 'FROM busybox\\nRUN echo built\\n' | docker build --quiet --tag mine - && docker"
+        " image rm mine"
+    )
     assert "sha256:" in checkout.lab("sh", "sh", "-c", script)
     begun = time.monotonic()
     assert checkout.up() == url

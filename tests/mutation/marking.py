@@ -1,4 +1,6 @@
-"""Grades many broken versions of an exercise: broken answers share submissions, broken test cells look at one submission side by side."""
+"""Grades many broken versions of an exercise: broken answers share submissions, broken test cells
+look at one submission side by side.
+"""
 
 import json
 import re
@@ -94,7 +96,9 @@ def _text(exercise: Exercise, name: str) -> str:
 
 
 class Marking:
-    """One exercise and the sandboxes in which it is graded. Its gradebook is made in ``folder``, which holds ``solutions/``."""
+    """One exercise and the sandboxes in which it is graded. Its gradebook is made in ``folder``,
+    which holds ``solutions/``.
+    """
 
     def __init__(
         self, exercise: Exercise, client: docker.DockerClient, place: Place, folder: Path
@@ -113,7 +117,9 @@ class Marking:
     def verdicts(
         self, notebook: dict[str, Any], more: Iterable[ReleasedCell] = ()
     ) -> dict[str, Check]:
-        """The verdict on each test cell, and on ``more`` cells, each made right behind the one whose id its own begins with."""
+        """The verdict on each test cell, and on ``more`` cells, each made right behind the one
+        whose id its own begins with.
+        """
         behind: dict[str, list[ReleasedCell]] = {}
         for cell in more:
             behind.setdefault(cell.grade_id.split("~")[0], []).append(cell)
@@ -150,7 +156,9 @@ class Marking:
 
     @cached_property
     def _touched(self) -> dict[str, set[str]]:
-        """The checks that an answer can cost: those below its heading, and those that a wrong answer in its place costs."""
+        """The checks that an answer can cost: those below its heading, and those that a wrong
+        answer in its place costs.
+        """
         touched = {
             answer: {answer, *checks}
             for answers, checks in self.exercise.sections

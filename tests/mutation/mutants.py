@@ -1,6 +1,8 @@
-"""Small ways to break a text: a command of an answer, a line of a test cell, a condition of a check.
+"""Small ways to break a text: a command of an answer, a line of a test cell, a condition of a
+check.
 
-Each gives a `Mutant`: the whole text with one change in it. Which verdict it must lose is for the tests beside this file to say.
+Each gives a `Mutant`: the whole text with one change in it. Which verdict it must lose is for the
+tests beside this file to say.
 """
 
 import ast
@@ -64,7 +66,9 @@ class Mutant:
 
 
 def of_answer(where: str, text: str) -> list[Mutant]:
-    """Ways in which an answer goes wrong: a line left out or too early, a word left out, a name or a number that is another one."""
+    """Ways in which an answer goes wrong: a line left out or too early, a word left out, a name or
+    a number that is another one.
+    """
     lines = text.splitlines()
     found = []
     for number, line in enumerate(lines):
@@ -97,7 +101,8 @@ def _lines_like(line: str) -> Iterator[str]:
 
 
 def of_code(where: str, source: str) -> list[Mutant]:
-    """Ways in which Python that judges goes wrong: it does not look, looks at less, or for the opposite.
+    """Ways in which Python that judges goes wrong: it does not look, looks at less, or for the
+    opposite.
 
     A short run takes those that never complain: a `must_…` or a `raise` that is not there.
     """

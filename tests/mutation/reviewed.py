@@ -34,4 +34,7 @@ def chosen(mutants: Iterable[Mutant], config: pytest.Config) -> list[Mutant]:
 def report(survivors: Sequence[Mutant], advice: str) -> str:
     """What to read when mutants survive: each of them, and what to add."""
     listed = "\n".join(map(str, survivors))
-    return f"{len(survivors)} changes went unnoticed:\n{listed}\n\n{advice}\nOr say in {EQUIVALENT.name} why nothing is wrong with it."
+    return (
+        f"{len(survivors)} changes went unnoticed:\n{listed}\n\n{advice}\nOr say in"
+        f" {EQUIVALENT.name} why nothing is wrong with it."
+    )

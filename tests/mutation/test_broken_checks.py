@@ -1,4 +1,6 @@
-"""A check that is broken fails a test of its own: each condition and each ``raise`` of ``grader.checks`` is tried."""
+"""A check that is broken fails a test of its own: each condition and each ``raise`` of
+``grader.checks`` is tried.
+"""
 
 import json
 import subprocess
@@ -30,7 +32,8 @@ def test_broken_checks_fail_their_tests(
     left = _unnoticed_in_the_lab(left, test_lab) if left else []
     with capsys.disabled():
         print(
-            f"\n  grader/checks: {len(mutants)} in all, {len(tried)} tried, {len(tried) - len(left)} noticed, {len(left)} not"
+            f"\n  grader/checks: {len(mutants)} in all, {len(tried)} tried,"
+            f" {len(tried) - len(left)} noticed, {len(left)} not"
         )
     assert left == [], report(
         [mutants[number] for number in left],

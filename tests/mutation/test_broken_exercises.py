@@ -1,4 +1,6 @@
-"""A broken answer loses points, and a broken test cell lets some wrong answer through: both are tried in small ways, for each exercise."""
+"""A broken answer loses points, and a broken test cell lets some wrong answer through: both are
+tried in small ways, for each exercise.
+"""
 
 import shutil
 from collections.abc import Iterator, Sequence
@@ -66,7 +68,8 @@ def test_broken_test_cells_misjudge_something(
     show(capsys, f"{marking.exercise.name}: broken test cells", mutants, tried, survivors)
     assert survivors == [], report(
         survivors,
-        f"Write a wrong answer into tests/wrong/{marking.exercise.name}.toml that only the lost part refuses.",
+        f"Write a wrong answer into tests/wrong/{marking.exercise.name}.toml that only the lost"
+        " part refuses.",
     )
 
 
@@ -79,5 +82,6 @@ def show(
 ) -> None:
     with capsys.disabled():
         print(
-            f"\n  {what}: {len(mutants)} in all, {len(tried)} tried, {len(tried) - len(survivors)} noticed, {len(survivors)} not"
+            f"\n  {what}: {len(mutants)} in all, {len(tried)} tried, {len(tried) - len(survivors)}"
+            f" noticed, {len(survivors)} not"
         )

@@ -1,8 +1,10 @@
-"""Breaks ``grader.checks`` in small ways, one after the other, and prints (as JSON) the numbers of those that no test notices.
+"""Breaks ``grader.checks`` in small ways, one after the other, and prints (as JSON) the numbers of
+those that no test notices.
 
-Run as ``python -m tests.mutation.try_checks NUMBERS``: those of the mutants, with commas between them. The tests of ``tests/grader/checks`` run
-once with coverage.py, so that a mutant meets only the tests that come by its line, the quickest first. They run in a copy of the checkout, each
-time in a process that is forked from one that has imported everything but the course's own packages.
+Run as ``python -m tests.mutation.try_checks NUMBERS``: those of the mutants, with commas between
+them. The tests of ``tests/grader/checks`` run once with coverage.py, so that a mutant meets only
+the tests that come by its line, the quickest first. They run in a copy of the checkout, each time
+in a process that is forked from one that has imported everything but the course's own packages.
 """
 
 import ast
@@ -56,7 +58,9 @@ class Copy:
     def run(
         self, tests: Sequence[str], plugins: Sequence[object] = (), seconds: float = MUTANT_SECONDS
     ) -> int | None:
-        """The exit status of pytest in a process of its own, whose output goes to the log; None when it does not end in time."""
+        """The exit status of pytest in a process of its own, whose output goes to the log; None
+        when it does not end in time.
+        """
         child = os.fork()
         if not child:
             self._become_pytest(tests, plugins)
@@ -108,7 +112,8 @@ class Watch:
         status = copy.run([TESTS], [self], COVERAGE_SECONDS)
         if status != 0:
             sys.exit(
-                f"The tests of {TESTS} fail before anything is broken (exit status {status}):\n{copy.log.read_text()}"
+                f"The tests of {TESTS} fail before anything is broken (exit status"
+                f" {status}):\n{copy.log.read_text()}"
             )
         self._data = coverage.CoverageData(str(self._files[0]))
         self._data.read()

@@ -27,7 +27,9 @@ MIB = 2**20
 
 @dataclass(frozen=True)
 class Mount:
-    """A mount: `type` is `volume`, `bind` or `tmpfs`; `source` is a volume's name or a folder of the machine."""
+    """A mount: `type` is `volume`, `bind` or `tmpfs`; `source` is a volume's name or a folder of
+    the machine.
+    """
 
     type: str
     source: str
@@ -41,7 +43,9 @@ class Mount:
 
 
 class ContainerFacts:
-    """What the engine says of a container. Facts of a container that does not exist raise `CheckFailed`."""
+    """What the engine says of a container. Facts of a container that does not exist raise
+    `CheckFailed`.
+    """
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -141,7 +145,9 @@ class ContainerFacts:
 
     @property
     def ports(self) -> dict[str, list[int]]:
-        """Published ports: container port (`80/tcp`) to host ports, the numbers the engine chose included."""
+        """Published ports: container port (`80/tcp`) to host ports, the numbers the engine chose
+        included.
+        """
         return {
             port: _host_ports(bindings) for port, bindings in self._bindings().items() if bindings
         }
@@ -171,7 +177,9 @@ class ContainerFacts:
 
     @property
     def restart_policy(self) -> str:
-        """`no`, `always`, `unless-stopped`, `on-failure` or `on-failure:3`, as `--restart` spells it."""
+        """`no`, `always`, `unless-stopped`, `on-failure` or `on-failure:3`, as `--restart` spells
+        it.
+        """
         return restart_policy(self._host)
 
     @property
@@ -200,7 +208,8 @@ class ContainerFacts:
 
     @property
     def processes(self) -> list[str]:
-        """The command lines of its processes, as `docker top` lists them; empty when it does not run.
+        """The command lines of its processes, as `docker top` lists them; empty when it does not
+        run.
 
         An engine without cgroups, as in a grading sandbox, cannot tell: `EnvironmentProblem`.
         """
@@ -247,9 +256,11 @@ class ContainerFacts:
         raise CheckFailed(
             f"There is no container named {quoted(self.name)}. {sentence}",
             f"a container named {quoted(self.name)}.",
-            f"docker rename {shell_word(meant)} {self._word}"
-            if meant
-            else f"docker run -d --name {self._word} IMAGE",
+            (
+                f"docker rename {shell_word(meant)} {self._word}"
+                if meant
+                else f"docker run -d --name {self._word} IMAGE"
+            ),
         )
 
     def _run_command(self) -> RunCommand:
@@ -261,7 +272,8 @@ class ContainerFacts:
 def inspect_image(ref: str) -> Json | None:
     """`docker image inspect` of a reference or id; None if the engine does not have it.
 
-    In grading, a name of a course image means the image that the sandbox was made with, whatever was tagged with that name since.
+    In grading, a name of a course image means the image that the sandbox was made with, whatever
+    was tagged with that name since.
     """
     found, genuine = _inspect_image(ref), genuine_id(ref)
     return _inspect_image(genuine) if found and genuine not in (None, found["Id"]) else found

@@ -19,7 +19,9 @@ class ContainerPorts(ContainerSettings):
     """The checks of a container's ports."""
 
     def must_publish(self, spec: str) -> None:
-        """A port of it is published, spelled as after `-p`: `8080:80`, or `80` for any host port."""
+        """A port of it is published, spelled as after `-p`: `8080:80`, or `80` for any host
+        port.
+        """
         wanted = Publish.parse(spec)
         found = self.ports.get(wanted.container_port)
         if found is not None and wanted.host_port in (None, *found):
@@ -44,7 +46,8 @@ class ContainerPorts(ContainerSettings):
         status: int = 200,
         within_seconds: float = 10,
     ) -> None:
-        """It answers this URL through a port it publishes; `/path` alone means its first published port.
+        """It answers this URL through a port it publishes; `/path` alone means its first published
+        port.
 
         Asks until the deadline. On `localhost` the port must be one that this container publishes.
         """
@@ -70,7 +73,10 @@ class ContainerPorts(ContainerSettings):
             )
         for inside, outside in self.ports.items():
             if inside == f"{wanted.host_port}/tcp" and f"{port}" in map(str, outside):
-                return f"{state} the two ports are the other way round: host port {port} → container port {wanted.host_port}."
+                return (
+                    f"{state} the two ports are the other way round: host port {port} → container"
+                    f" port {wanted.host_port}."
+                )
         return f"{state} its port {port} is not published to your machine."
 
     def _url(self, url: str) -> str:
@@ -79,7 +85,8 @@ class ContainerPorts(ContainerSettings):
         if url.startswith("/"):
             if not host_ports:
                 raise CheckFailed(
-                    f"`{self.name}` is running, but none of its ports is published to your machine.",
+                    f"`{self.name}` is running, but none of its ports is published to your"
+                    " machine.",
                     "a published port.",
                     self._again(self._run_command().with_option("-p", "HOST_PORT:CONTAINER_PORT")),
                 )
@@ -90,7 +97,8 @@ class ContainerPorts(ContainerSettings):
         if parts.hostname in LOCAL_HOSTS and port not in host_ports and not shares_host:
             others = f" It publishes {listed(_arrows(self.ports))}." if host_ports else ""
             raise CheckFailed(
-                f"`{self.name}` is running, but nothing of it is published on host port {port}.{others}",
+                f"`{self.name}` is running, but nothing of it is published on host port"
+                f" {port}.{others}",
                 f"`{self.name}` to answer on {url}, through host port {port}.",
                 self._again(
                     self._run_command().without("-p").with_option("-p", f"{port}:CONTAINER_PORT")
@@ -109,11 +117,16 @@ class ContainerPorts(ContainerSettings):
             moved = f" (moved to {quoted(answer.location)})" if answer.location else ""
             return f"{url} answered with status {answer.status}{moved}{said(answer.text, 'and')}."
         if containing is not None and containing not in answer.text:
-            return f"{url} answered with status {answer.status}, but without {quoted(containing)}{said(answer.text, 'it says')}."
+            return (
+                f"{url} answered with status {answer.status}, but without"
+                f" {quoted(containing)}{said(answer.text, 'it says')}."
+            )
         return None
 
     def _listening_at(self, url: str) -> str | None:
-        """Where ``localhost`` in the URL is this container: at another of its addresses anything else may listen."""
+        """Where ``localhost`` in the URL is this container: at another of its addresses anything
+        else may listen.
+        """
         parts = urlsplit(url)
         if parts.hostname != "localhost":
             return None
@@ -128,12 +141,17 @@ class ContainerPorts(ContainerSettings):
     def _answer_hint(self, url: str, found: str) -> str:
         if "closed it without" in found:
             inside = ", ".join(port.removesuffix("/tcp") for port in self.ports)
-            return f"docker logs {self._word}: does the program listen on 0.0.0.0 and on the container port you published ({inside})?"
+            return (
+                f"docker logs {self._word}: does the program listen on 0.0.0.0 and on the container"
+                f" port you published ({inside})?"
+            )
         return f"curl -i {shell_word(url)}, and docker logs {self._word}"
 
 
 def _collides(one: Publish, other: Publish) -> bool:
-    """Whether a published port stands in the way of another: same end inside or outside, or the two exchanged."""
+    """Whether a published port stands in the way of another: same end inside or outside, or the two
+    exchanged.
+    """
     exchanged = (
         one.container_port == f"{other.host_port}/tcp"
         and other.container_port == f"{one.host_port}/tcp"

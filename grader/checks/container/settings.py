@@ -16,7 +16,9 @@ from grader.checks.verdict import CheckFailed, listed, quoted
 
 
 class ContainerSettings(ContainerState):
-    """The checks of a container's settings. A setting is spelled as its option of `docker run` takes it."""
+    """The checks of a container's settings. A setting is spelled as its option of `docker run`
+    takes it.
+    """
 
     def must_run_image(self, ref: str) -> None:
         """It was created from this image. Ids are compared: every name of the same image counts."""
@@ -36,11 +38,16 @@ class ContainerSettings(ContainerState):
             raise CheckFailed(
                 f"The main process of `{self.name}` is {quoted(shlex.join(self.command))}.",
                 f"{quoted(shlex.join(argv))}.",
-                self._again(
-                    replace(self._run_command().without("--entrypoint"), command=list(argv))
-                )
-                if not self._config.get("Entrypoint")
-                else f"docker rm -f {self._word}, then docker run with other words after the image name.",
+                (
+                    self._again(
+                        replace(self._run_command().without("--entrypoint"), command=list(argv))
+                    )
+                    if not self._config.get("Entrypoint")
+                    else (
+                        f"docker rm -f {self._word}, then docker run with other words after the"
+                        " image name."
+                    )
+                ),
             )
 
     def must_have_env(self, spec: str) -> None:
@@ -49,7 +56,10 @@ class ContainerSettings(ContainerState):
         found = self.env.get(name)
         if found is None or (given and found != value):
             has = f"`{self.name}` has no environment variable {quoted(name)}."
-            other = f"In `{self.name}` the environment variable {quoted(name)} is {quoted(found or '')}."
+            other = (
+                f"In `{self.name}` the environment variable {quoted(name)} is"
+                f" {quoted(found or '')}."
+            )
             raise CheckFailed(
                 has if found is None else other,
                 f"{quoted(spec)}." if given else f"a value for {quoted(name)}.",
@@ -67,9 +77,11 @@ class ContainerSettings(ContainerState):
         if found is None or (given and found != value):
             has = f"`{self.name}` has no label {quoted(key)}."
             raise CheckFailed(
-                has
-                if found is None
-                else f"The label {quoted(key)} of `{self.name}` is {quoted(found)}.",
+                (
+                    has
+                    if found is None
+                    else f"The label {quoted(key)} of `{self.name}` is {quoted(found)}."
+                ),
                 f"the label {quoted(spec)}.",
                 self._again(
                     self._without_pair("--label", key).with_option(
@@ -79,9 +91,11 @@ class ContainerSettings(ContainerState):
             )
 
     def must_mount(self, spec: str) -> None:
-        """A volume, folder or anonymous volume is mounted, spelled as after `-v`: `data:/data`, `/src:/app:ro`, `/data`.
+        """A volume, folder or anonymous volume is mounted, spelled as after `-v`: `data:/data`,
+        `/src:/app:ro`, `/data`.
 
-        A relative folder (`./site:/html`) matches by its last parts: the student's folder need not be the checker's.
+        A relative folder (`./site:/html`) matches by its last parts: the student's folder need not
+        be the checker's.
         """
         wanted = MountSpec.parse(spec)
         found = next(
@@ -94,9 +108,11 @@ class ContainerSettings(ContainerState):
         )
         if found is None or not _same_mount(found, wanted):
             raise CheckFailed(
-                f"Nothing is mounted at {quoted(wanted.target)} in `{self.name}`."
-                if found is None
-                else f"At {quoted(wanted.target)} in `{self.name}` is {_described(found)}.",
+                (
+                    f"Nothing is mounted at {quoted(wanted.target)} in `{self.name}`."
+                    if found is None
+                    else f"At {quoted(wanted.target)} in `{self.name}` is {_described(found)}."
+                ),
                 f"{_described(wanted)} at {quoted(wanted.target)}.",
                 self._again(self._without_mount(wanted.target).with_option("-v", spec)),
             )
@@ -106,9 +122,11 @@ class ContainerSettings(ContainerState):
         found = self.memory_mib
         if found is None or round(found * MIB) != parse_bytes(limit):
             raise CheckFailed(
-                f"`{self.name}` has no memory limit."
-                if found is None
-                else f"The memory limit of `{self.name}` is {memory_text(round(found * MIB))}.",
+                (
+                    f"`{self.name}` has no memory limit."
+                    if found is None
+                    else f"The memory limit of `{self.name}` is {memory_text(round(found * MIB))}."
+                ),
                 f"a memory limit of {limit}.",
                 self._again(self._run_command().replacing("--memory", limit)),
             )
@@ -118,15 +136,19 @@ class ContainerSettings(ContainerState):
         found = self.pids_limit
         if found != limit:
             raise CheckFailed(
-                f"`{self.name}` has no limit on its processes."
-                if found is None
-                else f"`{self.name}` may have {found} processes.",
+                (
+                    f"`{self.name}` has no limit on its processes."
+                    if found is None
+                    else f"`{self.name}` may have {found} processes."
+                ),
                 f"at most {limit} processes.",
                 self._again(self._run_command().replacing("--pids-limit", str(limit))),
             )
 
     def must_restart(self, policy: str) -> None:
-        """Its restart policy is this, spelled as after `--restart`; `on-failure` takes any number of retries."""
+        """Its restart policy is this, spelled as after `--restart`; `on-failure` takes any number
+        of retries.
+        """
         found = self.restart_policy
         if found != policy and found.partition(":")[0] != policy:
             raise CheckFailed(

@@ -35,14 +35,17 @@ class ContainerState(ContainerFacts):
             if info is not None:
                 raise CheckFailed(
                     f"`{self.name}` still exists (status {info['State']['Status']}).",
-                    f"no container named `{self.name}`: stopping keeps a container, removing deletes it.",
+                    f"no container named `{self.name}`: stopping keeps a container, removing"
+                    " deletes it.",
                     f"docker rm -f {self._word}",
                 )
 
         eventually(look, within_seconds)
 
     def must_be_running(self, *, for_seconds: float = 0, within_seconds: float = 10) -> None:
-        """Its main process runs, and (`for_seconds`) keeps running without a restart. Waits only for a restart under way."""
+        """Its main process runs, and (`for_seconds`) keeps running without a restart. Waits only
+        for a restart under way.
+        """
         eventually(self._must_run_now, within_seconds if self.status in SETTLING else 0)
         first = (self.started_at, self.restart_count)
 
@@ -50,7 +53,8 @@ class ContainerState(ContainerFacts):
             self._must_run_now()
             if (self.started_at, self.restart_count) != first:
                 raise CheckFailed(
-                    f"`{self.name}` was restarted while the check watched it for {for_seconds:g} s.{self._last_words()}",
+                    f"`{self.name}` was restarted while the check watched it for {for_seconds:g}"
+                    f" s.{self._last_words()}",
                     f"`{self.name}` running without a restart.",
                     f"docker logs {self._word}",
                 )
@@ -83,9 +87,11 @@ class ContainerState(ContainerFacts):
             if self.status != "exited":
                 never = self.status == "created"
                 raise CheckFailed(
-                    f"`{self.name}` was created and never started."
-                    if never
-                    else f"`{self.name}` is {self.status}.",
+                    (
+                        f"`{self.name}` was created and never started."
+                        if never
+                        else f"`{self.name}` is {self.status}."
+                    ),
                     f"`{self.name}` exited" + ("." if code is None else f" with code {code}."),
                     f"docker start {self._word}" if never else f"docker stop {self._word}",
                 )
@@ -99,7 +105,9 @@ class ContainerState(ContainerFacts):
             )
 
     def must_survive_restart(self, *, within_seconds: float = 15) -> None:
-        """Runs again after `docker restart`. What must have survived is for the next lines of the test to look at."""
+        """Runs again after `docker restart`. What must have survived is for the next lines of the
+        test to look at.
+        """
         try:
             with asking():
                 engine().restart(self.id, timeout=2)
@@ -112,7 +120,9 @@ class ContainerState(ContainerFacts):
         self.must_be_running(for_seconds=1, within_seconds=within_seconds)
 
     def must_survive_crash(self, *, within_seconds: float = 15) -> None:
-        """Runs again, by its restart policy, after its main process was killed from outside (SIGKILL, as a crash does)."""
+        """Runs again, by its restart policy, after its main process was killed from outside
+        (SIGKILL, as a crash does).
+        """
         self.must_be_running()
         crashed, policy = self.pid, self.restart_policy
         throwaway.kill(crashed)
@@ -120,10 +130,11 @@ class ContainerState(ContainerFacts):
         def look() -> None:
             if not self.running or self.pid == crashed:
                 raise CheckFailed(
-                    f"`{self.name}` did not come back after its main process was killed: it is {self.status},"
-                    f" and its restart policy is {quoted(policy)}.",
+                    f"`{self.name}` did not come back after its main process was killed: it is"
+                    f" {self.status}, and its restart policy is {quoted(policy)}.",
                     f"`{self.name}` running again by itself.",
-                    f"docker update --restart unless-stopped {self._word} && docker start {self._word}",
+                    f"docker update --restart unless-stopped {self._word} && docker start"
+                    f" {self._word}",
                 )
 
         eventually(look, within_seconds)
@@ -168,7 +179,10 @@ def _not_running(name: str, word: str, state: Json) -> tuple[str, str]:
         )
     if status == "exited":
         return (
-            f"`{name}` is not running: its main process ended with exit code {code}{EXIT_CODES.get(code, '')}.",
+            (
+                f"`{name}` is not running: its main process ended with exit code"
+                f" {code}{EXIT_CODES.get(code, '')}."
+            ),
             f"docker logs {word}",
         )
     return f"`{name}` is {status}.", f"docker ps -a --filter name={word}"

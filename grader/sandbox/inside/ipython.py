@@ -1,11 +1,15 @@
-"""IPython as a notebook's kernel sets it up, without a kernel's sockets: cells come from the relay, and what they show goes back to it.
+"""IPython as a notebook's kernel sets it up, without a kernel's sockets: cells come from the relay,
+and what they show goes back to it.
 
-A quarter of the memory and half of the start-up time of a full Jupyter kernel (docs/performance.md). Cells behave as in JupyterLab: top-level
-``await`` in a running event loop, rich displays, magics, figures, tracebacks.
+A quarter of the memory and half of the start-up time of a full Jupyter kernel
+(docs/performance.md). Cells behave as in JupyterLab: top-level ``await`` in a running event loop,
+rich displays, magics, figures, tracebacks.
 
-One line of JSON each way over ``control``. From the relay: ``{"code": str, "silent": bool, "expressions": {name: code}}``. To the relay:
-``{"event": "ready"}`` once; ``{"event": "output", "shown": true, "output": {...}}``, which the relay answers with an empty line, so that what is shown and what is
-printed stay in order; ``{"event": "done", "status", "error", "expressions"}``. Plain text goes to file descriptors 1 and 2.
+One line of JSON each way over ``control``. From the relay: ``{"code": str, "silent": bool,
+"expressions": {name: code}}``. To the relay: ``{"event": "ready"}`` once; ``{"event": "output",
+"shown": true, "output": {...}}``, which the relay answers with an empty line, so that what is shown
+and what is printed stay in order; ``{"event": "done", "status", "error", "expressions"}``. Plain
+text goes to file descriptors 1 and 2.
 """
 
 import asyncio
@@ -67,12 +71,16 @@ class Control:
 
 
 def _plain(value: object) -> str:
-    """Pictures as a notebook holds them; anything else that JSON has no form for as its ``repr``."""
+    """Pictures as a notebook holds them; anything else that JSON has no form for as its
+    ``repr``.
+    """
     return base64.b64encode(value).decode() if isinstance(value, bytes) else repr(value)
 
 
 class Errors(io.TextIOBase):
-    """``sys.stderr``: shown, so that it stays in order with what is printed; in a forked process the plain file descriptor."""
+    """``sys.stderr``: shown, so that it stays in order with what is printed; in a forked process
+    the plain file descriptor.
+    """
 
     encoding = "utf-8"
 
@@ -97,8 +105,16 @@ class Errors(io.TextIOBase):
 class Publisher(DisplayPublisher):
     """``display(…)``."""
 
-    def publish(self, data: dict[str, Any], metadata: dict[str, Any] | None = None, source: str = "", *, transient: dict[str, Any] | None = None,
-                update: bool = False, **_: Any) -> None:  # fmt: skip
+    def publish(
+        self,
+        data: dict[str, Any],
+        metadata: dict[str, Any] | None = None,
+        source: str = "",
+        *,
+        transient: dict[str, Any] | None = None,
+        update: bool = False,
+        **_: Any,
+    ) -> None:
         if not update:
             Shell.instance().control.show(
                 output_type="display_data", data=data, metadata=metadata or {}
@@ -170,9 +186,15 @@ class Shell(InteractiveShell):
                 return result
             finally:
                 signal.signal(signal.SIGINT, signal.SIG_IGN)
-        running = asyncio.ensure_future(self.run_cell_async(
-            code, store_history=not silent, silent=silent, transformed_cell=transformed, preprocessing_exc_tuple=failed
-        ))  # fmt: skip
+        running = asyncio.ensure_future(
+            self.run_cell_async(
+                code,
+                store_history=not silent,
+                silent=silent,
+                transformed_cell=transformed,
+                preprocessing_exc_tuple=failed,
+            )
+        )
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGINT, running.cancel)
         try:
@@ -213,9 +235,9 @@ def main(connected: socket.socket) -> None:
     os.environ.update(ENVIRONMENT)
     if not sys.flags.safe_path:
         sys.path.insert(0, "")
-    sys.stdout = open(
+    sys.stdout = open(  # noqa: SIM115
         1, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False
-    )  # noqa: SIM115
+    )
     control = Control(connected)
     sys.stderr = Errors(control)
     shell = Shell.instance(config=Config({"HistoryManager": {"enabled": False}}))

@@ -1,13 +1,18 @@
-"""The main process of a sandbox's kernel container: JSON lines on standard input and output, IPython in a process of its own behind them.
+"""The main process of a sandbox's kernel container: JSON lines on standard input and output,
+IPython in a process of its own behind them.
 
-Run as ``python -m grader.sandbox.inside.relay FOLDER``. Whoever reads the answers must not trust them: the student's code may have replaced this process.
+Run as ``python -m grader.sandbox.inside.relay FOLDER``. Whoever reads the answers must not trust
+them: the student's code may have replaced this process.
 
-Requests:  ``{"id": 1, "op": "run", "code": str, "silent": bool, "expressions": {name: code}, "timeout": seconds}``
+Requests:  ``{"id": 1, "op": "run", "code": str, "silent": bool, "expressions": {name: code},
+"timeout": seconds}``
            ``{"id": 2, "op": "write", "path": "relative/path", "data": base64}``
-Answers:   ``{"event": "ready"}`` once, then for each request any number of ``{"id", "event": "output", "output": {...}}`` (a notebook's
+Answers:   ``{"event": "ready"}`` once, then for each request any number of ``{"id", "event":
+"output", "output": {...}}`` (a notebook's
            output) and one ``{"id", "event": "done", "status": "ok" | "error" | "timeout" | "dead", "error": [name, value], "expressions"}``.
 
-The process ends when its input does, or with IPython: exit status 137 when that was killed by SIGKILL, else 1.
+The process ends when its input does, or with IPython: exit status 137 when that was killed by
+SIGKILL, else 1.
 """
 
 import base64
@@ -67,7 +72,9 @@ class Shell:
             self.control.sendall(json.dumps(message).encode() + b"\n" if message else b"\n")
 
     def receive(self, deadline: float) -> list[dict[str, Any]] | None:
-        """What the shell wrote since: plain text first, then at most one message; None at the deadline."""
+        """What the shell wrote since: plain text first, then at most one message; None at the
+        deadline.
+        """
         while (left := deadline - time.monotonic()) > 0:
             ready = {key.fileobj for key, _ in self._selector.select(min(POLL_SECONDS, left))}
             if ready and self.control not in ready:  # text alone: more of it is likely on its way
@@ -132,7 +139,9 @@ class Shell:
 
 
 def _become_shell(folder: Path, control: socket.socket, pipes: list[int]) -> None:
-    """In the forked process: nothing of the relay's stays open, and whatever is started here can be interrupted with it."""
+    """In the forked process: nothing of the relay's stays open, and whatever is started here can be
+    interrupted with it.
+    """
     try:
         os.setsid()
         for number, end in enumerate((os.open(os.devnull, os.O_RDONLY), *pipes)):
@@ -205,7 +214,9 @@ class Relay:
     def _until_done(
         self, request: dict[str, Any], deadline: float, room: int
     ) -> tuple[dict[str, Any] | None, int]:
-        """Pass outputs on until the cell has ended; None at the deadline. With the room that is left for outputs."""
+        """Pass outputs on until the cell has ended; None at the deadline. With the room that is
+        left for outputs.
+        """
         while (heard := self.shell.receive(deadline)) is not None:
             for message in heard:
                 if message["event"] == "done":
@@ -218,7 +229,9 @@ class Relay:
         return None, room
 
     def _pass_on(self, output: dict[str, Any], request: dict[str, Any], room: int) -> int:
-        """Send one output unless the cell's room is used up (said once); returns the room that is left."""
+        """Send one output unless the cell's room is used up (said once); returns the room that is
+        left.
+        """
         if request.get("silent") and output["output_type"] != "error":
             return room
         size = len(json.dumps(output))

@@ -1,4 +1,6 @@
-"""Who asks, and may they: authentication by certificate or token, impersonation, and authorization by RBAC."""
+"""Who asks, and may they: authentication by certificate or token, impersonation, and authorization
+by RBAC.
+"""
 
 import hashlib
 import secrets
@@ -54,7 +56,9 @@ class Authenticator:
     def authenticate(
         self, certificate: bytes | None, subject: Mapping[str, str], header: str
     ) -> User:
-        """By a client's certificate (checked by TLS already) or a bearer token. APIError (401) for neither."""
+        """By a client's certificate (checked by TLS already) or a bearer token. APIError (401) for
+        neither.
+        """
         if certificate:
             digest = hashlib.sha256(certificate).hexdigest()
             extra = {"authentication.kubernetes.io/credential-id": [f"X509SHA256={digest}"]}
@@ -126,7 +130,10 @@ class Authorizer:
         where = (
             f'in the namespace "{asked.namespace}"' if asked.namespace else "at the cluster scope"
         )
-        why = f'User "{user.name}" cannot {asked.verb} resource "{asked.target}" in API group "{asked.group}" {where}{reason}'
+        why = (
+            f'User "{user.name}" cannot {asked.verb} resource "{asked.target}" in API group'
+            f' "{asked.group}" {where}{reason}'
+        )
         raise forbidden(asked.group, asked.resource, asked.name, why)
 
     def rules(self, user: User, namespace: str) -> Iterator[Obj]:
@@ -136,11 +143,13 @@ class Authorizer:
 
     def complaint(self, user: User, namespace: str) -> str:
         """What is wrong with what is bound to a user: the roles that are not there."""
-        missing = list(dict.fromkeys(
-            f'{reference["kind"].lower()}.{RBAC} "{reference["name"]}" not found'
-            for reference, where in self._references(user, namespace)
-            if self._role(reference, where) is None
-        ))  # fmt: skip
+        missing = list(
+            dict.fromkeys(
+                f'{reference["kind"].lower()}.{RBAC} "{reference["name"]}" not found'
+                for reference, where in self._references(user, namespace)
+                if self._role(reference, where) is None
+            )
+        )
         listed = missing[0] if len(missing) == 1 else f"[{', '.join(missing)}]"
         return f"RBAC: {listed}" if missing else ""
 
@@ -211,24 +220,53 @@ def _role(name: str, *rules: Obj) -> Obj:
 def _binding(name: str, role: str, group: str) -> Obj:
     subject = {"apiGroup": RBAC, "kind": "Group", "name": group}
     return {
-        "apiVersion": f"{RBAC}/v1", "kind": "ClusterRoleBinding",
+        "apiVersion": f"{RBAC}/v1",
+        "kind": "ClusterRoleBinding",
         "metadata": {"name": name, "labels": {"kubernetes.io/bootstrapping": "rbac-defaults"}},
-        "roleRef": {"apiGroup": RBAC, "kind": "ClusterRole", "name": role}, "subjects": [subject],
-    }  # fmt: skip
+        "roleRef": {"apiGroup": RBAC, "kind": "ClusterRole", "name": role},
+        "subjects": [subject],
+    }
 
 
 READ, WRITE = ["get", "list", "watch"], ["create", "delete", "deletecollection", "patch", "update"]
 NAMESPACED = [
-    "configmaps", "endpoints", "persistentvolumeclaims", "pods", "pods/log", "pods/status", "replicationcontrollers", "serviceaccounts",
-    "services", "bindings", "events", "limitranges", "resourcequotas", "namespaces", "deployments", "replicasets", "statefulsets",
-    "daemonsets", "deployments/scale", "replicasets/scale", "statefulsets/scale", "jobs", "cronjobs", "horizontalpodautoscalers",
-    "ingresses", "networkpolicies", "poddisruptionbudgets", "endpointslices",
-]  # fmt: skip
+    "configmaps",
+    "endpoints",
+    "persistentvolumeclaims",
+    "pods",
+    "pods/log",
+    "pods/status",
+    "replicationcontrollers",
+    "serviceaccounts",
+    "services",
+    "bindings",
+    "events",
+    "limitranges",
+    "resourcequotas",
+    "namespaces",
+    "deployments",
+    "replicasets",
+    "statefulsets",
+    "daemonsets",
+    "deployments/scale",
+    "replicasets/scale",
+    "statefulsets/scale",
+    "jobs",
+    "cronjobs",
+    "horizontalpodautoscalers",
+    "ingresses",
+    "networkpolicies",
+    "poddisruptionbudgets",
+    "endpointslices",
+]
 GROUPS = ["", "apps", "batch", "autoscaling", "networking.k8s.io", "policy", "discovery.k8s.io"]
 PROBES = ["/healthz", "/livez", "/readyz", "/version", "/version/"]
 ISSUER = [
-    "/.well-known/openid-configuration", "/.well-known/openid-configuration/", "/openid/v1/jwks", "/openid/v1/jwks/",
-]  # fmt: skip
+    "/.well-known/openid-configuration",
+    "/.well-known/openid-configuration/",
+    "/openid/v1/jwks",
+    "/openid/v1/jwks/",
+]
 DISCOVERY = [
     "/api",
     "/api/*",
@@ -244,9 +282,19 @@ DISCOVERY = [
 ]
 _VIEW = {"apiGroups": GROUPS, "resources": NAMESPACED, "verbs": READ}
 _EDIT = {
-    "apiGroups": GROUPS, "verbs": WRITE,
-    "resources": [*NAMESPACED, "secrets", "pods/exec", "pods/attach", "pods/portforward", "pods/proxy", "services/proxy", "pods/eviction"],
-}  # fmt: skip
+    "apiGroups": GROUPS,
+    "verbs": WRITE,
+    "resources": [
+        *NAMESPACED,
+        "secrets",
+        "pods/exec",
+        "pods/attach",
+        "pods/portforward",
+        "pods/proxy",
+        "services/proxy",
+        "pods/eviction",
+    ],
+}
 _SECRETS = {
     "apiGroups": [""],
     "resources": ["secrets", "pods/exec", "pods/attach", "pods/portforward"],
@@ -261,47 +309,89 @@ def _creates(group: str, *resources: str) -> Obj:
 
 BOOTSTRAP = (
     _role(
-        "cluster-admin", {"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}, {"nonResourceURLs": ["*"], "verbs": ["*"]},
+        "cluster-admin",
+        {"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]},
+        {"nonResourceURLs": ["*"], "verbs": ["*"]},
     ),
     _role("admin", _VIEW, _EDIT, _SECRETS, _ROLES),
     _role("edit", _VIEW, _EDIT, _SECRETS),
     _role("view", _VIEW),
     _role(
-        "system:basic-user", _creates("authorization.k8s.io", "selfsubjectaccessreviews", "selfsubjectrulesreviews"),
+        "system:basic-user",
+        _creates("authorization.k8s.io", "selfsubjectaccessreviews", "selfsubjectrulesreviews"),
         _creates("authentication.k8s.io", "selfsubjectreviews"),
     ),
     _role("system:discovery", {"nonResourceURLs": DISCOVERY, "verbs": ["get"]}),
     _role("system:public-info-viewer", {"nonResourceURLs": PROBES, "verbs": ["get"]}),
     _role("system:service-account-issuer-discovery", {"nonResourceURLs": ISSUER, "verbs": ["get"]}),
     _binding("cluster-admin", "cluster-admin", pki.ADMIN_GROUP),
-    _binding("system:service-account-issuer-discovery", "system:service-account-issuer-discovery", "system:serviceaccounts"),
+    _binding(
+        "system:service-account-issuer-discovery",
+        "system:service-account-issuer-discovery",
+        "system:serviceaccounts",
+    ),
     _binding("system:basic-user", "system:basic-user", AUTHENTICATED),
     _binding("system:discovery", "system:discovery", AUTHENTICATED),
     _binding("system:public-info-viewer", "system:public-info-viewer", AUTHENTICATED),
-)  # fmt: skip
+)
 
 
 def _all(group: str, *resources: str) -> Obj:
     return {"apiGroups": [group], "resources": list(resources), "verbs": [*READ, *WRITE]}
 
 
-# A student whose work is judged by the cluster's state: everything that people make, in every namespace, and nothing that only the cluster
-# itself writes (a status, nodes, endpoints, events, bindings), nor what would change whom it believes (roles, impersonation, other APIs).
+# A student whose work is judged by the cluster's state: everything that people make, in every
+# namespace, and nothing that only the cluster itself writes (a status, nodes, endpoints, events,
+# bindings), nor what would change whom it believes (roles, impersonation, other APIs).
 STUDENT = (
     _role(
         pki.STUDENT_GROUP,
         {"apiGroups": ["*"], "resources": ["*"], "verbs": READ},
-        _all("", "configmaps", "limitranges", "namespaces", "persistentvolumeclaims", "persistentvolumes", "pods", "podtemplates",
-             "replicationcontrollers", "replicationcontrollers/scale", "resourcequotas", "secrets", "serviceaccounts", "services"),
-        _all("apps", "daemonsets", "deployments", "deployments/scale", "replicasets", "replicasets/scale", "statefulsets", "statefulsets/scale"),
-        _all("autoscaling", "horizontalpodautoscalers"), _all("batch", "cronjobs", "jobs"),
-        _all("networking.k8s.io", "ingresses", "networkpolicies"), _all("policy", "poddisruptionbudgets"),
-        _all("", "pods/exec", "pods/attach", "pods/ephemeralcontainers", "pods/portforward", "pods/proxy", "services/proxy"),
+        _all(
+            "",
+            "configmaps",
+            "limitranges",
+            "namespaces",
+            "persistentvolumeclaims",
+            "persistentvolumes",
+            "pods",
+            "podtemplates",
+            "replicationcontrollers",
+            "replicationcontrollers/scale",
+            "resourcequotas",
+            "secrets",
+            "serviceaccounts",
+            "services",
+        ),
+        _all(
+            "apps",
+            "daemonsets",
+            "deployments",
+            "deployments/scale",
+            "replicasets",
+            "replicasets/scale",
+            "statefulsets",
+            "statefulsets/scale",
+        ),
+        _all("autoscaling", "horizontalpodautoscalers"),
+        _all("batch", "cronjobs", "jobs"),
+        _all("networking.k8s.io", "ingresses", "networkpolicies"),
+        _all("policy", "poddisruptionbudgets"),
+        _all(
+            "",
+            "pods/exec",
+            "pods/attach",
+            "pods/ephemeralcontainers",
+            "pods/portforward",
+            "pods/proxy",
+            "services/proxy",
+        ),
         _creates("", "pods/eviction", "serviceaccounts/token"),
-        {"apiGroups": [""], "resources": ["nodes"], "verbs": ["patch", "update"]},  # labels, taints, cordon
+        # labels, taints, cordon
+        {"apiGroups": [""], "resources": ["nodes"], "verbs": ["patch", "update"]},
     ),
     _binding(pki.STUDENT_GROUP, pki.STUDENT_GROUP, pki.STUDENT_GROUP),
-)  # fmt: skip
+)
 
 
 def bootstrap_name(obj: Obj) -> tuple[str, str]:

@@ -1,4 +1,6 @@
-"""Discovery: which groups, versions and resources there are, in the aggregated form and in the older one."""
+"""Discovery: which groups, versions and resources there are, in the aggregated form and in the
+older one.
+"""
 
 import hashlib
 import json
@@ -8,17 +10,28 @@ from lab.cluster.model.resources import Resource, Resources
 
 AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 
-# What a subresource takes or gives, where it is not the resource's own kind; and the verbs it knows.
+# What a subresource takes or gives, where it is not the resource's own kind; and the verbs it
+# knows.
 SUBRESOURCE_KINDS = {
-    "scale": ("autoscaling", "v1", "Scale"), "eviction": ("policy", "v1", "Eviction"), "binding": ("", "v1", "Binding"),
-    "token": ("authentication.k8s.io", "v1", "TokenRequest"), "exec": ("", "v1", "PodExecOptions"),
-    "attach": ("", "v1", "PodAttachOptions"), "portforward": ("", "v1", "PodPortForwardOptions"),
-}  # fmt: skip
+    "scale": ("autoscaling", "v1", "Scale"),
+    "eviction": ("policy", "v1", "Eviction"),
+    "binding": ("", "v1", "Binding"),
+    "token": ("authentication.k8s.io", "v1", "TokenRequest"),
+    "exec": ("", "v1", "PodExecOptions"),
+    "attach": ("", "v1", "PodAttachOptions"),
+    "portforward": ("", "v1", "PodPortForwardOptions"),
+}
 SUBRESOURCE_VERBS = {
-    "eviction": ["create"], "binding": ["create"], "token": ["create"], "log": ["get"], "finalize": ["update"],
-    "exec": ["create", "get"], "attach": ["create", "get"], "portforward": ["create", "get"],
+    "eviction": ["create"],
+    "binding": ["create"],
+    "token": ["create"],
+    "log": ["get"],
+    "finalize": ["update"],
+    "exec": ["create", "get"],
+    "attach": ["create", "get"],
+    "portforward": ["create", "get"],
     "proxy": ["create", "delete", "get", "patch", "update"],
-}  # fmt: skip
+}
 
 
 def etag(document: Obj) -> str:
@@ -115,9 +128,12 @@ def api_resources(resources: Resources, group: str, version: str) -> Obj | None:
     found: list[Obj] = []
     for resource in listed:
         entry: Obj = {
-            "name": resource.plural, "singularName": resource.singular, "namespaced": resource.namespaced, "kind": resource.kind,
+            "name": resource.plural,
+            "singularName": resource.singular,
+            "namespaced": resource.namespaced,
+            "kind": resource.kind,
             "verbs": list(resource.verbs),
-        }  # fmt: skip
+        }
         if resource.short_names:
             entry["shortNames"] = list(resource.short_names)
         if resource.categories:
@@ -125,11 +141,14 @@ def api_resources(resources: Resources, group: str, version: str) -> Obj | None:
         found.append(entry)
         found += [
             {
-                "name": f"{resource.plural}/{name}", "singularName": "", "namespaced": resource.namespaced,
+                "name": f"{resource.plural}/{name}",
+                "singularName": "",
+                "namespaced": resource.namespaced,
                 "verbs": _subresource_verbs(name),
-            } | _subresource_kind(resource, name)
+            }
+            | _subresource_kind(resource, name)
             for name in resource.subresources
-        ]  # fmt: skip
+        ]
     api_version = f"{group}/{version}" if group else version
     return {
         "kind": "APIResourceList",

@@ -15,7 +15,10 @@ from lab.cluster.model.resources import Resource
 from lab.cluster.model.schema import json_kind
 
 YAML_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-UNRECOGNIZED = "the object provided is unrecognized (must be of type Object): couldn't get version/kind; json parse error: "
+UNRECOGNIZED = (
+    "the object provided is unrecognized (must be of type Object): couldn't get version/kind; json"
+    " parse error: "
+)
 AS_JSON = (
     "application/json",
     "application/octet-stream",
@@ -23,9 +26,21 @@ AS_JSON = (
     "application/x-www-form-urlencoded",
 )
 META_ORDER = (
-    "name", "generateName", "namespace", "uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp",
-    "deletionGracePeriodSeconds", "labels", "annotations", "ownerReferences", "finalizers", "managedFields",
-)  # fmt: skip
+    "name",
+    "generateName",
+    "namespace",
+    "uid",
+    "resourceVersion",
+    "generation",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+    "labels",
+    "annotations",
+    "ownerReferences",
+    "finalizers",
+    "managedFields",
+)
 DEEPEST = 200  # levels of nesting in a body
 
 
@@ -94,7 +109,9 @@ async def object_of(request: web.Request) -> Obj:
 
 
 def wants(request: web.Request) -> str:
-    """``Table``, ``PartialObjectMetadata(List)`` or nothing, by the first kind of answer accepted that is known."""
+    """``Table``, ``PartialObjectMetadata(List)`` or nothing, by the first kind of answer accepted
+    that is known.
+    """
     for part in request.headers.get("Accept", "").split(","):
         parameters = dict(p.strip().split("=", 1) for p in part.split(";")[1:] if "=" in p)
         if parameters.get("as") == "Table":
@@ -141,7 +158,9 @@ def one(request: web.Request, resource: Resource, obj: Obj, *, headers: bool = T
 
 
 def in_order(obj: Obj) -> Obj:
-    """An object with its fields as the Go structures have them: what is common to all kinds first, the status last."""
+    """An object with its fields as the Go structures have them: what is common to all kinds first,
+    the status last.
+    """
     meta = obj["metadata"]
     ordered = {key: meta[key] for key in META_ORDER if key in meta} | meta
     head = {"kind": obj["kind"], "apiVersion": obj["apiVersion"], "metadata": ordered}

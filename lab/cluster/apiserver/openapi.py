@@ -1,4 +1,6 @@
-"""The schemas as kubectl asks for them: OpenAPI v3 a group and version at a time (``explain``, validation), and v2 whole."""
+"""The schemas as kubectl asks for them: OpenAPI v3 a group and version at a time (``explain``,
+validation), and v2 whole.
+"""
 
 import hashlib
 import json
@@ -57,7 +59,9 @@ class OpenAPI:
         }
 
     def v2(self) -> Obj:
-        """The swagger document: all definitions, and for each kind a path that takes part in validation."""
+        """The swagger document: all definitions, and for each kind a path that takes part in
+        validation.
+        """
         found = {
             name: self._translate(schema, V2_PREFIX, name)
             for name, schema in self.schemas.definitions.items()
@@ -106,7 +110,9 @@ class OpenAPI:
                 self._collect(value, found, prefix)
 
     def _translate(self, schema: Obj, prefix: str, name: str) -> Obj:
-        """A definition as OpenAPI has it: one type, no null, references that carry a description wrapped in allOf."""
+        """A definition as OpenAPI has it: one type, no null, references that carry a description
+        wrapped in allOf.
+        """
         if name in (INT_OR_STRING, QUANTITY):
             other = "integer" if name == INT_OR_STRING else "number"
             return (

@@ -1,4 +1,6 @@
-"""OpenAPI v2 in the protobuf encoding (gnostic's) in which kubectl asks for it; only the parts of a document that kubectl reads."""
+"""OpenAPI v2 in the protobuf encoding (gnostic's) in which kubectl asks for it; only the parts of a
+document that kubectl reads.
+"""
 
 from typing import Any
 

@@ -1,4 +1,6 @@
-"""Certificates, tokens and the kubeconfig: what a client needs to be let in, made on the first start and kept."""
+"""Certificates, tokens and the kubeconfig: what a client needs to be let in, made on the first
+start and kept.
+"""
 
 import base64
 import ipaddress
@@ -50,7 +52,9 @@ class Pair:
 
 @dataclass(frozen=True)
 class Credentials:
-    """All that the server keeps of secrets. ``token`` is the administrator's; tokens of service accounts are signed with ``signer``."""
+    """All that the server keeps of secrets. ``token`` is the administrator's; tokens of service
+    accounts are signed with ``signer``.
+    """
 
     authority: Pair
     server: Pair
@@ -149,7 +153,9 @@ def load(folder: Path | None) -> Credentials:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file that its owner alone can read; whoever reads it meanwhile sees the old one or the new one, whole."""
+    """Write a file that its owner alone can read; whoever reads it meanwhile sees the old one or
+    the new one, whole.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
@@ -158,7 +164,9 @@ def write_private(path: Path, text: str) -> None:
 
 
 def kubeconfig(credentials: Credentials, server: str, context: str = CONTEXT) -> str:
-    """The file that ``kubectl`` reads: the authority to trust, and the administrator's certificate and token."""
+    """The file that ``kubectl`` reads: the authority to trust, and the administrator's certificate
+    and token.
+    """
     return _kubeconfig(
         credentials,
         server,
@@ -169,7 +177,9 @@ def kubeconfig(credentials: Credentials, server: str, context: str = CONTEXT) ->
 
 
 def student_kubeconfig(credentials: Credentials, server: str, context: str = CONTEXT) -> str:
-    """The same for the user ``student``, with a certificate made for it; what that user may do, RBAC says."""
+    """The same for the user ``student``, with a certificate made for it; what that user may do,
+    RBAC says.
+    """
     authority = cast(
         ec.EllipticCurvePrivateKey,
         serialization.load_pem_private_key(credentials.authority.key, None),
@@ -193,16 +203,23 @@ def _kubeconfig(
         "certificate-authority-data": _data(credentials.authority.certificate),
         "server": server,
     }
-    return yaml.safe_dump({
-        "apiVersion": "v1", "kind": "Config", "preferences": {}, "current-context": context,
-        "clusters": [{"name": CLUSTER, "cluster": cluster}],
-        "contexts": [{"name": context, "context": {"cluster": CLUSTER, "user": user}}],
-        "users": [{"name": user, "user": proof}],
-    })  # fmt: skip
+    return yaml.safe_dump(
+        {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "preferences": {},
+            "current-context": context,
+            "clusters": [{"name": CLUSTER, "cluster": cluster}],
+            "contexts": [{"name": context, "context": {"cluster": CLUSTER, "user": user}}],
+            "users": [{"name": user, "user": proof}],
+        }
+    )
 
 
 def server_context(credentials: Credentials, folder: Path) -> ssl.SSLContext:
-    """TLS for the server: clients may show a certificate of the authority. ``folder`` holds the files that ssl insists on."""
+    """TLS for the server: clients may show a certificate of the authority. ``folder`` holds the
+    files that ssl insists on.
+    """
     chain = folder / "server.pem"
     write_private(chain, (credentials.server.certificate + credentials.server.key).decode())
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -220,7 +237,9 @@ def service_account_token(
     audiences: list[str],
     pod: dict[str, str] | None,
 ) -> str:
-    """A signed token of a service account; ``account`` and ``pod`` are name and uid, the account with its namespace."""
+    """A signed token of a service account; ``account`` and ``pod`` are name and uid, the account
+    with its namespace.
+    """
     moment = int(time.time())
     own: dict[str, object] = {
         "namespace": account["namespace"],
@@ -230,9 +249,15 @@ def service_account_token(
         own["pod"] = pod
     subject = f"system:serviceaccount:{account['namespace']}:{account['name']}"
     claims = {
-        "aud": audiences, "exp": moment + seconds, "iat": moment, "iss": ISSUER, "jti": secrets.token_hex(16), "nbf": moment,
-        "kubernetes.io": own, "sub": subject,
-    }  # fmt: skip
+        "aud": audiences,
+        "exp": moment + seconds,
+        "iat": moment,
+        "iss": ISSUER,
+        "jti": secrets.token_hex(16),
+        "nbf": moment,
+        "kubernetes.io": own,
+        "sub": subject,
+    }
     return jwt.encode(claims, credentials.signer, algorithm="ES256")
 
 

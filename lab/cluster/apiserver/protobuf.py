@@ -1,6 +1,8 @@
-r"""Kubernetes' protobuf encoding, decoded: kubectl's imperative creates (``kubectl create deployment`` …) send it.
+r"""Kubernetes' protobuf encoding, decoded: kubectl's imperative creates (``kubectl create
+deployment`` …) send it.
 
-``protobuf-fields.json`` maps each message's field numbers to names and types. A body is the four bytes ``k8s\0`` and a ``runtime.Unknown``.
+``protobuf-fields.json`` maps each message's field numbers to names and types. A body is the four
+bytes ``k8s\0`` and a ``runtime.Unknown``.
 """
 
 import base64
@@ -20,14 +22,41 @@ VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 PACKAGES = {"": "core", "rbac.authorization.k8s.io": "rbac"}
 META_KINDS = ("DeleteOptions",)
 
-# A Go client writes the zero of a plain field that is absent; for these, which are pointers, zero was meant.
-POINTERS = frozenset({
-    "replicas", "minReplicas", "parallelism", "completions", "backoffLimit", "activeDeadlineSeconds", "suspend",
-    "ttlSecondsAfterFinished", "terminationGracePeriodSeconds", "revisionHistoryLimit", "progressDeadlineSeconds",
-    "successfulJobsHistoryLimit", "failedJobsHistoryLimit", "startingDeadlineSeconds", "gracePeriodSeconds", "immutable",
-    "automountServiceAccountToken", "optional", "expirationSeconds", "value", "controller", "runAsUser", "runAsGroup",
-    "runAsNonRoot", "tolerationSeconds", "enableServiceLinks", "allowPrivilegeEscalation", "privileged", "partition",
-})  # fmt: skip
+# A Go client writes the zero of a plain field that is absent; for these, which are pointers, zero
+# was meant.
+POINTERS = frozenset(
+    {
+        "replicas",
+        "minReplicas",
+        "parallelism",
+        "completions",
+        "backoffLimit",
+        "activeDeadlineSeconds",
+        "suspend",
+        "ttlSecondsAfterFinished",
+        "terminationGracePeriodSeconds",
+        "revisionHistoryLimit",
+        "progressDeadlineSeconds",
+        "successfulJobsHistoryLimit",
+        "failedJobsHistoryLimit",
+        "startingDeadlineSeconds",
+        "gracePeriodSeconds",
+        "immutable",
+        "automountServiceAccountToken",
+        "optional",
+        "expirationSeconds",
+        "value",
+        "controller",
+        "runAsUser",
+        "runAsGroup",
+        "runAsNonRoot",
+        "tolerationSeconds",
+        "enableServiceLinks",
+        "allowPrivilegeEscalation",
+        "privileged",
+        "partition",
+    }
+)
 
 
 @cache
@@ -39,7 +68,8 @@ def decode(body: bytes) -> Obj:
     """The object in a body, as JSON would have it. APIError (400) for what is no such body."""
     if not body.startswith(MAGIC):
         raise bad_request(
-            "the body of the request is not in Kubernetes' protobuf encoding: it does not begin with k8s\\0"
+            "the body of the request is not in Kubernetes' protobuf encoding: it does not begin"
+            " with k8s\\0"
         )
     try:
         unknown = _message(body[len(MAGIC) :], "k8s.io.apimachinery.pkg.runtime.Unknown")

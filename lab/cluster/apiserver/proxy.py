@@ -11,10 +11,23 @@ from lab.cluster.model.objects import Obj, at
 from lab.cluster.registry.registry import Registry
 from lab.cluster.registry.targets import ready_targets
 
-HOP_BY_HOP = frozenset({
-    "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailers", "transfer-encoding", "upgrade",
-    "authorization", "host", "content-length", "content-encoding", "accept-encoding",
-})  # fmt: skip
+HOP_BY_HOP = frozenset(
+    {
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "te",
+        "trailers",
+        "transfer-encoding",
+        "upgrade",
+        "authorization",
+        "host",
+        "content-length",
+        "content-encoding",
+        "accept-encoding",
+    }
+)
 SECONDS = 30.0
 
 

@@ -1,4 +1,6 @@
-"""The verbs on resources: get, list, watch, create, update, patch, delete and deletecollection, as HTTP asks for them."""
+"""The verbs on resources: get, list, watch, create, update, patch, delete and deletecollection, as
+HTTP asks for them.
+"""
 
 import asyncio
 import base64
@@ -28,8 +30,9 @@ from lab.cluster.model.labelparser import parse_labels
 from lab.cluster.model.objects import Obj, labels_of, name_of, namespace_of
 from lab.cluster.model.resources import Resource
 from lab.cluster.model.schema import json_kind
+from lab.cluster.registry import patch
 from lab.cluster.registry.conversion import from_storage
-from lab.cluster.registry.registry import Call, DeleteOptions, Registry, patch
+from lab.cluster.registry.registry import Call, DeleteOptions, Registry
 from lab.cluster.registry.store import Event, GoneError
 
 DEPRECATED = {
@@ -311,7 +314,8 @@ def _object(value: Any) -> Obj:
 def _revision(text: str) -> int:
     if not text.isdigit():
         raise bad_request(
-            f'invalid resource version "{text}": strconv.ParseUint: parsing "{text}": invalid syntax'
+            f'invalid resource version "{text}": strconv.ParseUint: parsing "{text}": invalid'
+            " syntax"
         )
     return int(text)
 
@@ -387,7 +391,9 @@ class _WatchStream:
         await self.response.write(dumps({"type": "BOOKMARK", "object": obj}) + b"\n")
 
     async def follow(self, watching: Any, chosen: Selection, namespace: str) -> None:
-        """Send what happens until the request's time is over, the client leaves or the server ends."""
+        """Send what happens until the request's time is over, the client leaves or the server
+        ends.
+        """
         loop = asyncio.get_running_loop()
         asked = self.request.query.get("timeoutSeconds", "")
         deadline = loop.time() + (int(asked) if asked.isdigit() and int(asked) else WATCH_SECONDS)

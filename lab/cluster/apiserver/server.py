@@ -1,4 +1,6 @@
-"""The API server: every request is authenticated, authorized, and handed to what answers it. aiohttp speaks HTTP, TLS and WebSocket."""
+"""The API server: every request is authenticated, authorized, and handed to what answers it.
+aiohttp speaks HTTP, TLS and WebSocket.
+"""
 
 import asyncio
 import logging
@@ -27,30 +29,57 @@ LARGEST_BODY = 3 * 1024 * 1024
 V2_PROTOBUF = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
 PROBES = ("healthz", "livez", "readyz")
 CHECKS = (
-    "ping", "log", "informer-sync", "poststarthook/start-apiserver-admission-initializer",
-    "poststarthook/generic-apiserver-start-informers", "poststarthook/priority-and-fairness-config-consumer",
-    "poststarthook/priority-and-fairness-filter", "poststarthook/storage-object-count-tracker-hook",
-    "poststarthook/start-apiextensions-informers", "poststarthook/start-apiextensions-controllers",
-    "poststarthook/crd-informer-synced", "poststarthook/start-system-namespaces-controller",
-    "poststarthook/peer-endpoint-reconciler-controller", "poststarthook/start-cluster-authentication-info-controller",
+    "ping",
+    "log",
+    "informer-sync",
+    "poststarthook/start-apiserver-admission-initializer",
+    "poststarthook/generic-apiserver-start-informers",
+    "poststarthook/priority-and-fairness-config-consumer",
+    "poststarthook/priority-and-fairness-filter",
+    "poststarthook/storage-object-count-tracker-hook",
+    "poststarthook/start-apiextensions-informers",
+    "poststarthook/start-apiextensions-controllers",
+    "poststarthook/crd-informer-synced",
+    "poststarthook/start-system-namespaces-controller",
+    "poststarthook/peer-endpoint-reconciler-controller",
+    "poststarthook/start-cluster-authentication-info-controller",
     "poststarthook/start-kube-apiserver-identity-lease-controller",
-    "poststarthook/start-kube-apiserver-identity-lease-garbage-collector", "poststarthook/storage-readiness",
-    "poststarthook/start-legacy-token-tracking-controller", "poststarthook/start-service-ip-repair-controllers",
-    "poststarthook/rbac/bootstrap-roles", "poststarthook/scheduling/bootstrap-system-priority-classes",
-    "poststarthook/priority-and-fairness-config-producer", "poststarthook/bootstrap-controller",
-    "poststarthook/start-kubernetes-service-cidr-controller", "poststarthook/aggregator-reload-proxy-client-cert",
-    "poststarthook/start-kube-aggregator-informers", "poststarthook/apiservice-status-local-available-controller",
-    "poststarthook/apiservice-status-remote-available-controller", "poststarthook/apiservice-registration-controller",
-    "poststarthook/apiservice-wait-for-first-sync", "poststarthook/apiservice-discovery-controller",
-    "poststarthook/kube-apiserver-autoregistration", "autoregister-completion", "poststarthook/apiservice-openapi-controller",
+    "poststarthook/start-kube-apiserver-identity-lease-garbage-collector",
+    "poststarthook/storage-readiness",
+    "poststarthook/start-legacy-token-tracking-controller",
+    "poststarthook/start-service-ip-repair-controllers",
+    "poststarthook/rbac/bootstrap-roles",
+    "poststarthook/scheduling/bootstrap-system-priority-classes",
+    "poststarthook/priority-and-fairness-config-producer",
+    "poststarthook/bootstrap-controller",
+    "poststarthook/start-kubernetes-service-cidr-controller",
+    "poststarthook/aggregator-reload-proxy-client-cert",
+    "poststarthook/start-kube-aggregator-informers",
+    "poststarthook/apiservice-status-local-available-controller",
+    "poststarthook/apiservice-status-remote-available-controller",
+    "poststarthook/apiservice-registration-controller",
+    "poststarthook/apiservice-wait-for-first-sync",
+    "poststarthook/apiservice-discovery-controller",
+    "poststarthook/kube-apiserver-autoregistration",
+    "autoregister-completion",
+    "poststarthook/apiservice-openapi-controller",
     "poststarthook/apiservice-openapiv3-controller",
-)  # fmt: skip
+)
 INFO: Obj = {
-    "major": "1", "minor": "36", "emulationMajor": "1", "emulationMinor": "36", "minCompatibilityMajor": "1",
-    "minCompatibilityMinor": "35", "gitVersion": VERSION, "gitCommit": "98b35193b2ac7a23a673325f5e9b830ecd5ba406",
-    "gitTreeState": "clean", "buildDate": "2026-06-10T12:00:00Z", "goVersion": "go1.27.3", "compiler": "gc",
+    "major": "1",
+    "minor": "36",
+    "emulationMajor": "1",
+    "emulationMinor": "36",
+    "minCompatibilityMajor": "1",
+    "minCompatibilityMinor": "35",
+    "gitVersion": VERSION,
+    "gitCommit": "98b35193b2ac7a23a673325f5e9b830ecd5ba406",
+    "gitTreeState": "clean",
+    "buildDate": "2026-06-10T12:00:00Z",
+    "goVersion": "go1.27.3",
+    "compiler": "gc",
     "platform": "linux/amd64",
-}  # fmt: skip
+}
 
 
 async def _set_headers(_: web.Request, response: web.StreamResponse) -> None:
@@ -255,10 +284,10 @@ class APIServer:
         if info.name and info.name not in names:
             raise APIError(404, "NotFound", f'componentstatuses "{info.name}" not found')
         chosen = (
-            [obj for obj in objects if obj["metadata"]["name"] == info.name]
+            [obj for obj in objects if obj["metadata"]["name"] == info.name]  # type: ignore[index]
             if info.name
             else objects
-        )  # type: ignore[index]
+        )
         body = (
             one(request, info.target, chosen[0])
             if info.name

@@ -1,6 +1,8 @@
-"""SPDY/3.1, as much of it as ``kubectl port-forward`` speaks: streams with headers, data, and their end, over one connection.
+"""SPDY/3.1, as much of it as ``kubectl port-forward`` speaks: streams with headers, data, and their
+end, over one connection.
 
-There is no library for it any more: browsers dropped SPDY in 2016, Kubernetes has not. Frames: draft-mbelshe-httpbis-spdy-00.
+There is no library for it any more: browsers dropped SPDY in 2016, Kubernetes has not. Frames:
+draft-mbelshe-httpbis-spdy-00.
 """
 
 import asyncio
@@ -32,20 +34,36 @@ def _word(text: bytes) -> bytes:
 
 # The dictionary that both ends of a SPDY connection compress headers with.
 DICTIONARY = (
-    b"".join(map(_word, b"options head post put delete trace accept accept-charset accept-encoding accept-language accept-ranges age allow"
-    b" authorization cache-control connection content-base content-encoding content-language content-length content-location content-md5"
-    b" content-range content-type date etag expect expires from host if-match if-modified-since if-none-match if-range"
-    b" if-unmodified-since last-modified location max-forwards pragma proxy-authenticate proxy-authorization range referer retry-after"
-    b" server te trailer transfer-encoding upgrade user-agent vary via warning www-authenticate method get status".split()))
-    + _word(b"200 OK") + _word(b"version") + _word(b"HTTP/1.1") + _word(b"url") + _word(b"public") + _word(b"set-cookie")
-    + _word(b"keep-alive") + _word(b"origin")
+    b"".join(
+        map(
+            _word,
+            b"options head post put delete trace accept accept-charset accept-encoding"
+            b" accept-language accept-ranges age allow authorization cache-control connection"
+            b" content-base content-encoding content-language content-length content-location"
+            b" content-md5 content-range content-type date etag expect expires from host if-match"
+            b" if-modified-since if-none-match if-range if-unmodified-since last-modified location"
+            b" max-forwards pragma proxy-authenticate proxy-authorization range referer retry-after"
+            b" server te trailer transfer-encoding upgrade user-agent vary via warning"
+            b" www-authenticate method get status".split(),
+        )
+    )
+    + _word(b"200 OK")
+    + _word(b"version")
+    + _word(b"HTTP/1.1")
+    + _word(b"url")
+    + _word(b"public")
+    + _word(b"set-cookie")
+    + _word(b"keep-alive")
+    + _word(b"origin")
     + b"100101201202205206300302303304305306307402405406407408409410411412413414415416417502504505"
-    b"203 Non-Authoritative Information204 No Content301 Moved Permanently400 Bad Request401 Unauthorized403 Forbidden404 Not Found"
+    b"203 Non-Authoritative Information204 No Content301 Moved Permanently400 Bad Request401"
+    b" Unauthorized403 Forbidden404 Not Found"
     b"500 Internal Server Error501 Not Implemented503 Service Unavailable"
-    b"Jan Feb Mar Apr May Jun Jul Aug Sept Oct Nov Dec 00:00:00 Mon, Tue, Wed, Thu, Fri, Sat, Sun, GMT"
+    b"Jan Feb Mar Apr May Jun Jul Aug Sept Oct Nov Dec 00:00:00 Mon, Tue, Wed, Thu, Fri, Sat,"
+    b" Sun, GMT"
     b"chunked,text/html,image/png,image/jpg,image/gif,application/xml,application/xhtml+xml,text/plain,text/javascript,public"
     b"privatemax-age=gzip,deflate,sdchcharset=utf-8charset=iso-8859-1,utf-,*,enq=0."
-)  # fmt: skip
+)
 
 
 class ProtocolError(Exception):
@@ -71,7 +89,9 @@ class Stream:
 
 
 class Connection:
-    """The server's end. ``send`` takes bytes for the client; ``opened`` is called with each new stream."""
+    """The server's end. ``send`` takes bytes for the client; ``opened`` is called with each new
+    stream.
+    """
 
     def __init__(
         self, send: Callable[[bytes], Awaitable[None]], opened: Callable[[Stream], None]

@@ -1,4 +1,6 @@
-"""Streams into a Pod: logs over HTTP, exec and attach over WebSocket (v5.channel.k8s.io), port-forward over SPDY in a WebSocket."""
+"""Streams into a Pod: logs over HTTP, exec and attach over WebSocket (v5.channel.k8s.io),
+port-forward over SPDY in a WebSocket.
+"""
 
 import asyncio
 import contextlib
@@ -30,7 +32,9 @@ DRAIN_SECONDS = 0.3
 
 
 class RefusedError(Exception):
-    """A stream that cannot be opened; kubectl prints the text after "unable to upgrade connection"."""
+    """A stream that cannot be opened; kubectl prints the text after "unable to upgrade
+    connection".
+    """
 
 
 class Streams:
@@ -134,7 +138,9 @@ class Streams:
         return socket
 
     async def _after_end(self, identity: str) -> None:
-        """Until the container has ended and its last output has had time to arrive: one that ended before never ends its stream."""
+        """Until the container has ended and its last output has had time to arrive: one that ended
+        before never ends its stream.
+        """
         with contextlib.suppress(EngineError):
             await self.engine.wait(identity)
         await asyncio.sleep(DRAIN_SECONDS)
@@ -243,7 +249,10 @@ def _exited(code: int) -> Obj:
 def _exit_status(process: str, state: Obj, held_back: bytes) -> Obj:
     if held_back:
         said = held_back.decode(errors="replace").strip()
-        failed = f'error executing command in container: failed to exec in container: failed to start exec "{process}": {said}'
+        failed = (
+            "error executing command in container: failed to exec in container: failed to start"
+            f' exec "{process}": {said}'
+        )
         return _failure(f"Internal error occurred: Internal error occurred: {failed}")
     code = int(state.get("ExitCode") or 0)
     return _success() if code == 0 else _exited(code)
@@ -272,7 +281,9 @@ class _Channels:
     async def run(
         self, hold_back: bytes = b"", ended: "asyncio.Future[None] | None" = None
     ) -> bytes:
-        """Until the process's output ends, ``ended`` is done or the client leaves. Output that begins with ``hold_back`` is not sent but returned."""
+        """Until the process's output ends, ``ended`` is done or the client leaves. Output that
+        begins with ``hold_back`` is not sent but returned.
+        """
         reading = asyncio.ensure_future(self._from_client())
         writing = asyncio.ensure_future(self._to_client(hold_back))
         tasks = (reading, writing, ended)
@@ -386,8 +397,15 @@ class _PortForward:
             self.pod["metadata"].get("annotations", {}).get("sandbox")
             or uid_of(self.pod).replace("-", "") * 2
         )
-        refused = f'failed to connect to localhost:{port} inside namespace "{sandbox[:64]}", IPv4: dial tcp4 127.0.0.1:{port}: connect: connection refused IPv6 dial tcp6: address localhost: no suitable address found '
-        message = f'error forwarding port {port} to pod {sandbox[:64]}, uid : failed to execute portforward in network namespace "/var/run/netns/cni-{uid_of(self.pod)}": {refused}'
+        refused = (
+            f'failed to connect to localhost:{port} inside namespace "{sandbox[:64]}", IPv4: dial'
+            f" tcp4 127.0.0.1:{port}: connect: connection refused IPv6 dial tcp6: address"
+            " localhost: no suitable address found "
+        )
+        message = (
+            f"error forwarding port {port} to pod {sandbox[:64]}, uid : failed to execute"
+            f' portforward in network namespace "/var/run/netns/cni-{uid_of(self.pod)}": {refused}'
+        )
         if errors:
             await errors.write(message.encode())
             await errors.close()

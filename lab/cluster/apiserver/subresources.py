@@ -1,4 +1,6 @@
-"""Subresources that are no part of the object: scale, binding, eviction, a service account's token; and the reviews of access."""
+"""Subresources that are no part of the object: scale, binding, eviction, a service account's token;
+and the reviews of access.
+"""
 
 import time
 from datetime import UTC, datetime
@@ -59,11 +61,15 @@ def scale_of(obj: Obj) -> Obj:
         from_map(selector) if obj["kind"] == "ReplicationController" else from_object(selector)
     )
     return {
-        "kind": "Scale", "apiVersion": "autoscaling/v1",
+        "kind": "Scale",
+        "apiVersion": "autoscaling/v1",
         "metadata": {key: obj["metadata"][key] for key in kept if key in obj["metadata"]},
         "spec": {"replicas": at(obj, "spec", "replicas", default=0)},
-        "status": {"replicas": at(obj, "status", "replicas", default=0), "selector": text_of(requirements or [])},
-    }  # fmt: skip
+        "status": {
+            "replicas": at(obj, "status", "replicas", default=0),
+            "selector": text_of(requirements or []),
+        },
+    }
 
 
 class Subresources:
@@ -107,7 +113,9 @@ class Subresources:
         )
 
     def _typed(self, subresource: str, body: Obj) -> Obj:
-        """The body of a request, as the kind that the subresource takes. APIError (400) for values of other types."""
+        """The body of a request, as the kind that the subresource takes. APIError (400) for values
+        of other types.
+        """
         group, version, kind = SUBRESOURCE_KINDS[subresource]
         return self.registry.schemas.decode(body, Resource(group, version, "", kind, True)).obj
 
@@ -136,7 +144,9 @@ class Subresources:
         return json_response(_success(), 201)
 
     def _budgets(self, pod: Obj) -> list[Obj]:
-        """The disruption budget that an eviction of the Pod uses, if any. APIError (429) when nothing is left of it."""
+        """The disruption budget that an eviction of the Pod uses, if any. APIError (429) when
+        nothing is left of it.
+        """
         if is_deleting(pod) or at(pod, "status", "phase") in ("Pending", "Succeeded", "Failed"):
             return []
         listed = self.registry.store.list(BUDGETS, namespace_of(pod))
@@ -144,14 +154,20 @@ class Subresources:
             budget for budget in listed if selects(at(budget, "spec", "selector"), labels_of(pod))
         ]
         if len(found) > 1:
-            why = "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support."
+            why = (
+                "This pod has more than one PodDisruptionBudget, which the eviction subresource"
+                " does not support."
+            )
             raise APIError(500, "", why)
         for status in (at(budget, "status", default={}) for budget in found):
             healthy, desired = status.get("currentHealthy", 0), status.get("desiredHealthy", 0)
             if not is_true(pod, "Ready") and healthy >= desired > 0:
                 return []
             if status.get("disruptionsAllowed", 0) < 1:
-                needs = f"The disruption budget {name_of(found[0])} needs {desired} healthy pods and has {healthy} currently"
+                needs = (
+                    f"The disruption budget {name_of(found[0])} needs {desired} healthy pods and"
+                    f" has {healthy} currently"
+                )
                 raise too_many(
                     "Cannot evict pod as it would violate the pod's disruption budget.",
                     "DisruptionBudget",
@@ -160,7 +176,9 @@ class Subresources:
         return found
 
     def _use(self, budget: Obj) -> None:
-        """One disruption less, at once: the next eviction may come before the budget's controller has looked."""
+        """One disruption less, at once: the next eviction may come before the budget's controller
+        has looked.
+        """
 
         def edit(fresh: Obj) -> Obj:
             fresh["status"]["disruptionsAllowed"] -= 1
@@ -240,9 +258,13 @@ class Subresources:
         wanted, path = spec.get("resourceAttributes"), spec.get("nonResourceAttributes")
         if wanted:
             asked = Attributes(
-                str(wanted.get("verb", "")), str(wanted.get("group", "")), str(wanted.get("resource", "")),
-                str(wanted.get("subresource", "")), str(wanted.get("namespace", "")), str(wanted.get("name", "")),
-            )  # fmt: skip
+                str(wanted.get("verb", "")),
+                str(wanted.get("group", "")),
+                str(wanted.get("resource", "")),
+                str(wanted.get("subresource", "")),
+                str(wanted.get("namespace", "")),
+                str(wanted.get("name", "")),
+            )
         elif path:
             asked = Attributes(str(path.get("verb", "")), path=str(path.get("path", "/")))
         else:
@@ -278,7 +300,9 @@ def _success() -> Obj:
 
 
 def bind(registry: Registry, pod: Obj, node: str) -> Obj:
-    """Assign a Pod to a node. No manager is recorded: the binding is not an update. APIError (409) when it is assigned already."""
+    """Assign a Pod to a node. No manager is recorded: the binding is not an update. APIError (409)
+    when it is assigned already.
+    """
     if at(pod, "spec", "nodeName"):
         raise conflict(
             "",

@@ -24,9 +24,12 @@ class Column:
     def definition(self) -> Obj:
         form = "name" if self.name == "Name" else ""
         return {
-            "name": self.name, "type": self.kind, "format": form, "description": self.description or self.name,
+            "name": self.name,
+            "type": self.kind,
+            "format": form,
+            "description": self.description or self.name,
             "priority": 1 if self.wide else 0,
-        }  # fmt: skip
+        }
 
 
 def parse_columns(text: str) -> list[Column]:
@@ -75,7 +78,9 @@ def table(
     headers: bool = True,
     meta: Obj | None = None,
 ) -> Obj:
-    """A meta.k8s.io/v1 Table of the objects; ``include`` is None, Metadata or Object, as the request asks."""
+    """A meta.k8s.io/v1 Table of the objects; ``include`` is None, Metadata or Object, as the
+    request asks.
+    """
     listed, cells = printer(resource)
     result: Obj = {"kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": meta or {}}
     result["columnDefinitions"] = [column.definition() for column in listed] if headers else []

@@ -1,4 +1,6 @@
-"""The controllers: each watches some objects, compares what is with what should be, and makes the next step towards it."""
+"""The controllers: each watches some objects, compares what is with what should be, and makes the
+next step towards it.
+"""
 
 from lab.cluster.controllers.base import Controller
 from lab.cluster.controllers.crd import CustomResourceDefinitions
@@ -25,8 +27,23 @@ from lab.cluster.registry.client import Client
 def all_controllers(client: Client, authority: str) -> list[Controller]:
     """Every controller; ``authority`` is the certificate that ServiceAccounts' Pods trust."""
     kinds: list[type[Controller]] = [
-        CustomResourceDefinitions, Namespaces, GarbageCollector, ReplicaSets, ReplicationControllers, Deployments, EndpointsController, Jobs,
-        CronJobs, DaemonSets, StatefulSets, PersistentVolumes, ResourceQuotas, HorizontalPodAutoscalers, DisruptionBudgets, TaintEviction,
-        EventTTL, Unenforced,
-    ]  # fmt: skip
+        CustomResourceDefinitions,
+        Namespaces,
+        GarbageCollector,
+        ReplicaSets,
+        ReplicationControllers,
+        Deployments,
+        EndpointsController,
+        Jobs,
+        CronJobs,
+        DaemonSets,
+        StatefulSets,
+        PersistentVolumes,
+        ResourceQuotas,
+        HorizontalPodAutoscalers,
+        DisruptionBudgets,
+        TaintEviction,
+        EventTTL,
+        Unenforced,
+    ]
     return [ServiceAccounts(client, authority), *(kind(client) for kind in kinds)]

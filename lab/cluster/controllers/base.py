@@ -1,4 +1,6 @@
-"""What all controllers are made of: a queue of keys, each worked on once at a time, again later when that fails."""
+"""What all controllers are made of: a queue of keys, each worked on once at a time, again later
+when that fails.
+"""
 
 import asyncio
 import logging
@@ -16,7 +18,9 @@ RESTART_SECONDS = 1.0
 
 
 class Controller:
-    """A controller of one resource. Subclasses say which events matter (``keys``) and what to do for an object (``sync``)."""
+    """A controller of one resource. Subclasses say which events matter (``keys``) and what to do
+    for an object (``sync``).
+    """
 
     resource = ""  # the resource whose keys are in the queue
     watches: tuple[str, ...] = ()  # other resources whose events lead to keys
@@ -37,14 +41,17 @@ class Controller:
     # ------------------------------------------------------------ for subclasses
 
     def sync(self, namespace: str, name: str) -> float | None:
-        """Bring one object closer to what it should be. Returns after how many seconds to look again, or None.
+        """Bring one object closer to what it should be. Returns after how many seconds to look
+        again, or None.
 
         An exception means: try again, later each time.
         """
         raise NotImplementedError
 
     def keys(self, event: Event) -> Iterable[str]:
-        """The keys to look at after an event of a watched resource; by default the controlling object of this resource's kind."""
+        """The keys to look at after an event of a watched resource; by default the controlling
+        object of this resource's kind.
+        """
         found = []
         for obj in (event.obj, event.before):
             owner = controller_of(obj) if obj else None

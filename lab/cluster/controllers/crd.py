@@ -1,4 +1,6 @@
-"""CustomResourceDefinitions: what they define is served from the moment they are written, and is gone when they are."""
+"""CustomResourceDefinitions: what they define is served from the moment they are written, and is
+gone when they are.
+"""
 
 from lab.cluster.controllers.base import Controller
 from lab.cluster.model.objects import Obj, is_true, new_condition

@@ -81,7 +81,8 @@ class CronJobs(Controller):
             self.recorder.normal(
                 cron,
                 "JobAlreadyActive",
-                "Not starting job because prior execution is running and concurrency policy is Forbid",
+                "Not starting job because prior execution is running and concurrency policy is"
+                " Forbid",
             )
             return active
         if policy == "Replace":
@@ -96,13 +97,22 @@ class CronJobs(Controller):
         meta = template.get("metadata") or {}
         name = f"{name_of(cron)[:52]}-{int(due.timestamp() // 60)}"
         try:
-            job = self.client.create(JOBS, {
-                "metadata": {
-                    "name": name, "namespace": namespace_of(cron), "labels": meta.get("labels") or {},
-                    "annotations": {**(meta.get("annotations") or {}), SCHEDULED_AT: stamp(due)}, "ownerReferences": [owner_reference(cron)],
+            job = self.client.create(
+                JOBS,
+                {
+                    "metadata": {
+                        "name": name,
+                        "namespace": namespace_of(cron),
+                        "labels": meta.get("labels") or {},
+                        "annotations": {
+                            **(meta.get("annotations") or {}),
+                            SCHEDULED_AT: stamp(due),
+                        },
+                        "ownerReferences": [owner_reference(cron)],
+                    },
+                    "spec": template["spec"],
                 },
-                "spec": template["spec"],
-            })  # fmt: skip
+            )
         except APIError as error:
             if error.reason == "AlreadyExists":
                 return []
@@ -137,9 +147,16 @@ class CronJobs(Controller):
             status["lastSuccessfulTime"] = newest
         if active:
             status["active"] = [
-                {"apiVersion": "batch/v1", "kind": "Job", "name": name_of(j), "namespace": namespace_of(j), "uid": j["metadata"]["uid"],
-                 "resourceVersion": j["metadata"]["resourceVersion"]} for j in active
-            ]  # fmt: skip
+                {
+                    "apiVersion": "batch/v1",
+                    "kind": "Job",
+                    "name": name_of(j),
+                    "namespace": namespace_of(j),
+                    "uid": j["metadata"]["uid"],
+                    "resourceVersion": j["metadata"]["resourceVersion"],
+                }
+                for j in active
+            ]
         for job in jobs:
             if _finished(job) and any(
                 ref["uid"] == job["metadata"]["uid"]
@@ -148,7 +165,8 @@ class CronJobs(Controller):
                 self.recorder.normal(
                     cron,
                     "SawCompletedJob",
-                    f"Saw completed job: {name_of(job)}, condition: {'Complete' if is_true(job, 'Complete') else 'Failed'}",
+                    f"Saw completed job: {name_of(job)}, condition:"
+                    f" {'Complete' if is_true(job, 'Complete') else 'Failed'}",
                 )
         self.client.set_status(self.resource, cron, status)
 

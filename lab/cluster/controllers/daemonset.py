@@ -100,14 +100,17 @@ class DaemonSets(Controller):
             if pods.is_available(p, at(owner, "spec", "minReadySeconds", default=0), time.time())
         ]
         status: Obj = {
-            "currentNumberScheduled": len(current), "desiredNumberScheduled": len(wanted), "numberReady": len(ready),
+            "currentNumberScheduled": len(current),
+            "desiredNumberScheduled": len(wanted),
+            "numberReady": len(ready),
             "numberMisscheduled": len({_node(p) for p in mine} - set(wanted)),
             "observedGeneration": owner["metadata"].get("generation", 1),
-        }  # fmt: skip
+        }
         status |= nonzero(
             updatedNumberScheduled=len([p for p in current if labels_of(p).get(HASH) == digest]),
-            numberAvailable=len(available), numberUnavailable=len(wanted) - len(available),
-        )  # fmt: skip
+            numberAvailable=len(available),
+            numberUnavailable=len(wanted) - len(available),
+        )
         self.client.set_status(self.resource, owner, status)
 
 

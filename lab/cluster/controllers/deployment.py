@@ -32,8 +32,13 @@ DESIRED, MAXIMUM = (
 )
 HASH = "pod-template-hash"
 NOT_COPIED = (
-    "kubectl.kubernetes.io/last-applied-configuration", REVISION, HISTORY, DESIRED, MAXIMUM, "deprecated.deployment.rollback.to",
-)  # fmt: skip
+    "kubectl.kubernetes.io/last-applied-configuration",
+    REVISION,
+    HISTORY,
+    DESIRED,
+    MAXIMUM,
+    "deprecated.deployment.rollback.to",
+)
 REVISIONS_REMEMBERED = 2000
 
 
@@ -171,17 +176,24 @@ class Deployments(Controller):
         selector.setdefault("matchLabels", {})[HASH] = suffix
         replicas = self._new_size(deployment, 0, old)
         annotations = {k: v for k, v in annotations_of(deployment).items() if k not in NOT_COPIED}
-        rs = self.client.create(RS, {
-            "metadata": {
-                "name": f"{name_of(deployment)}-{suffix}", "namespace": namespace_of(deployment), "labels": template["metadata"]["labels"],
-                "annotations": annotations | {REVISION: revision} | self._amounts(deployment),
-                "ownerReferences": [owner_reference(deployment)],
+        rs = self.client.create(
+            RS,
+            {
+                "metadata": {
+                    "name": f"{name_of(deployment)}-{suffix}",
+                    "namespace": namespace_of(deployment),
+                    "labels": template["metadata"]["labels"],
+                    "annotations": annotations | {REVISION: revision} | self._amounts(deployment),
+                    "ownerReferences": [owner_reference(deployment)],
+                },
+                "spec": {
+                    "replicas": replicas,
+                    "selector": selector,
+                    "template": template,
+                    "minReadySeconds": at(deployment, "spec", "minReadySeconds", default=0),
+                },
             },
-            "spec": {
-                "replicas": replicas, "selector": selector, "template": template,
-                "minReadySeconds": at(deployment, "spec", "minReadySeconds", default=0),
-            },
-        })  # fmt: skip
+        )
         if replicas:
             self._say_scaled(deployment, rs, 0, replicas)
         return rs
@@ -226,7 +238,9 @@ class Deployments(Controller):
         return any(is_controlled_by(pod, rs) for pod in self.client.list("pods", namespace_of(rs)))
 
     def _proportion(self, deployment: Obj, new: Obj | None, old: list[Obj]) -> bool:
-        """After a change of the Deployment's size, scale at once what there is. Returns whether that was the matter."""
+        """After a change of the Deployment's size, scale at once what there is. Returns whether
+        that was the matter.
+        """
         replicas = at(deployment, "spec", "replicas", default=0)
         active = [
             rs for rs in [*old, *([new] if new else [])] if at(rs, "spec", "replicas", default=0)
@@ -261,7 +275,9 @@ class Deployments(Controller):
         self.client.change(RS, rs, edit)
 
     def _roll(self, deployment: Obj, new: Obj, old: list[Obj]) -> None:
-        """One step of a rolling update: the new set up as far as may be, or the old ones down as far as may be."""
+        """One step of a rolling update: the new set up as far as may be, or the old ones down as
+        far as may be.
+        """
         replicas = at(deployment, "spec", "replicas", default=0)
         size = at(new, "spec", "replicas", default=0)
         target = replicas if size > replicas else self._new_size(deployment, size, old)
@@ -300,14 +316,18 @@ class Deployments(Controller):
                 spare -= count
 
     def _clean_up(self, deployment: Obj, new: Obj | None) -> None:
-        """Forget the oldest ReplicaSets beyond the history's limit, once the rollout is complete."""
+        """Forget the oldest ReplicaSets beyond the history's limit, once the rollout is
+        complete.
+        """
         limit = at(deployment, "spec", "revisionHistoryLimit", default=10)
         idle = [
             rs
             for rs in self._sets(deployment)
-            if (new is None or name_of(rs) != name_of(new)) and not at(rs, "spec", "replicas", default=0)
-            and not at(rs, "status", "replicas", default=0) and not is_deleting(rs)
-        ]  # fmt: skip
+            if (new is None or name_of(rs) != name_of(new))
+            and not at(rs, "spec", "replicas", default=0)
+            and not at(rs, "status", "replicas", default=0)
+            and not is_deleting(rs)
+        ]
         for rs in sorted(idle, key=revision_of)[: max(0, len(idle) - limit)]:
             self.client.delete(RS, rs)
 
@@ -318,9 +338,12 @@ class Deployments(Controller):
         total, available = replicas_of(sets, "replicas"), replicas_of(sets, "availableReplicas")
         updated = replicas_of([new], "replicas") if new else 0
         status = nonzero(
-            replicas=total, updatedReplicas=updated, readyReplicas=replicas_of(sets, "readyReplicas"),
-            availableReplicas=available, unavailableReplicas=max(0, replicas_of(sets) - available),
-        )  # fmt: skip
+            replicas=total,
+            updatedReplicas=updated,
+            readyReplicas=replicas_of(sets, "readyReplicas"),
+            availableReplicas=available,
+            unavailableReplicas=max(0, replicas_of(sets) - available),
+        )
         status["observedGeneration"] = deployment["metadata"].get("generation", 1)
         status["terminatingReplicas"] = replicas_of(sets, "terminatingReplicas")
         conditions = {c["type"]: c for c in at(deployment, "status", "conditions", default=[])}
@@ -338,10 +361,16 @@ class Deployments(Controller):
             )
         enough = available >= replicas - budgets(deployment)[1]
         _set(
-            conditions, "Available", "True" if enough else "False",
+            conditions,
+            "Available",
+            "True" if enough else "False",
             "MinimumReplicasAvailable" if enough else "MinimumReplicasUnavailable",
-            "Deployment has minimum availability." if enough else "Deployment does not have minimum availability.",
-        )  # fmt: skip
+            (
+                "Deployment has minimum availability."
+                if enough
+                else "Deployment does not have minimum availability."
+            ),
+        )
         again = self._progress(deployment, new, sets, status, conditions)
         failing = next((c for rs in sets if (c := condition(rs, "ReplicaFailure"))), None)
         conditions.pop("ReplicaFailure", None)

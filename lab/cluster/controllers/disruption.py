@@ -46,9 +46,17 @@ class DisruptionBudgets(Controller):
         told = new_condition(before, "DisruptionAllowed", *enough, "") | {
             "observedGeneration": generation
         }
-        changed = self.client.set_status(self.resource, budget, {
-            "currentHealthy": healthy, "desiredHealthy": max(0, desired), "expectedPods": expected, "disruptionsAllowed": allowed,
-            "observedGeneration": generation, "conditions": [told],
-        })  # fmt: skip
+        changed = self.client.set_status(
+            self.resource,
+            budget,
+            {
+                "currentHealthy": healthy,
+                "desiredHealthy": max(0, desired),
+                "expectedPods": expected,
+                "disruptionsAllowed": allowed,
+                "observedGeneration": generation,
+                "conditions": [told],
+            },
+        )
         # What it wrote it looks at again, as a real one does: that is told in its events.
         return None if changed is None or revision_of(changed) == revision_of(budget) else 0.0

@@ -50,9 +50,10 @@ class EndpointsController(Controller):
         chosen = [
             pod
             for pod in self.client.list("pods", namespace)
-            if matches(from_map(service["spec"]["selector"]), labels_of(pod)) and at(pod, "status", "podIP")
+            if matches(from_map(service["spec"]["selector"]), labels_of(pod))
+            and at(pod, "status", "podIP")
             and at(pod, "status", "phase") not in ("Succeeded", "Failed")
-        ]  # fmt: skip
+        ]
         chosen.sort(key=lambda pod: str(pod["status"]["podIP"]))
         self._endpoints(
             service, [pod for pod in chosen if not is_deleting(pod) or self._publishes(service)]
@@ -124,7 +125,9 @@ class EndpointsController(Controller):
             self.client.change("endpoints", found, edit)
 
     def _slices(self, service: Obj, pods: list[Obj]) -> None:
-        """A slice for the Pods that have the same ports: a named one may be another number in each. Without Pods, an empty one."""
+        """A slice for the Pods that have the same ports: a named one may be another number in each.
+        Without Pods, an empty one.
+        """
         wanted: dict[str, tuple[list[Obj] | None, list[Obj]]] = {}
         for pod in pods:
             at_pod = self._ports(service, pod)
@@ -164,14 +167,26 @@ class EndpointsController(Controller):
         self.client.change(SLICES, found, edit)
 
     def _create_slice(self, service: Obj, ports: list[Obj] | None, endpoints: list[Obj]) -> None:
-        self.client.create(SLICES, {
-            "metadata": {
-                "name": f"{name_of(service)}-{random_suffix()}", "generateName": f"{name_of(service)}-", "namespace": namespace_of(service),
-                "labels": {**_labels(service), MANAGER: "endpointslice-controller.k8s.io", SERVICE: name_of(service)},
-                "annotations": {CHANGED: now()}, "ownerReferences": [owner_reference(service)],
+        self.client.create(
+            SLICES,
+            {
+                "metadata": {
+                    "name": f"{name_of(service)}-{random_suffix()}",
+                    "generateName": f"{name_of(service)}-",
+                    "namespace": namespace_of(service),
+                    "labels": {
+                        **_labels(service),
+                        MANAGER: "endpointslice-controller.k8s.io",
+                        SERVICE: name_of(service),
+                    },
+                    "annotations": {CHANGED: now()},
+                    "ownerReferences": [owner_reference(service)],
+                },
+                "addressType": "IPv4",
+                "endpoints": endpoints,
+                "ports": ports,
             },
-            "addressType": "IPv4", "endpoints": endpoints, "ports": ports,
-        })  # fmt: skip
+        )
 
 
 def _endpoint(pod: Obj, publish: bool) -> Obj:
@@ -209,7 +224,9 @@ def _hostname(service: Obj, pod: Obj) -> Obj:
 
 
 def target_port(port: Obj, pod: Obj) -> int | None:
-    """The number of a Service port's target at a Pod; None when the Pod has no port of that name."""
+    """The number of a Service port's target at a Pod; None when the Pod has no port of that
+    name.
+    """
     target = port.get("targetPort", port["port"])
     if isinstance(target, int):
         return target

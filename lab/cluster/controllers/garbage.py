@@ -1,4 +1,6 @@
-"""The garbage collector: what an owner leaves behind goes with it, and what must wait for dependents waits."""
+"""The garbage collector: what an owner leaves behind goes with it, and what must wait for
+dependents waits.
+"""
 
 from lab.cluster.controllers.base import Controller
 from lab.cluster.model.objects import Obj, is_deleting, namespace_of, uid_of
@@ -10,7 +12,9 @@ BURST = 50  # objects deleted in one go: others want their turn
 
 
 class GarbageCollector(Controller):
-    """Its keys are uids of owners. It knows where each is, and which objects name it as theirs: the graph of a real cluster's collector."""
+    """Its keys are uids of owners. It knows where each is, and which objects name it as theirs: the
+    graph of a real cluster's collector.
+    """
 
     component = "garbage-collector-controller"
 

@@ -1,4 +1,6 @@
-"""HorizontalPodAutoscalers. There are no metrics here, so they say, as on any cluster without a metrics server, that they cannot scale."""
+"""HorizontalPodAutoscalers. There are no metrics here, so they say, as on any cluster without a
+metrics server, that they cannot scale.
+"""
 
 from lab.cluster.controllers.base import Controller
 from lab.cluster.model.errors import not_found
@@ -36,10 +38,24 @@ class HorizontalPodAutoscalers(Controller):
             return PERIOD
         metric = at((scaler["spec"].get("metrics") or [{}])[0], "resource", "name", default="cpu")
         why = f"failed to get {metric} utilization: {MISSING.format(name=metric)}"
-        self._report(scaler, at(target, "status", "replicas", default=0), [
-            ("AbleToScale", "True", "SucceededGetScale", "the HPA controller was able to get the target's current scale"),
-            ("ScalingActive", "False", "FailedGetResourceMetric", f"the HPA was unable to compute the replica count: {why}"),
-        ])  # fmt: skip
+        self._report(
+            scaler,
+            at(target, "status", "replicas", default=0),
+            [
+                (
+                    "AbleToScale",
+                    "True",
+                    "SucceededGetScale",
+                    "the HPA controller was able to get the target's current scale",
+                ),
+                (
+                    "ScalingActive",
+                    "False",
+                    "FailedGetResourceMetric",
+                    f"the HPA was unable to compute the replica count: {why}",
+                ),
+            ],
+        )
         self.recorder.warning(scaler, "FailedGetResourceMetric", why)
         number = len(scaler["spec"].get("metrics") or [])
         all_of_them = f"invalid metrics ({number} invalid out of {number})"

@@ -173,7 +173,9 @@ class Jobs(Controller):
         self._report(job, replace(progress, active=[]), conditions)
 
     def _resumed(self, job: Obj) -> list[Obj]:
-        """The Job's conditions, those of one that goes on after it was suspended brought up to date."""
+        """The Job's conditions, those of one that goes on after it was suspended brought up to
+        date.
+        """
         conditions: list[Obj] = at(job, "status", "conditions", default=[])
         if not is_true(job, "Suspended"):
             return conditions
@@ -212,9 +214,13 @@ class Jobs(Controller):
     ) -> None:
         ready = len([pod for pod in progress.active if pods.is_ready(pod)])
         counts = {
-            "active": len(progress.active), "failed": len(progress.failed), "succeeded": len(progress.succeeded),
-            "startTime": progress.started, "completionTime": completed, "conditions": conditions,
-        }  # fmt: skip
+            "active": len(progress.active),
+            "failed": len(progress.failed),
+            "succeeded": len(progress.succeeded),
+            "startTime": progress.started,
+            "completionTime": completed,
+            "conditions": conditions,
+        }
         status: Obj = {key: value for key, value in counts.items() if value}
         status |= {"ready": ready, "terminating": 0, "uncountedTerminatedPods": {}}
         if job["spec"].get("completionMode") == "Indexed" and progress.succeeded:

@@ -1,4 +1,6 @@
-"""What controllers of Pods have in common: which Pods are theirs, making one from a template, which to delete first."""
+"""What controllers of Pods have in common: which Pods are theirs, making one from a template, which
+to delete first.
+"""
 
 from collections.abc import Callable
 
@@ -97,12 +99,17 @@ def from_template(owner: Obj, template: Obj, *, name: str = "") -> Obj:
     """A new Pod of an owner; without a name it gets a random one."""
     meta = copy(template.get("metadata") or {})
     pod: Obj = {
-        "apiVersion": "v1", "kind": "Pod", "spec": copy(template["spec"]),
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "spec": copy(template["spec"]),
         "metadata": {
-            "namespace": namespace_of(owner), "labels": meta.get("labels") or {}, "annotations": meta.get("annotations") or {},
-            "ownerReferences": [owner_reference(owner)], "generateName": f"{name_of(owner)}-",
+            "namespace": namespace_of(owner),
+            "labels": meta.get("labels") or {},
+            "annotations": meta.get("annotations") or {},
+            "ownerReferences": [owner_reference(owner)],
+            "generateName": f"{name_of(owner)}-",
         },
-    }  # fmt: skip
+    }
     if meta.get("finalizers"):
         pod["metadata"]["finalizers"] = meta["finalizers"]
     if name:

@@ -1,4 +1,6 @@
-"""ReplicaSets, and ReplicationControllers, which were before them: as many Pods of a template as they want."""
+"""ReplicaSets, and ReplicationControllers, which were before them: as many Pods of a template as
+they want.
+"""
 
 import time
 

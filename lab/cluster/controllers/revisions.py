@@ -1,4 +1,6 @@
-"""ControllerRevisions: what the templates of DaemonSets and StatefulSets were, so that a rollout has a history and can be undone."""
+"""ControllerRevisions: what the templates of DaemonSets and StatefulSets were, so that a rollout
+has a history and can be undone.
+"""
 
 import json
 import zlib
@@ -24,7 +26,9 @@ def template_hash(template: Obj) -> str:
 
 
 def current_revision(client: Client, owner: Obj, hash_label: str) -> Obj:
-    """The revision of the owner's template as it is now: the newest, made or brought back when it is not. Too old ones are deleted."""
+    """The revision of the owner's template as it is now: the newest, made or brought back when it
+    is not. Too old ones are deleted.
+    """
     template = owner["spec"]["template"]
     digest = template_hash(template)
     existing = [
@@ -36,10 +40,12 @@ def current_revision(client: Client, owner: Obj, hash_label: str) -> Obj:
     found = next((r for r in existing if name_of(r) == f"{name_of(owner)}-{digest}"), None)
     if found is None:
         meta = {
-            "name": f"{name_of(owner)}-{digest}", "namespace": namespace_of(owner), "ownerReferences": [owner_reference(owner)],
+            "name": f"{name_of(owner)}-{digest}",
+            "namespace": namespace_of(owner),
+            "ownerReferences": [owner_reference(owner)],
             "labels": {**at(template, "metadata", "labels", default={}), hash_label: digest},
             "annotations": dict(annotations_of(owner)),
-        }  # fmt: skip
+        }
         # In the order in which Go writes maps: kubectl compares the bytes.
         data = json.loads(
             json.dumps({"spec": {"template": template | {"$patch": "replace"}}}, sort_keys=True)

@@ -1,4 +1,6 @@
-"""In every namespace: the ServiceAccount ``default``, and the ConfigMap with the authority that its Pods trust."""
+"""In every namespace: the ServiceAccount ``default``, and the ConfigMap with the authority that its
+Pods trust.
+"""
 
 from collections.abc import Iterable
 
@@ -9,8 +11,9 @@ from lab.cluster.registry.store import Event
 
 ROOT_CA = "kube-root-ca.crt"
 DESCRIPTION = (
-    "Contains a CA bundle that can be used to verify the kube-apiserver when using internal endpoints such as the internal service IP or "
-    "kubernetes.default.svc. No other usage is guaranteed across distributions of Kubernetes clusters."
+    "Contains a CA bundle that can be used to verify the kube-apiserver when using internal"
+    " endpoints such as the internal service IP or kubernetes.default.svc. No other usage is"
+    " guaranteed across distributions of Kubernetes clusters."
 )
 
 

@@ -38,7 +38,9 @@ class StatefulSets(Controller):
         return float(at(owner, "spec", "minReadySeconds", default=0)) or None
 
     def _step(self, owner: Obj, revision: Obj, mine: dict[str, Obj]) -> None:
-        """In order: make what is missing, then delete what is too many, then replace what is outdated."""
+        """In order: make what is missing, then delete what is too many, then replace what is
+        outdated.
+        """
         replicas, first = (
             at(owner, "spec", "replicas", default=0),
             at(owner, "spec", "ordinals", "start", default=0),
@@ -64,7 +66,9 @@ class StatefulSets(Controller):
             self._replace(owner, name_of(revision), [mine[n] for n in wanted if n in mine], first)
 
     def _revision_for(self, owner: Obj, pod_name: str, first: int, newest: Obj) -> Obj:
-        """Below the partition of a rolling update, a Pod that is made again is still of the revision before."""
+        """Below the partition of a rolling update, a Pod that is made again is still of the
+        revision before.
+        """
         partition = at(owner, "spec", "updateStrategy", "rollingUpdate", "partition", default=0)
         if int(pod_name.rpartition("-")[2]) >= first + partition:
             return newest
@@ -118,8 +122,11 @@ class StatefulSets(Controller):
         if self.client.get("persistentvolumeclaims", namespace_of(owner), claim_name) is None:
             labels = labels_of(template) | at(owner, "spec", "selector", "matchLabels", default={})
             meta = {
-                "name": claim_name, "namespace": namespace_of(owner), "labels": labels, "annotations": annotations_of(template),
-            }  # fmt: skip
+                "name": claim_name,
+                "namespace": namespace_of(owner),
+                "labels": labels,
+                "annotations": annotations_of(template),
+            }
             self.client.create(
                 "persistentvolumeclaims", {"metadata": meta, "spec": copy(template["spec"])}
             )
@@ -134,7 +141,9 @@ class StatefulSets(Controller):
         ]
 
     def _report(self, owner: Obj, mine: list[Obj], newest: str) -> None:
-        """Pods that are being deleted still count as there, and as ready; not as those of a revision."""
+        """Pods that are being deleted still count as there, and as ready; not as those of a
+        revision.
+        """
         replicas = at(owner, "spec", "replicas", default=0)
         staying = [labels_of(pod).get(HASH) for pod in mine if not is_deleting(pod)]
         ready = [
@@ -145,9 +154,13 @@ class StatefulSets(Controller):
         done = rolling and updated == len(ready) == len(mine) == replicas
         current = newest if done else at(owner, "status", "currentRevision", default=newest)
         status: Obj = {
-            "replicas": len(mine), "availableReplicas": len([p for p in ready if self._available(owner, p)]), "collisionCount": 0,
-            "observedGeneration": owner["metadata"].get("generation", 1), "updateRevision": newest, "currentRevision": current,
-        }  # fmt: skip
+            "replicas": len(mine),
+            "availableReplicas": len([p for p in ready if self._available(owner, p)]),
+            "collisionCount": 0,
+            "observedGeneration": owner["metadata"].get("generation", 1),
+            "updateRevision": newest,
+            "currentRevision": current,
+        }
         status |= nonzero(
             readyReplicas=len(ready),
             updatedReplicas=updated,

@@ -1,4 +1,6 @@
-"""Taint eviction: a Pod that does not tolerate a NoExecute taint of its node has to go, at once or when its toleration has run out."""
+"""Taint eviction: a Pod that does not tolerate a NoExecute taint of its node has to go, at once or
+when its toleration has run out.
+"""
 
 import time
 

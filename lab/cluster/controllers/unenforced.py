@@ -1,10 +1,14 @@
-"""What is stored, validated and shown, but not enforced here, says so: an Event on each such object."""
+"""What is stored, validated and shown, but not enforced here, says so: an Event on each such
+object.
+"""
 
 from lab.cluster.controllers.base import Controller
 from lab.cluster.registry.store import Event
 
 WHY = {
-    "networkpolicies.networking.k8s.io": "This cluster does not enforce network policies: all Pods reach each other.",
+    "networkpolicies.networking.k8s.io": (
+        "This cluster does not enforce network policies: all Pods reach each other."
+    )
 }
 
 

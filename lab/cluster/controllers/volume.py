@@ -14,9 +14,9 @@ from lab.cluster.model.objects import (
     now,
     uid_of,
 )
+from lab.cluster.registry import claims
 from lab.cluster.registry.claims import CLAIMS, VOLUMES
 from lab.cluster.registry.client import Client
-from lab.cluster.registry.registry import claims
 from lab.cluster.registry.store import Event
 
 CLAIM_PROTECTION, VOLUME_PROTECTION = "kubernetes.io/pvc-protection", "kubernetes.io/pv-protection"
@@ -27,8 +27,9 @@ PROVISIONER = (
 )
 LOOK_AGAIN = 15.0
 PROVISIONING = (
-    "Waiting for a volume to be created either by the external provisioner '{}' or manually by the system administrator. "
-    "If volume creation is delayed, please verify that the provisioner is running and correctly registered."
+    "Waiting for a volume to be created either by the external provisioner '{}' or manually by the"
+    " system administrator. If volume creation is delayed, please verify that the provisioner is"
+    " running and correctly registered."
 )
 
 
@@ -119,9 +120,13 @@ class PersistentVolumes(Controller):
 
     def _bind(self, claim: Obj, volume: Obj) -> None:
         reference = {
-            "apiVersion": "v1", "kind": "PersistentVolumeClaim", "name": name_of(claim), "namespace": namespace_of(claim),
-            "uid": uid_of(claim), "resourceVersion": claim["metadata"]["resourceVersion"],
-        }  # fmt: skip
+            "apiVersion": "v1",
+            "kind": "PersistentVolumeClaim",
+            "name": name_of(claim),
+            "namespace": namespace_of(claim),
+            "uid": uid_of(claim),
+            "resourceVersion": claim["metadata"]["resourceVersion"],
+        }
 
         def take(fresh: Obj) -> None:
             fresh["spec"]["claimRef"] = reference

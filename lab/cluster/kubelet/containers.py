@@ -1,4 +1,6 @@
-"""The containers of one Pod: each started when it is due, watched by its probes, stopped, and started again after a while."""
+"""The containers of one Pod: each started when it is due, watched by its probes, stopped, and
+started again after a while.
+"""
 
 import asyncio
 import time
@@ -81,7 +83,8 @@ class PodContainers:
     ) -> float | None:
         """Start those containers that are due. Seconds until the next one is, or None.
 
-        Images are fetched and containers created side by side; they start, and their events are told, one after the other.
+        Images are fetched and containers created side by side; they start, and their events are
+        told, one after the other.
         """
         due, delays = [], []
         for spec, known in listed:
@@ -111,7 +114,9 @@ class PodContainers:
         return min(delays, default=None)
 
     async def _due(self, spec: Obj, known: Container, always: bool) -> float | None:
-        """Seconds until the container is to be started: 0 now, None not at all. One that must not go on as it is is stopped."""
+        """Seconds until the container is to be started: 0 now, None not at all. One that must not
+        go on as it is is stopped.
+        """
         if known.phase == RUNNING:
             if known.hash != container_hash(spec):
                 await self._kill(
@@ -125,7 +130,8 @@ class PodContainers:
             await self._kill(
                 spec,
                 known,
-                f"Container {known.name} failed {self._why_unhealthy(spec, known)}, will be restarted",
+                f"Container {known.name} failed {self._why_unhealthy(spec, known)}, will be"
+                " restarted",
             )
             if self._wants_restart(known, always) and self._in_backoff(known):
                 self._show_backoff(known)
@@ -167,7 +173,9 @@ class PodContainers:
         )
 
     def _schedule_restart(self, known: Container, ran: float = 0.0) -> None:
-        """The first restart is at once; each later one after twice the time, unless the container ran for long enough (seconds)."""
+        """The first restart is at once; each later one after twice the time, unless the container
+        ran for long enough (seconds).
+        """
         if ran > FORGIVEN:
             known.delay = 0.0
         known.retry_at = time.monotonic() + known.delay if known.delay else 0.0
@@ -188,7 +196,9 @@ class PodContainers:
     async def _prepare(
         self, spec: Obj, known: Container, notify: Notify
     ) -> "float | tuple[Obj, str]":
-        """Fetch the image and create the container: image and id. Seconds until the next try when that fails."""
+        """Fetch the image and create the container: image and id. Seconds until the next try when
+        that fails.
+        """
         sandbox = cast(Sandbox, self.sandbox)
         try:
             image = await self.kubelet.images.ensure(spec["image"], spec["imagePullPolicy"], notify)
@@ -280,9 +290,13 @@ class PodContainers:
         notify("Warning", "Failed", f"Error: {why}")
         known.phase = TERMINATED
         known.terminated = {
-            "exitCode": 128, "reason": "StartError", "message": why, "startedAt": "1970-01-01T00:00:00Z", "finishedAt": now(),
+            "exitCode": 128,
+            "reason": "StartError",
+            "message": why,
+            "startedAt": "1970-01-01T00:00:00Z",
+            "finishedAt": now(),
             "containerID": f"docker://{identity}",
-        }  # fmt: skip
+        }
         if known in self.ephemeral or not self._wants_restart(
             known, podstatus.is_sidecar(self._spec(known))
         ):

@@ -1,4 +1,6 @@
-"""What a Pod has in /etc/resolv.conf: the cluster's DNS or the node's, and what the Pod itself adds."""
+"""What a Pod has in /etc/resolv.conf: the cluster's DNS or the node's, and what the Pod itself
+adds.
+"""
 
 from pathlib import Path
 
@@ -9,7 +11,8 @@ OF_NODE = Path("/etc/resolv.conf")
 
 
 def resolv_conf(pod: Obj, cluster_dns: str, of_node: Path = OF_NODE) -> str:
-    """The text of the file; ``of_node`` is the node's, read where the Pod wants that one. What ``dnsConfig`` says of an option that is there already counts.
+    """The text of the file; ``of_node`` is the node's, read where the Pod wants that one. What
+    ``dnsConfig`` says of an option that is there already counts.
 
     >>> print(resolv_conf({"metadata": {"namespace": "a"}, "spec": {"dnsConfig": {"options": [{"name": "ndots", "value": "2"}]}}}, "10.96.0.10"))
     search a.svc.cluster.local svc.cluster.local cluster.local

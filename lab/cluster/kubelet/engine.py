@@ -1,7 +1,8 @@
-"""The Docker engine's HTTP API, as much of it as the kubelet uses: asynchronous, over the socket that DOCKER_HOST names.
+"""The Docker engine's HTTP API, as much of it as the kubelet uses: asynchronous, over the socket
+that DOCKER_HOST names.
 
-No client library is used here: the asynchronous one there is cannot end a process's input without ending its output, which
-``kubectl exec -i`` needs; and the API is plain HTTP and JSON.
+No client library is used here: the asynchronous one there is cannot end a process's input without
+ending its output, which ``kubectl exec -i`` needs; and the API is plain HTTP and JSON.
 """
 
 import asyncio
@@ -161,9 +162,12 @@ class Engine:
             reader, writer = await asyncio.open_connection(host, int(port or 2375))
         http = h11.Connection(h11.CLIENT)
         headers = [
-            ("Host", "docker"), ("Connection", "Upgrade"), ("Upgrade", "tcp"), ("Content-Type", "application/json"),
+            ("Host", "docker"),
+            ("Connection", "Upgrade"),
+            ("Upgrade", "tcp"),
+            ("Content-Type", "application/json"),
             ("Content-Length", str(len(body))),
-        ]  # fmt: skip
+        ]
         for event in (
             h11.Request(method="POST", target=self._prefix + path, headers=headers),
             h11.Data(body),
@@ -235,7 +239,9 @@ class Engine:
     async def logs(
         self, container: str, *, tty: bool, follow: bool, options: dict[str, str]
     ) -> AsyncIterator[bytes]:
-        """The log, both streams as they were read. Options: tail, timestamps, since_seconds or since_time."""
+        """The log, both streams as they were read. Options: tail, timestamps, since_seconds or
+        since_time.
+        """
         query = {
             "stdout": "1",
             "stderr": "1",
@@ -290,7 +296,9 @@ class Engine:
         )
 
     async def exec_inspect(self, process: str) -> Obj:
-        """Its state once it has ended: the end of its output comes a moment before the engine has noted the exit code."""
+        """Its state once it has ended: the end of its output comes a moment before the engine has
+        noted the exit code.
+        """
         for _ in range(100):
             state = cast(Obj, await self.json("GET", f"/exec/{process}/json"))
             if not state.get("Running"):

@@ -1,4 +1,6 @@
-"""A container's environment: Services in reach, ``envFrom``, ``env`` with its references, and ``$(NAME)`` expanded."""
+"""A container's environment: Services in reach, ``envFrom``, ``env`` with its references, and
+``$(NAME)`` expanded.
+"""
 
 import base64
 import re
@@ -44,7 +46,9 @@ def environment(client: Client, pod: Obj, container: Obj) -> dict[str, str]:
 
 
 def service_variables(client: Client, pod: Obj) -> dict[str, str]:
-    """``WEB_SERVICE_HOST`` and its relatives, for the Services there were when the container started."""
+    """``WEB_SERVICE_HOST`` and its relatives, for the Services there were when the container
+    started.
+    """
     services = [s for s in client.list("services", "default") if name_of(s) == "kubernetes"]
     if pod["spec"].get("enableServiceLinks", True):
         services += [s for s in client.list("services", namespace_of(pod)) if s not in services]
@@ -122,7 +126,8 @@ def _referenced(client: Client, pod: Obj, container: Obj, source: Obj) -> str | 
                 raise ConfigError(f'{shown} "{reference.get("name", "")}" not found')
             title = "Secret" if shown == "secret" else "ConfigMap"
             raise ConfigError(
-                f"couldn't find key {reference['key']} in {title} {namespace_of(pod)}/{reference['name']}"
+                f"couldn't find key {reference['key']} in {title}"
+                f" {namespace_of(pod)}/{reference['name']}"
             )
     return None
 
@@ -130,11 +135,16 @@ def _referenced(client: Client, pod: Obj, container: Obj, source: Obj) -> str | 
 def downward_field(pod: Obj, path: str) -> str:
     """A field of the Pod by the downward API's path."""
     simple = {
-        "metadata.name": name_of(pod), "metadata.namespace": namespace_of(pod), "metadata.uid": uid_of(pod),
-        "spec.nodeName": at(pod, "spec", "nodeName", default=""), "spec.serviceAccountName": at(pod, "spec", "serviceAccountName", default=""),
-        "status.hostIP": at(pod, "status", "hostIP", default=""), "status.podIP": at(pod, "status", "podIP", default=""),
-        "status.hostIPs": at(pod, "status", "hostIP", default=""), "status.podIPs": at(pod, "status", "podIP", default=""),
-    }  # fmt: skip
+        "metadata.name": name_of(pod),
+        "metadata.namespace": namespace_of(pod),
+        "metadata.uid": uid_of(pod),
+        "spec.nodeName": at(pod, "spec", "nodeName", default=""),
+        "spec.serviceAccountName": at(pod, "spec", "serviceAccountName", default=""),
+        "status.hostIP": at(pod, "status", "hostIP", default=""),
+        "status.podIP": at(pod, "status", "podIP", default=""),
+        "status.hostIPs": at(pod, "status", "hostIP", default=""),
+        "status.podIPs": at(pod, "status", "podIP", default=""),
+    }
     if path in simple:
         return str(simple[path])
     match = re.fullmatch(r"metadata\.(labels|annotations)(?:\['(.+)'\])?", path)

@@ -1,4 +1,6 @@
-"""Images: names as the container runtime has them, pulls with the kubelet's reasons, one pull at a time of each name."""
+"""Images: names as the container runtime has them, pulls with the kubelet's reasons, one pull at a
+time of each name.
+"""
 
 import asyncio
 import time
@@ -45,7 +47,9 @@ def reference(image: str) -> Reference:
 
 
 def status_names(image: str, info: Obj) -> tuple[str, str]:
-    """``image`` and ``imageID`` of a container's status: the first of the image's names, and its digest in a repository."""
+    """``image`` and ``imageID`` of a container's status: the first of the image's names, and its
+    digest in a repository.
+    """
     tags = sorted(str(reference(tag)) for tag in info.get("RepoTags") or [])
     mine = reference(image)
     tags = [tag for tag in tags if tag.startswith(mine.repository)] or tags
@@ -62,9 +66,14 @@ class Images:
         self._pulling: dict[str, asyncio.Future[None]] = {}
 
     async def ensure(self, image: str, policy: str, notify: Notify) -> Obj:
-        """The image's description, after whatever the pull policy wants. ImageError when it cannot be had."""
+        """The image's description, after whatever the pull policy wants. ImageError when it cannot
+        be had.
+        """
         if image_name_error(image):
-            why = f'Failed to apply default image tag "{image}": couldn\'t parse image name "{image}": invalid reference format'
+            why = (
+                f'Failed to apply default image tag "{image}": couldn\'t parse image name'
+                f' "{image}": invalid reference format'
+            )
             notify("Warning", "InspectFailed", why)
             raise ImageError("InvalidImageName", why)
         present = await self.engine.image(image)
@@ -76,7 +85,8 @@ class Images:
             notify(
                 "Normal",
                 "Pulled",
-                f'Container image "{image}" already present on machine and can be accessed by the pod',
+                f'Container image "{image}" already present on machine and can be accessed by'
+                " the pod",
             )
             return present
         return await self._pull(image, present, notify)
@@ -100,7 +110,8 @@ class Images:
         notify(
             "Normal",
             "Pulled",
-            f'Successfully pulled image "{image}" in {took} ({took} including waiting). Image size: {size} bytes.',
+            f'Successfully pulled image "{image}" in {took} ({took} including waiting). Image size:'
+            f" {size} bytes.",
         )
         return found
 

@@ -1,4 +1,6 @@
-"""The kubelet itself: registers the node, keeps a worker for each Pod assigned to it, and listens to the engine."""
+"""The kubelet itself: registers the node, keeps a worker for each Pod assigned to it, and listens
+to the engine.
+"""
 
 import asyncio
 import contextlib
@@ -143,7 +145,9 @@ class Kubelet(TokenSource):
         return known.id if known is not None and known.phase == RUNNING else None
 
     def log_source(self, pod: Obj, container: str, *, previous: bool) -> str:
-        """The engine's id of the container whose log is meant. APIError (400) while there is none."""
+        """The engine's id of the container whose log is meant. APIError (400) while there is
+        none.
+        """
         if not at(pod, "spec", "nodeName"):
             raise bad_request(f"pod {name_of(pod)} does not have a host assigned")
         known = self._known(pod, container)

@@ -1,4 +1,6 @@
-"""The node: its object, kept as the kubelet of a real node keeps it, and its lease, by which it shows that it lives."""
+"""The node: its object, kept as the kubelet of a real node keeps it, and its lease, by which it
+shows that it lives.
+"""
 
 import os
 import platform
@@ -33,9 +35,13 @@ async def register(client: Client, engine: Engine, name: str, address: str) -> N
     existing = client.get("nodes", "", name)
     if existing is None:
         labels = {
-            "beta.kubernetes.io/arch": architecture, "beta.kubernetes.io/os": "linux", "kubernetes.io/arch": architecture,
-            "kubernetes.io/hostname": name, "kubernetes.io/os": "linux", "node-role.kubernetes.io/control-plane": "",
-        }  # fmt: skip
+            "beta.kubernetes.io/arch": architecture,
+            "beta.kubernetes.io/os": "linux",
+            "kubernetes.io/arch": architecture,
+            "kubernetes.io/hostname": name,
+            "kubernetes.io/os": "linux",
+            "node-role.kubernetes.io/control-plane": "",
+        }
         annotations = {
             "node.alpha.kubernetes.io/ttl": "0",
             "volumes.kubernetes.io/controller-managed-attach-detach": "true",
@@ -65,24 +71,38 @@ def _status(
     memory = int(info.get("MemTotal", 0)) // 1024
     disk = os.statvfs("/")
     capacity = {
-        "cpu": str(info.get("NCPU", 1)), "ephemeral-storage": f"{disk.f_blocks * disk.f_frsize // 1024}Ki", "hugepages-1Gi": "0",
-        "hugepages-2Mi": "0", "memory": f"{memory}Ki", "pods": "110",
-    }  # fmt: skip
+        "cpu": str(info.get("NCPU", 1)),
+        "ephemeral-storage": f"{disk.f_blocks * disk.f_frsize // 1024}Ki",
+        "hugepages-1Gi": "0",
+        "hugepages-2Mi": "0",
+        "memory": f"{memory}Ki",
+        "pods": "110",
+    }
     boot = _read("/proc/sys/kernel/random/boot_id")
     machine = _read("/etc/machine-id") or boot.replace("-", "")
     return {
-        "addresses": [{"type": "InternalIP", "address": address}, {"type": "Hostname", "address": name}],
+        "addresses": [
+            {"type": "InternalIP", "address": address},
+            {"type": "Hostname", "address": name},
+        ],
         "capacity": capacity,
         "allocatable": capacity | {"memory": f"{memory - RESERVED_KIB}Ki"},
         "conditions": [_condition(existing, *one) for one in CONDITIONS],
         "daemonEndpoints": {"kubeletEndpoint": {"Port": 10250}},
         "images": images,
         "nodeInfo": {
-            "architecture": architecture, "bootID": boot, "machineID": machine, "systemUUID": machine,
-            "containerRuntimeVersion": f"docker://{info.get('ServerVersion', '')}", "kernelVersion": platform.release(),
-            "kubeProxyVersion": "", "kubeletVersion": VERSION, "operatingSystem": "linux", "osImage": info.get("OperatingSystem", ""),
+            "architecture": architecture,
+            "bootID": boot,
+            "machineID": machine,
+            "systemUUID": machine,
+            "containerRuntimeVersion": f"docker://{info.get('ServerVersion', '')}",
+            "kernelVersion": platform.release(),
+            "kubeProxyVersion": "",
+            "kubeletVersion": VERSION,
+            "operatingSystem": "linux",
+            "osImage": info.get("OperatingSystem", ""),
         },
-    }  # fmt: skip
+    }
 
 
 def _condition(existing: Obj, kind: str, status: str, reason: str, message: str) -> Obj:

@@ -53,8 +53,9 @@ class Container:
 def container_status(spec: Obj, known: Container) -> Obj:
     """The status of a regular container."""
     status = ephemeral_status(spec, known) | {
-        "ready": known.ready and known.phase == RUNNING, "started": known.started and known.phase == RUNNING,
-    }  # fmt: skip
+        "ready": known.ready and known.phase == RUNNING,
+        "started": known.started and known.phase == RUNNING,
+    }
     if known.id:
         status["resources"] = spec.get("resources") or {}
         requests = at(spec, "resources", "requests")
@@ -64,7 +65,9 @@ def container_status(spec: Obj, known: Container) -> Obj:
 
 
 def init_status(spec: Obj, known: Container) -> Obj:
-    """That of an init container: one that runs to its end is ready when it has; a sidecar is like a regular one."""
+    """That of an init container: one that runs to its end is ready when it has; a sidecar is like a
+    regular one.
+    """
     status = container_status(spec, known)
     return status if is_sidecar(spec) else status | {"ready": known.succeeded}
 
@@ -72,9 +75,14 @@ def init_status(spec: Obj, known: Container) -> Obj:
 def ephemeral_status(spec: Obj, known: Container) -> Obj:
     """That of an ephemeral container, which is never ready."""
     status: Obj = {
-        "name": known.name, "state": known.state(), "lastState": {"terminated": known.last} if known.last else {}, "ready": False,
-        "restartCount": known.restarts, "image": known.image or spec.get("image", ""), "imageID": known.image_id,
-    }  # fmt: skip
+        "name": known.name,
+        "state": known.state(),
+        "lastState": {"terminated": known.last} if known.last else {},
+        "ready": False,
+        "restartCount": known.restarts,
+        "image": known.image or spec.get("image", ""),
+        "imageID": known.image_id,
+    }
     if known.id:
         status["containerID"] = f"docker://{known.id}"
     mounts = [_mount(mount) for mount in spec.get("volumeMounts") or []]
@@ -216,9 +224,12 @@ def terminated(state: Obj, identity: str, message: str) -> Obj:
     code = int(state.get("ExitCode") or 0)
     reason = "OOMKilled" if state.get("OOMKilled") else "Completed" if code == 0 else "Error"
     found: Obj = {
-        "exitCode": code, "reason": reason, "startedAt": engine_time(state.get("StartedAt")), "finishedAt": engine_time(state.get("FinishedAt")),
+        "exitCode": code,
+        "reason": reason,
+        "startedAt": engine_time(state.get("StartedAt")),
+        "finishedAt": engine_time(state.get("FinishedAt")),
         "containerID": f"docker://{identity}",
-    }  # fmt: skip
+    }
     if state.get("Error"):
         found["reason"], message = "StartError", start_error(str(state["Error"]))
         found["exitCode"] = 128
@@ -228,7 +239,10 @@ def terminated(state: Obj, identity: str, message: str) -> Obj:
 def start_error(text: str) -> str:
     """The engine's account of a container that could not be started, as the kubelet tells it."""
     _, found, rest = text.partition("OCI runtime")
-    return f"failed to create containerd task: failed to create shim task: {found + rest if found else text}"
+    return (
+        "failed to create containerd task: failed to create shim task:"
+        f" {found + rest if found else text}"
+    )
 
 
 def engine_time(text: Any) -> str:

@@ -10,7 +10,8 @@ import aiohttp
 from lab.cluster.kubelet.engine import Engine, EngineError
 from lab.cluster.model.objects import Obj, at
 
-# A container that has just started is not asked at once; a real kubelet first asks at some time within the first period.
+# A container that has just started is not asked at once; a real kubelet first asks at some time
+# within the first period.
 FIRST_PROBE = {"liveness": 1.0, "readiness": 0.5, "startup": 0.5}
 AGENT = "kube-probe/1.36"
 
@@ -20,7 +21,9 @@ class ProbeError(Exception):
 
 
 def port_of(container: Obj, port: int | str) -> int:
-    """A port by number or by its name in the container. ProbeError when there is none of that name."""
+    """A port by number or by its name in the container. ProbeError when there is none of that
+    name.
+    """
     if isinstance(port, int) or str(port).isdigit():
         return int(port)
     for known in container.get("ports") or []:
@@ -72,7 +75,8 @@ async def http_get(container: Obj, action: Obj, address: str, seconds: float) ->
                 raise ProbeError(f"HTTP probe failed with statuscode: {answer.status}")
     except TimeoutError as error:
         raise ProbeError(
-            f'Get "{url}": context deadline exceeded (Client.Timeout exceeded while awaiting headers)'
+            f'Get "{url}": context deadline exceeded (Client.Timeout exceeded while awaiting'
+            " headers)"
         ) from error
     except (aiohttp.ClientError, OSError) as error:
         raise ProbeError(
@@ -100,7 +104,9 @@ def _dial(host: str, port: int, error: BaseException) -> str:
 
 
 class Prober:
-    """One probe of one running container. ``changed`` is told the result when it turns, ``failed`` each failure."""
+    """One probe of one running container. ``changed`` is told the result when it turns, ``failed``
+    each failure.
+    """
 
     def __init__(
         self,

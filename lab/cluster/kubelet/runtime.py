@@ -1,4 +1,6 @@
-"""Containers of a Pod on the engine: the sandbox that holds its network and volumes, and the containers in it."""
+"""Containers of a Pod on the engine: the sandbox that holds its network and volumes, and the
+containers in it.
+"""
 
 import asyncio
 import contextlib
@@ -23,15 +25,22 @@ CONTAINER_LABEL, ATTEMPT_LABEL, HASH_LABEL = (
     "io.kubernetes.container.restartCount",
     "io.kubernetes.container.hash",
 )
-# A runtime of the engine, where it has one of that name, which gives a container one pipe for stdout and stderr.
+# A runtime of the engine, where it has one of that name, which gives a container one pipe for
+# stdout and stderr.
 ONE_OUTPUT = "one-output"
 NETWORK_IDLE_SECONDS = 2.0  # how long the network of Pods outlives the last of them
 SANDBOX = "POD"  # the name under which the sandbox goes among a Pod's containers
 HOSTS = (
-    "# Kubernetes-managed hosts file.", "127.0.0.1\tlocalhost", "::1\tlocalhost ip6-localhost ip6-loopback", "fe00::0\tip6-localnet",
-    "fe00::0\tip6-mcastprefix", "fe00::1\tip6-allnodes", "fe00::2\tip6-allrouters",
-)  # fmt: skip
-# The sandbox writes the files that all containers of the Pod share, then holds their network until it is told to end.
+    "# Kubernetes-managed hosts file.",
+    "127.0.0.1\tlocalhost",
+    "::1\tlocalhost ip6-localhost ip6-loopback",
+    "fe00::0\tip6-localnet",
+    "fe00::0\tip6-mcastprefix",
+    "fe00::1\tip6-allnodes",
+    "fe00::2\tip6-allrouters",
+)
+# The sandbox writes the files that all containers of the Pod share, then holds their network until
+# it is told to end.
 PAUSE = """\
 address=$(hostname -i 2>/dev/null | cut -d' ' -f1)
 printf '%s' "$HOSTS" > /etc/hosts; printf "$OWN" "$address" >> /etc/hosts; printf '%s' "$RESOLV" > /etc/resolv.conf
@@ -54,7 +63,9 @@ class Sandbox:
 
 
 class Runtime:
-    """What the kubelet asks of the engine, in terms of Pods. ``cluster`` tells this cluster's containers from others'."""
+    """What the kubelet asks of the engine, in terms of Pods. ``cluster`` tells this cluster's
+    containers from others'.
+    """
 
     def __init__(self, engine: Engine, cluster: str, dns: str, pause_image: str) -> None:
         self.engine, self.cluster, self.dns, self.pause_image = engine, cluster, dns, pause_image
@@ -71,13 +82,19 @@ class Runtime:
 
     def labels(self, pod: Obj, container: str, attempt: int = 0) -> dict[str, str]:
         return {
-            CLUSTER_LABEL: self.cluster, UID_LABEL: uid_of(pod), "io.kubernetes.pod.name": name_of(pod),
-            "io.kubernetes.pod.namespace": namespace_of(pod), CONTAINER_LABEL: container, ATTEMPT_LABEL: str(attempt),
-        }  # fmt: skip
+            CLUSTER_LABEL: self.cluster,
+            UID_LABEL: uid_of(pod),
+            "io.kubernetes.pod.name": name_of(pod),
+            "io.kubernetes.pod.namespace": namespace_of(pod),
+            CONTAINER_LABEL: container,
+            ATTEMPT_LABEL: str(attempt),
+        }
 
     @contextlib.asynccontextmanager
     async def _with_network(self) -> AsyncIterator[None]:
-        """The bridge that Pods are on is there, and stays while something is made on it. Clusters on one engine share it."""
+        """The bridge that Pods are on is there, and stays while something is made on it. Clusters
+        on one engine share it.
+        """
         self._starting += 1
         try:
             async with self._network:
@@ -103,7 +120,9 @@ class Runtime:
             await self.engine.json("POST", "/networks/create", config)
 
     async def _tidy_network(self) -> None:
-        """Without Pods, nothing of a cluster is on the engine: whoever does not use Kubernetes does not meet it there."""
+        """Without Pods, nothing of a cluster is on the engine: whoever does not use Kubernetes does
+        not meet it there.
+        """
         await asyncio.sleep(NETWORK_IDLE_SECONDS)
         with contextlib.suppress(
             EngineError
@@ -117,7 +136,9 @@ class Runtime:
                 await self.engine.json("DELETE", f"/networks/{NETWORK}")
 
     async def repair(self) -> None:
-        """Bring back what a sandbox needs and somebody may have removed: the network and the sandbox's image."""
+        """Bring back what a sandbox needs and somebody may have removed: the network and the
+        sandbox's image.
+        """
         self._has_network = False
         if await self.engine.image(self.pause_image) is None:
             wanted = reference(self.pause_image)
@@ -210,7 +231,8 @@ class Runtime:
         attempt: int,
         target: str = "",
     ) -> str:
-        """Create a container in the Pod's sandbox; with a ``target``, another container, it sees that one's processes.
+        """Create a container in the Pod's sandbox; with a ``target``, another container, it sees
+        that one's processes.
 
         ConfigError when the image does not suit the Pod's security context.
         """
@@ -220,11 +242,16 @@ class Runtime:
         command = [expand(part, env) for part in container.get("command") or []]
         args = [expand(part, env) for part in container.get("args") or []]
         config: Obj = {
-            "Image": image["Id"], "Labels": labels, "Env": [f"{key}={value}" for key, value in env.items()],
+            "Image": image["Id"],
+            "Labels": labels,
+            "Env": [f"{key}={value}" for key, value in env.items()],
             "HostConfig": self._host(pod, container, sandbox, volumes, labels),
-            "Tty": bool(container.get("tty")), "OpenStdin": bool(container.get("stdin")), "StdinOnce": bool(container.get("stdinOnce")),
-            "User": user_of(pod, container, image), "Healthcheck": {"Test": ["NONE"]},
-        }  # fmt: skip
+            "Tty": bool(container.get("tty")),
+            "OpenStdin": bool(container.get("stdin")),
+            "StdinOnce": bool(container.get("stdinOnce")),
+            "User": user_of(pod, container, image),
+            "Healthcheck": {"Test": ["NONE"]},
+        }
         if command:
             config["Entrypoint"] = command
         if command or args:
@@ -246,12 +273,18 @@ class Runtime:
         shared = f"container:{sandbox.id}"
         context = container.get("securityContext") or {}
         host: Obj = {
-            "NetworkMode": shared, "IpcMode": shared, "Mounts": mounts(volumes, container, {k: labels[k] for k in (CLUSTER_LABEL, UID_LABEL)}),
-            "Privileged": bool(context.get("privileged")), "ReadonlyRootfs": bool(context.get("readOnlyRootFilesystem")),
+            "NetworkMode": shared,
+            "IpcMode": shared,
+            "Mounts": mounts(
+                volumes, container, {k: labels[k] for k in (CLUSTER_LABEL, UID_LABEL)}
+            ),
+            "Privileged": bool(context.get("privileged")),
+            "ReadonlyRootfs": bool(context.get("readOnlyRootFilesystem")),
             "LogConfig": {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "2"}},
-        }  # fmt: skip
+        }
         if self.has_one_output and not container.get("stdin"):
-            # Two pipes have two readers, and a busy machine swaps lines that were written at once. Whoever attaches gets them apart.
+            # Two pipes have two readers, and a busy machine swaps lines that were written at once.
+            # Whoever attaches gets them apart.
             host["Runtime"] = ONE_OUTPUT
         if pod["spec"].get("shareProcessNamespace"):
             host["PidMode"] = shared
@@ -351,7 +384,8 @@ def user_of(pod: Obj, container: Obj, image: Obj) -> str:
             else "container has runAsNonRoot and image will run as root"
         )
         raise ConfigError(
-            f'{why} (pod: "{name_of(pod)}_{namespace_of(pod)}({uid_of(pod)})", container: {container["name"]})'
+            f'{why} (pod: "{name_of(pod)}_{namespace_of(pod)}({uid_of(pod)})", container:'
+            f" {container['name']})"
         )
     if user is None:
         return own

@@ -1,4 +1,6 @@
-"""The termination message: what a container left in its ``/dev/termination-log``, or the end of its log."""
+"""The termination message: what a container left in its ``/dev/termination-log``, or the end of its
+log.
+"""
 
 import contextlib
 import io

@@ -1,4 +1,6 @@
-"""A Pod's volumes. Most are volumes of the engine, filled through the Pod's sandbox, which has them all under ``/volumes``."""
+"""A Pod's volumes. Most are volumes of the engine, filled through the Pod's sandbox, which has them
+all under ``/volumes``.
+"""
 
 import base64
 import io
@@ -39,7 +41,9 @@ class TokenSource:
 
 
 def sources(client: Client, tokens: TokenSource, pod: Obj) -> dict[str, Source]:
-    """Every volume of a Pod. ConfigError, with the volume named, while something that it refers to is missing."""
+    """Every volume of a Pod. ConfigError, with the volume named, while something that it refers to
+    is missing.
+    """
     found = {}
     for volume in pod["spec"].get("volumes") or []:
         name = volume["name"]
@@ -145,7 +149,8 @@ def _items(
 def archive(found: dict[str, Source]) -> bytes | None:
     """What goes into the volumes, as a tar for ``/volumes``; None when there is nothing.
 
-    Projected files are laid out as the kubelet does it: the files in a dated folder, ``..data`` a link to it, each name a link through that.
+    Projected files are laid out as the kubelet does it: the files in a dated folder, ``..data`` a
+    link to it, each name a link through that.
     """
     out = io.BytesIO()
     any_content = False

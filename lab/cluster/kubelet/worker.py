@@ -1,4 +1,6 @@
-"""One Pod's worker: looks at what the Pod should be and at what its containers are, and makes the next step, again and again."""
+"""One Pod's worker: looks at what the Pod should be and at what its containers are, and makes the
+next step, again and again.
+"""
 
 import asyncio
 import contextlib
@@ -54,7 +56,9 @@ class PodWorker(PodContainers):
                 await asyncio.wait_for(self._wake.wait(), delay)
 
     async def _sync(self) -> float | None:
-        """One step. Seconds until the next one is due even if nothing happens; None when nothing is."""
+        """One step. Seconds until the next one is due even if nothing happens; None when nothing
+        is.
+        """
         if at(self.pod, "status", "phase") in ("Succeeded", "Failed"):
             await self._finish()
             return None
@@ -305,9 +309,15 @@ class PodWorker(PodContainers):
         ):  # one that may not start leads nobody to the node
             address = self.kubelet.address
         status = podstatus.pod_status(
-            self.pod, self.init, self.regular, self.ephemeral, sandbox_ready=ready, address=address, host=self.kubelet.address,
+            self.pod,
+            self.init,
+            self.regular,
+            self.ephemeral,
+            sandbox_ready=ready,
+            address=address,
+            host=self.kubelet.address,
             ended=self.ended,
-        )  # fmt: skip
+        )
         if at(self.pod, "status", "phase") in ("Succeeded", "Failed"):
             kept = {
                 key: self.pod["status"][key]

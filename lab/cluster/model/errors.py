@@ -1,4 +1,6 @@
-"""Errors as the API reports them: a ``Status`` object with a code, a reason and the sentence that kubectl prints."""
+"""Errors as the API reports them: a ``Status`` object with a code, a reason and the sentence that
+kubectl prints.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +10,9 @@ from lab.cluster.model.objects import Obj
 
 
 class APIError(Exception):
-    """What a request is answered with when it is not done. ``details`` is the Status's own field of that name."""
+    """What a request is answered with when it is not done. ``details`` is the Status's own field of
+    that name.
+    """
 
     def __init__(self, code: int, reason: str, message: str, details: Obj | None = None) -> None:
         super().__init__(message)
@@ -55,7 +59,8 @@ def already_exists(group: str, plural: str, name: str) -> APIError:
 
 def conflict(group: str, plural: str, name: str, why: str = "") -> APIError:
     why = why or (
-        "the object has been modified; please apply your changes to the latest version and try again"
+        "the object has been modified; please apply your changes to the latest version and try"
+        " again"
     )
     message = f'Operation cannot be fulfilled on {qualified(plural, group)} "{name}": {why}'
     return APIError(409, "Conflict", message, details(group, plural, name))
@@ -113,7 +118,9 @@ def internal(message: str) -> APIError:
 
 @dataclass(frozen=True)
 class FieldError:
-    """One field that is wrong: the type as a Status cause names it, the path, and the sentence without the path."""
+    """One field that is wrong: the type as a Status cause names it, the path, and the sentence
+    without the path.
+    """
 
     kind: str
     path: str

@@ -1,4 +1,6 @@
-"""The simple JSON paths of a custom resource's columns: ``.spec.names[0]``, ``.status.conditions[?(@.type=="Ready")].status``."""
+"""The simple JSON paths of a custom resource's columns: ``.spec.names[0]``,
+``.status.conditions[?(@.type=="Ready")].status``.
+"""
 
 import re
 from typing import Any

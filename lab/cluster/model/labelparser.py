@@ -1,4 +1,6 @@
-"""Label selectors as after ``-l``: ``a=b,c!=d,e in (f,g),!h``, read as a real API server reads them, its complaints included."""
+"""Label selectors as after ``-l``: ``a=b,c!=d,e in (f,g),!h``, read as a real API server reads
+them, its complaints included.
+"""
 
 import re
 from collections.abc import Sequence

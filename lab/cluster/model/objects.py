@@ -1,4 +1,6 @@
-"""API objects as they are everywhere here: JSON in dictionaries, and the few things every part does with them."""
+"""API objects as they are everywhere here: JSON in dictionaries, and the few things every part does
+with them.
+"""
 
 import marshal
 import secrets
@@ -47,7 +49,9 @@ def random_suffix(length: int = 5) -> str:
 
 
 def safe_encode(number: int) -> str:
-    """A hash as a name's suffix: its decimal digits, each in place of a character of the safe alphabet, as ``rand.SafeEncodeString`` does."""
+    """A hash as a name's suffix: its decimal digits, each in place of a character of the safe
+    alphabet, as ``rand.SafeEncodeString`` does.
+    """
     return "".join(SUFFIX_ALPHABET[ord(digit) % len(SUFFIX_ALPHABET)] for digit in str(number))
 
 
@@ -130,7 +134,9 @@ def is_true(obj: Obj, kind: str) -> bool:
 
 
 def new_condition(before: Obj | None, kind: str, status: str, reason: str, message: str) -> Obj:
-    """A condition; its time of transition stays that of the one ``before`` while the status does."""
+    """A condition; its time of transition stays that of the one ``before`` while the status
+    does.
+    """
     since = before["lastTransitionTime"] if before and before["status"] == status else now()
     return {
         "type": kind,

@@ -32,7 +32,8 @@ def parse(text: str | int | float) -> Decimal:
 
 
 def canonical(text: str | int | float) -> str:
-    """The form in which Kubernetes keeps it: the largest suffix of its family that leaves a whole number.
+    """The form in which Kubernetes keeps it: the largest suffix of its family that leaves a whole
+    number.
 
     >>> canonical("1024Mi"), canonical("0.2"), canonical("1000m"), canonical(1)
     ('1Gi', '200m', '1', '1')

@@ -1,4 +1,6 @@
-"""What the API serves: each resource with its names, scope, verbs and subresources. CustomResourceDefinitions add to it."""
+"""What the API serves: each resource with its names, scope, verbs and subresources.
+CustomResourceDefinitions add to it.
+"""
 
 from dataclasses import dataclass, field
 
@@ -128,13 +130,23 @@ def _parse(line: str) -> Resource:
     api_version, plural, kind, scope, verbs, short, categories, subresources = line.split()
     group, _, version = api_version.rpartition("/")
     return Resource(
-        group, version, plural, kind, scope == "ns", VERBS[verbs], _split(short), _split(categories), _split(subresources),
+        group,
+        version,
+        plural,
+        kind,
+        scope == "ns",
+        VERBS[verbs],
+        _split(short),
+        _split(categories),
+        _split(subresources),
         SINGULAR.get(plural, kind.lower()),
-    )  # fmt: skip
+    )
 
 
 class Resources:
-    """All that is served now. Groups come in discovery's order, the preferred version of a group first."""
+    """All that is served now. Groups come in discovery's order, the preferred version of a group
+    first.
+    """
 
     def __init__(self) -> None:
         self.builtin = [_parse(line) for line in TABLE.strip().splitlines()]
@@ -177,13 +189,21 @@ class Resources:
         names = spec["names"]
         self.custom[crd["metadata"]["name"]] = [
             Resource(
-                spec["group"], version["name"], names["plural"], names["kind"], spec["scope"] == "Namespaced", ALL_VERBS,
-                tuple(names.get("shortNames") or ()), tuple(names.get("categories") or ()),
-                tuple(version.get("subresources") or ()), names.get("singular") or names["kind"].lower(), version,
+                spec["group"],
+                version["name"],
+                names["plural"],
+                names["kind"],
+                spec["scope"] == "Namespaced",
+                ALL_VERBS,
+                tuple(names.get("shortNames") or ()),
+                tuple(names.get("categories") or ()),
+                tuple(version.get("subresources") or ()),
+                names.get("singular") or names["kind"].lower(),
+                version,
             )
             for version in spec["versions"]
             if version.get("served", True)
-        ]  # fmt: skip
+        ]
 
     def stop_custom(self, name: str) -> None:
         self.custom.pop(name, None)

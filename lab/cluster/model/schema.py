@@ -1,7 +1,9 @@
-"""Schemas of all kinds, and strict decoding by them: unknown fields, wrong types and bad quantities, in the API server's own words.
+"""Schemas of all kinds, and strict decoding by them: unknown fields, wrong types and bad
+quantities, in the API server's own words.
 
-They come from the package ``kubernetes-validate``, which carries Kubernetes' published OpenAPI definitions with their ``x-kubernetes-``
-extensions (merge keys, list types, kinds). A schema here is one of those definitions: JSON in a dictionary.
+They come from the package ``kubernetes-validate``, which carries Kubernetes' published OpenAPI
+definitions with their ``x-kubernetes-`` extensions (merge keys, list types, kinds). A schema here
+is one of those definitions: JSON in a dictionary.
 """
 
 import base64
@@ -35,12 +37,42 @@ ANYTHING = (
     "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaPropsOrStringArray",
 )
 # Plain (not pointer) fields of the Go structures: their zero is written as absence.
-OMIT_ZERO = frozenset({
-    "hostNetwork", "hostPID", "hostIPC", "paused", "minReadySeconds", "initialDelaySeconds", "readOnly", "stdin", "stdinOnce", "tty",
-    "hostPort", "unschedulable", "publishNotReadyAddresses", "nodePort", "value", "clusterIP", "nodeName", "hostname", "subdomain",
-    "subPath", "serviceAccountName", "serviceAccount", "generateName", "nominatedNodeName", "workingDir", "namespace", "hostIP",
-    "externalName", "volumeName", "priorityClassName", "healthCheckNodePort", "loadBalancerIP",
-})  # fmt: skip
+OMIT_ZERO = frozenset(
+    {
+        "hostNetwork",
+        "hostPID",
+        "hostIPC",
+        "paused",
+        "minReadySeconds",
+        "initialDelaySeconds",
+        "readOnly",
+        "stdin",
+        "stdinOnce",
+        "tty",
+        "hostPort",
+        "unschedulable",
+        "publishNotReadyAddresses",
+        "nodePort",
+        "value",
+        "clusterIP",
+        "nodeName",
+        "hostname",
+        "subdomain",
+        "subPath",
+        "serviceAccountName",
+        "serviceAccount",
+        "generateName",
+        "nominatedNodeName",
+        "workingDir",
+        "namespace",
+        "hostIP",
+        "externalName",
+        "volumeName",
+        "priorityClassName",
+        "healthCheckNodePort",
+        "loadBalancerIP",
+    }
+)
 KEPT_NULLS = (
     "lastProbeTime",
     "firstTimestamp",
@@ -52,7 +84,9 @@ LARGEST = {"int32": 2**31 - 1, "int64": 2**63 - 1}
 
 
 def load() -> dict[str, Obj]:
-    """All definitions of the release by name. The package is found, not imported: that alone would take most of a second."""
+    """All definitions of the release by name. The package is found, not imported: that alone would
+    take most of a second.
+    """
     package = find_spec("kubernetes_validate")
     if package is None or not package.submodule_search_locations:
         raise FileNotFoundError(
@@ -76,7 +110,9 @@ class Schemas:
         return self._kinds.get((group, version, kind))
 
     def of(self, resource: Resource) -> Obj:
-        """The schema of a resource's objects; of a custom one, as its definition says, with metadata added."""
+        """The schema of a resource's objects; of a custom one, as its definition says, with
+        metadata added.
+        """
         if resource.crd is not None:
             return self._custom(resource.crd)
         name = self.name_of_kind(resource.group, resource.version, resource.kind)
@@ -119,7 +155,8 @@ class Schemas:
     def decode(self, obj: Obj, resource: Resource) -> "Decoded":
         """``obj`` as the server takes it in: nulls and unknown fields gone, quantities canonical.
 
-        MistypedError (400) for a value of a wrong type. Unknown fields are only listed: what becomes of them is the request's choice.
+        MistypedError (400) for a value of a wrong type. Unknown fields are only listed: what
+        becomes of them is the request's choice.
         """
         decoder = _Decoder(self, go_json=resource.crd is None)
         value = decoder.decode(obj, self.of(resource), "", "", resource.kind)
@@ -129,7 +166,9 @@ class Schemas:
 
 
 class MistypedError(APIError):
-    """A value is not of its field's type. ``conversion`` is how the server's other way of decoding, for strategic patches, says so."""
+    """A value is not of its field's type. ``conversion`` is how the server's other way of decoding,
+    for strategic patches, says so.
+    """
 
     def __init__(self, resource: Resource, why: str, conversion: str) -> None:
         super().__init__(400, "BadRequest", cannot_handle(resource, why))
@@ -143,7 +182,10 @@ class Decoded:
 
 
 def cannot_handle(resource: Resource, why: str) -> str:
-    return f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}: {why}'
+    return (
+        f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}:'
+        f" {why}"
+    )
 
 
 def types(schema: Obj) -> set[str]:
@@ -194,7 +236,9 @@ class _Decoder:
         self.failure = self.conversion = ""
 
     def decode(self, value: Any, schema: Obj, path: str, fields: str, struct: str) -> Any:
-        """``path`` has indices (``spec.containers[0].image``), ``fields`` none; ``struct`` is the Go structure around."""
+        """``path`` has indices (``spec.containers[0].image``), ``fields`` none; ``struct`` is the
+        Go structure around.
+        """
         ref = schema.get("$ref", "").removeprefix(PREFIX)
         if ref == QUANTITY:
             return self._quantity(value)
@@ -237,7 +281,9 @@ class _Decoder:
         return found
 
     def _omitted(self, key: str, value: Any, schema: Obj) -> bool:
-        """Whether Go leaves the value out when it writes the object: an empty list or map, the zero of a plain field."""
+        """Whether Go leaves the value out when it writes the object: an empty list or map, the zero
+        of a plain field.
+        """
         if not self.go_json:
             return False
         if value in ({}, []):

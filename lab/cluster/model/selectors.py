@@ -1,4 +1,6 @@
-"""Selectors of labels and fields, asked of objects; those of fields are read here, those of labels in ``labelparser``."""
+"""Selectors of labels and fields, asked of objects; those of fields are read here, those of labels
+in ``labelparser``.
+"""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -96,14 +98,29 @@ def text_of(requirements: Sequence[Requirement]) -> str:
 METADATA_FIELDS = ("metadata.name", "metadata.namespace")
 FIELDS: dict[str, tuple[str, ...]] = {
     "pods": (
-        "spec.nodeName", "spec.restartPolicy", "spec.schedulerName", "spec.serviceAccountName", "spec.hostNetwork",
-        "status.phase", "status.podIP", "status.podIPs", "status.nominatedNodeName",
+        "spec.nodeName",
+        "spec.restartPolicy",
+        "spec.schedulerName",
+        "spec.serviceAccountName",
+        "spec.hostNetwork",
+        "status.phase",
+        "status.podIP",
+        "status.podIPs",
+        "status.nominatedNodeName",
     ),
     "nodes": ("spec.unschedulable",),
     "events": (
-        "involvedObject.kind", "involvedObject.namespace", "involvedObject.name", "involvedObject.uid",
-        "involvedObject.apiVersion", "involvedObject.resourceVersion", "involvedObject.fieldPath", "reason",
-        "reportingComponent", "source", "type",
+        "involvedObject.kind",
+        "involvedObject.namespace",
+        "involvedObject.name",
+        "involvedObject.uid",
+        "involvedObject.apiVersion",
+        "involvedObject.resourceVersion",
+        "involvedObject.fieldPath",
+        "reason",
+        "reportingComponent",
+        "source",
+        "type",
     ),
     "secrets": ("type",),
     "namespaces": ("status.phase",),
@@ -112,7 +129,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "jobs.batch": ("status.successful",),
     "services": ("spec.clusterIP", "spec.type"),
     "certificatesigningrequests.certificates.k8s.io": ("spec.signerName",),
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True)
@@ -142,7 +159,9 @@ def field_value(obj: Obj, field: str) -> str:
 
 
 def parse_fields(text: str, resource: Resource) -> list[FieldRequirement]:
-    """A selector as after ``--field-selector``. APIError for a field that the resource cannot be selected by."""
+    """A selector as after ``--field-selector``. APIError for a field that the resource cannot be
+    selected by.
+    """
     found = []
     for part in text.split(",") if text else []:
         match = FIELD.match(part)

@@ -1,4 +1,6 @@
-"""The cluster's DNS: names of Services and of Pods behind headless ones; everything else is asked of this machine's own resolver."""
+"""The cluster's DNS: names of Services and of Pods behind headless ones; everything else is asked
+of this machine's own resolver.
+"""
 
 import asyncio
 import logging

@@ -1,8 +1,10 @@
-"""The Service network: a network namespace in which every address of it is local, and in which the sockets of Services are opened.
+"""The Service network: a network namespace in which every address of it is local, and in which the
+sockets of Services are opened.
 
-In this machine's own namespace they would be in the way of others: a container that publishes port 80 wants it at all of the machine's addresses,
-and the engine would lead requests for port 80 of a Service to that container. A namespace lives as long as somebody has it open: whatever ends
-this process, the namespace goes, and with it the link to it and the route.
+In this machine's own namespace they would be in the way of others: a container that publishes port
+80 wants it at all of the machine's addresses, and the engine would lead requests for port 80 of a
+Service to that container. A namespace lives as long as somebody has it open: whatever ends this
+process, the namespace goes, and with it the link to it and the route.
 """
 
 import ctypes
@@ -21,7 +23,9 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class ServiceNetwork:
-    """Sockets at addresses of Services. Raises OSError where the namespace is refused (CAP_SYS_ADMIN), or its link (CAP_NET_ADMIN, ``ip``)."""
+    """Sockets at addresses of Services. Raises OSError where the namespace is refused
+    (CAP_SYS_ADMIN), or its link (CAP_NET_ADMIN, ``ip``).
+    """
 
     def __init__(self) -> None:
         process = os.getpid()
@@ -33,7 +37,8 @@ class ServiceNetwork:
             self._inside = _present_namespace()
             _ip(
                 "link set lo up",
-                f"link add eth0 type veth peer name {name} netns /proc/{process}/fd/{self._outside}",
+                f"link add eth0 type veth peer name {name} netns"
+                f" /proc/{process}/fd/{self._outside}",
                 f"address add {there}/30 dev eth0",
                 "link set eth0 up",
                 f"route add default via {here}",
@@ -44,7 +49,8 @@ class ServiceNetwork:
         _ip(
             f"address add {here}/30 dev {name}",
             f"link set {name} up",
-            f"route prepend {SERVICE_NETWORK} via {there}",  # before that of a cluster that is about to end
+            # before that of a cluster that is about to end
+            f"route prepend {SERVICE_NETWORK} via {there}",
         )
 
     def socket(self, address: str, port: int, kind: socket.SocketKind) -> socket.socket:
@@ -54,7 +60,9 @@ class ServiceNetwork:
 
     @contextmanager
     def _entered(self) -> Iterator[None]:
-        """What this thread opens meanwhile belongs to the network. Nothing may be awaited meanwhile."""
+        """What this thread opens meanwhile belongs to the network. Nothing may be awaited
+        meanwhile.
+        """
         _call("setns", self._inside, CLONE_NEWNET)
         try:
             yield
@@ -63,7 +71,9 @@ class ServiceNetwork:
 
 
 def bound(address: str, port: int, kind: socket.SocketKind) -> socket.socket:
-    """A socket for asyncio, bound to an address of the namespace that this thread is in. Raises OSError if that is taken."""
+    """A socket for asyncio, bound to an address of the namespace that this thread is in. Raises
+    OSError if that is taken.
+    """
     made = socket.socket(socket.AF_INET, kind)
     try:
         made.setblocking(False)

@@ -1,7 +1,9 @@
-"""Services made real: each cluster IP and node port is a socket of this process, which passes connections on to ready Pods.
+"""Services made real: each cluster IP and node port is a socket of this process, which passes
+connections on to ready Pods.
 
-What kube-proxy is to a node. The sockets of cluster IPs are in the Service network (`service_network`), to which this machine has a route; Pods
-reach it through their gateway, which is this machine.
+What kube-proxy is to a node. The sockets of cluster IPs are in the Service network
+(`service_network`), to which this machine has a route; Pods reach it through their gateway, which
+is this machine.
 """
 
 import asyncio
@@ -49,10 +51,12 @@ class _Open:
 
 
 class ServiceProxy:
-    """Keeps a listener for each port of each Service that has ready endpoints; without any, connections are refused.
+    """Keeps a listener for each port of each Service that has ready endpoints; without any,
+    connections are refused.
 
-    A node port with a reserved socket (one of another network namespace, for example) is served there, too. Such a socket listens from its
-    first use to the end, so that nobody else ever can in its place: without ready endpoints, its connections are reset.
+    A node port with a reserved socket (one of another network namespace, for example) is served
+    there, too. Such a socket listens from its first use to the end, so that nobody else ever can in
+    its place: without ready endpoints, its connections are reset.
     """
 
     def __init__(

@@ -1,4 +1,6 @@
-"""Addresses, ports and domain of Services: who has which, and the next free one. The Services themselves are the book-keeping."""
+"""Addresses, ports and domain of Services: who has which, and the next free one. The Services
+themselves are the book-keeping.
+"""
 
 import ipaddress
 import secrets
@@ -55,7 +57,10 @@ def _allocate_address(store: Store, spec: Obj, old: Obj | None) -> list[FieldErr
     used = used_addresses(store)
     if given and given != "None" and not (old and at(old, "spec", "clusterIP") == given):
         if ipaddress.ip_address(given) not in SERVICE_NETWORK:
-            why = f"failed to allocate IP {given}: the provided IP ({given}) is not in the valid range. The range of valid IPs is {SERVICE_NETWORK}"
+            why = (
+                f"failed to allocate IP {given}: the provided IP ({given}) is not in the valid"
+                f" range. The range of valid IPs is {SERVICE_NETWORK}"
+            )
             return [invalid_value("spec.clusterIPs", [given], why)]
         if given in used:
             why = f"failed to allocate IP {given}: provided IP is already allocated"
@@ -84,7 +89,10 @@ def _allocate_node_ports(store: Store, spec: Obj, old: Obj | None) -> list[Field
         asked = port.get("nodePort")
         here = f"spec.ports[{index}].nodePort"
         if asked and asked not in NODE_PORTS:
-            why = f"provided port is not in the valid range. The range of valid ports is {NODE_PORTS[0]}-{NODE_PORTS[-1]}"
+            why = (
+                "provided port is not in the valid range. The range of valid ports is"
+                f" {NODE_PORTS[0]}-{NODE_PORTS[-1]}"
+            )
             return [invalid_value(here, asked, why)]
         if asked and asked in used:
             return [invalid_value(here, asked, "provided port is already allocated")]

@@ -12,10 +12,14 @@ TOKEN_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S105 (a pa
 EVICTION_SECONDS = 300
 PRIORITY_CLASSES = "priorityclasses.scheduling.k8s.io"
 COUNTED = {
-    "pods": "pods", "services": "services", "secrets": "secrets", "configmaps": "configmaps",
-    "persistentvolumeclaims": "persistentvolumeclaims", "replicationcontrollers": "replicationcontrollers",
+    "pods": "pods",
+    "services": "services",
+    "secrets": "secrets",
+    "configmaps": "configmaps",
+    "persistentvolumeclaims": "persistentvolumeclaims",
+    "replicationcontrollers": "replicationcontrollers",
     "resourcequotas": "resourcequotas",
-}  # fmt: skip
+}
 
 
 def check_namespace(store: Store, namespace: str, plural: str, group: str, name: str) -> None:
@@ -72,12 +76,17 @@ def check_update(store: Store, qualified: str, old: Obj, new: Obj) -> None:
             "Only bound persistent volume claims can be expanded",
         )
     if not (storage_class or {}).get("allowVolumeExpansion"):
-        why = "only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc must support resize"
+        why = (
+            "only dynamically provisioned pvc can be resized and the storageclass that provisions"
+            " the pvc must support resize"
+        )
         raise forbidden("", "persistentvolumeclaims", name_of(old), why)
 
 
 def _service_account(store: Store, pod: Obj) -> None:
-    """The Pod's account: it must be there, and has secrets for pulling images, and a token unless one of the two wants none."""
+    """The Pod's account: it must be there, and has secrets for pulling images, and a token unless
+    one of the two wants none.
+    """
     spec = pod["spec"]
     name = spec["serviceAccount"] = spec.setdefault("serviceAccountName", "default")
     namespace = pod["metadata"]["namespace"]
@@ -85,7 +94,10 @@ def _service_account(store: Store, pod: Obj) -> None:
     if (
         account is None and name != "default"
     ):  # that one may still be on its way into a new namespace
-        why = f'error looking up service account {namespace}/{name}: serviceaccount "{name}" not found'
+        why = (
+            f'error looking up service account {namespace}/{name}: serviceaccount "{name}" not'
+            " found"
+        )
         raise forbidden("", "pods", name_of(pod), why)
     secrets = at(account, "imagePullSecrets", default=[])
     if secrets and not spec.get("imagePullSecrets"):
@@ -200,17 +212,25 @@ def _limit_ranger_check(store: Store, pod: Obj) -> None:
             amounts = at(container, "resources", "limits", default={})
             for name, most in (limit.get("max") or {}).items():
                 if name in amounts and quantity.parse(amounts[name]) > quantity.parse(most):
-                    why = f"maximum {name} usage per Container is {most}, but limit is {amounts[name]}"
+                    why = (
+                        f"maximum {name} usage per Container is {most}, but limit is"
+                        f" {amounts[name]}"
+                    )
                     raise forbidden("", "pods", name_of(pod), why)
             asked = at(container, "resources", "requests", default={})
             for name, least in (limit.get("min") or {}).items():
                 if name in asked and quantity.parse(asked[name]) < quantity.parse(least):
-                    why = f"minimum {name} usage per Container is {least}, but request is {asked[name]}"
+                    why = (
+                        f"minimum {name} usage per Container is {least}, but request is"
+                        f" {asked[name]}"
+                    )
                     raise forbidden("", "pods", name_of(pod), why)
 
 
 def pod_usage(pod: Obj) -> dict[str, str]:
-    """What a Pod counts for in a quota: all that runs side by side, or what one of its init containers asks, if that is more."""
+    """What a Pod counts for in a quota: all that runs side by side, or what one of its init
+    containers asks, if that is more.
+    """
     spec = pod["spec"]
     init = spec.get("initContainers") or []
     beside = [one for one in init if one.get("restartPolicy") == "Always"] + spec["containers"]

@@ -1,12 +1,19 @@
-"""The same object in two API versions: kept in one form, served in the other. Events, and autoscalers of autoscaling/v1."""
+"""The same object in two API versions: kept in one form, served in the other. Events, and
+autoscalers of autoscaling/v1.
+"""
 
 from lab.cluster.model.objects import Obj, at
 from lab.cluster.model.resources import Resource
 
 EVENT_FIELDS = {
-    "regarding": "involvedObject", "note": "message", "reportingController": "reportingComponent", "deprecatedSource": "source",
-    "deprecatedFirstTimestamp": "firstTimestamp", "deprecatedLastTimestamp": "lastTimestamp", "deprecatedCount": "count",
-}  # fmt: skip
+    "regarding": "involvedObject",
+    "note": "message",
+    "reportingController": "reportingComponent",
+    "deprecatedSource": "source",
+    "deprecatedFirstTimestamp": "firstTimestamp",
+    "deprecatedLastTimestamp": "lastTimestamp",
+    "deprecatedCount": "count",
+}
 
 
 def to_storage(resource: Resource, obj: Obj) -> Obj:

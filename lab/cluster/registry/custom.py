@@ -1,4 +1,6 @@
-"""Custom resources: their objects are held to the schema in their definition, by the ``jsonschema`` library."""
+"""Custom resources: their objects are held to the schema in their definition, by the ``jsonschema``
+library.
+"""
 
 from typing import Any, cast
 
@@ -53,7 +55,8 @@ def _field_error(error: ValidationError) -> FieldError:
             return FieldError(
                 "FieldValueTypeInvalid",
                 path,
-                f'Invalid value: "{kind}": {path} in body must be of type {error.validator_value}: "{kind}"',
+                f'Invalid value: "{kind}": {path} in body must be of type {error.validator_value}:'
+                f' "{kind}"',
             )
         case "required":
             missing = next(name for name in wanted if name not in cast(Any, error.instance))

@@ -85,9 +85,13 @@ def containers_of(spec: Obj) -> Iterator[Obj]:
 
 def pod_spec(spec: Obj) -> None:
     fill(
-        spec, dnsPolicy="ClusterFirst", restartPolicy="Always", terminationGracePeriodSeconds=30, schedulerName="default-scheduler",
+        spec,
+        dnsPolicy="ClusterFirst",
+        restartPolicy="Always",
+        terminationGracePeriodSeconds=30,
+        schedulerName="default-scheduler",
         securityContext={},
-    )  # fmt: skip
+    )
     if spec.get("serviceAccountName"):
         spec["serviceAccount"] = spec["serviceAccountName"]
     elif spec.get("serviceAccount"):
@@ -107,9 +111,12 @@ def pull_policy(image: str) -> str:
 
 def _container(container: Obj, *, host_network: bool) -> None:
     fill(
-        container, terminationMessagePath="/dev/termination-log", terminationMessagePolicy="File", resources={},
+        container,
+        terminationMessagePath="/dev/termination-log",
+        terminationMessagePolicy="File",
+        resources={},
         imagePullPolicy=pull_policy(container.get("image") or ""),
-    )  # fmt: skip
+    )
     for port in container.get("ports") or []:
         fill(port, protocol="TCP")
         if host_network and port.get("containerPort"):
@@ -224,8 +231,12 @@ def daemon_set(obj: Obj) -> None:
         fill(strategy.setdefault("rollingUpdate", {}), maxSurge=0, maxUnavailable=1)
     fill(obj["metadata"].setdefault("annotations", {}), **{TEMPLATE_GENERATION: "1"})
     fill(
-        obj.setdefault("status", {}), currentNumberScheduled=0, desiredNumberScheduled=0, numberMisscheduled=0, numberReady=0,
-    )  # fmt: skip
+        obj.setdefault("status", {}),
+        currentNumberScheduled=0,
+        desiredNumberScheduled=0,
+        numberMisscheduled=0,
+        numberReady=0,
+    )
 
 
 def job_spec(spec: Obj) -> None:

@@ -1,4 +1,6 @@
-"""Events: what the cluster's parts say about an object, like said together (``x3``), much alike combined."""
+"""Events: what the cluster's parts say about an object, like said together (``x3``), much alike
+combined.
+"""
 
 import logging
 import time
@@ -79,28 +81,49 @@ class Recorder:
     ) -> str:
         moment = now()
         source = {"component": self.component} | ({"host": self.host} if self.host else {})
-        event = self.client.create("events", {
-            "metadata": {"name": event_name(obj), "namespace": namespace},
-            "involvedObject": reference(obj, field_path),
-            "reason": reason, "message": message, "type": kind, "count": 1, "source": source,
-            "firstTimestamp": moment, "lastTimestamp": moment, "eventTime": None,
-            "reportingComponent": self.component, "reportingInstance": self.host,
-        })  # fmt: skip
+        event = self.client.create(
+            "events",
+            {
+                "metadata": {"name": event_name(obj), "namespace": namespace},
+                "involvedObject": reference(obj, field_path),
+                "reason": reason,
+                "message": message,
+                "type": kind,
+                "count": 1,
+                "source": source,
+                "firstTimestamp": moment,
+                "lastTimestamp": moment,
+                "eventTime": None,
+                "reportingComponent": self.component,
+                "reportingInstance": self.host,
+            },
+        )
         return name_of(event)
 
     def scheduled(self, pod: Obj, kind: str, reason: str, action: str, note: str) -> None:
-        """An event of the newer API, as the scheduler writes them; said again, it is not repeated."""
+        """An event of the newer API, as the scheduler writes them; said again, it is not
+        repeated.
+        """
         key = (uid_of(pod), kind, reason, note)
         before = self._seen.get(key)
         found = self.client.get("events", namespace_of(pod), before) if before else None
         if found is not None:
             return
         try:
-            event = self.client.create("events.events.k8s.io", {
-                "metadata": {"name": event_name(pod), "namespace": namespace_of(pod)},
-                "eventTime": now_micro(), "regarding": reference(pod, ""), "reason": reason, "note": note, "type": kind,
-                "action": action, "reportingController": self.component, "reportingInstance": f"{self.component}-{self.host}",
-            })  # fmt: skip
+            event = self.client.create(
+                "events.events.k8s.io",
+                {
+                    "metadata": {"name": event_name(pod), "namespace": namespace_of(pod)},
+                    "eventTime": now_micro(),
+                    "regarding": reference(pod, ""),
+                    "reason": reason,
+                    "note": note,
+                    "type": kind,
+                    "action": action,
+                    "reportingController": self.component,
+                    "reportingInstance": f"{self.component}-{self.host}",
+                },
+            )
         except APIError as error:
             LOG.info("event %s of %s is lost: %s", reason, name_of(pod), error)
         else:
@@ -113,7 +136,12 @@ def event_name(obj: Obj) -> str:
 
 def reference(obj: Obj, field_path: str) -> Obj:
     found = {
-        "kind": obj["kind"], "namespace": namespace_of(obj), "name": name_of(obj), "uid": uid_of(obj),
-        "apiVersion": obj["apiVersion"], "resourceVersion": obj["metadata"].get("resourceVersion", ""), "fieldPath": field_path,
-    }  # fmt: skip
+        "kind": obj["kind"],
+        "namespace": namespace_of(obj),
+        "name": name_of(obj),
+        "uid": uid_of(obj),
+        "apiVersion": obj["apiVersion"],
+        "resourceVersion": obj["metadata"].get("resourceVersion", ""),
+        "fieldPath": field_path,
+    }
     return {key: value for key, value in found.items() if value}

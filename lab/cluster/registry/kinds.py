@@ -1,4 +1,6 @@
-"""What only one kind needs when it is written: a Job's own labels, a Service's kept address, a Pod's quality of service."""
+"""What only one kind needs when it is written: a Job's own labels, a Service's kept address, a
+Pod's quality of service.
+"""
 
 from lab.cluster.model.objects import Obj, annotations_of, at
 from lab.cluster.registry.defaults import TEMPLATE_GENERATION
@@ -56,8 +58,11 @@ def prepare_job(job: Obj) -> None:
         return
     uid, name = job["metadata"]["uid"], job["metadata"].get("name", "")
     own = {
-        "batch.kubernetes.io/controller-uid": uid, "batch.kubernetes.io/job-name": name, "controller-uid": uid, "job-name": name,
-    }  # fmt: skip
+        "batch.kubernetes.io/controller-uid": uid,
+        "batch.kubernetes.io/job-name": name,
+        "controller-uid": uid,
+        "job-name": name,
+    }
     meta = spec["template"].setdefault("metadata", {})
     given = meta.get("labels") or {}
     meta["labels"] = given | own
@@ -89,7 +94,9 @@ def keep_kind(name: str, old: Obj, new: Obj) -> None:
 
 
 def drop_type_fields(old: Obj, new: Obj) -> None:
-    """A Service of another type loses what only the type before needed and the request did not set."""
+    """A Service of another type loses what only the type before needed and the request did not
+    set.
+    """
     if new.get("type") != "LoadBalancer":
         new.pop("allocateLoadBalancerNodePorts", None)
     before, after = (

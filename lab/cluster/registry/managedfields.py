@@ -1,7 +1,8 @@
-"""Who manages which field (``metadata.managedFields``), and server-side apply, which asks that before it changes anything.
+"""Who manages which field (``metadata.managedFields``), and server-side apply, which asks that
+before it changes anything.
 
-A set of fields is a set of paths; a path is a tuple of elements as FieldsV1 writes them: ``f:name`` a field, ``k:{…}`` a list's item by
-its keys, ``v:…`` an item of a set by its value.
+A set of fields is a set of paths; a path is a tuple of elements as FieldsV1 writes them: ``f:name``
+a field, ``k:{…}`` a list's item by its keys, ``v:…`` an item of a set by its value.
 """
 
 import json
@@ -15,16 +16,40 @@ from lab.cluster.model.schema import Schemas, types
 Path: TypeAlias = tuple[str, ...]
 Fields: TypeAlias = frozenset[Path]
 
-# Structures that Go always writes, so that setting something inside does not count as adding the structure.
-ALWAYS_THERE = frozenset({
-    "metadata", "spec", "status", "template", "strategy", "updateStrategy", "jobTemplate", "scaleTargetRef", "containers",
-    "loadBalancer", "resources",
-})  # fmt: skip
-IGNORED = frozenset({
-    "f:apiVersion", "f:kind", "f:metadata/f:name", "f:metadata/f:namespace", "f:metadata/f:creationTimestamp", "f:metadata/f:uid",
-    "f:metadata/f:selfLink", "f:metadata/f:generation", "f:metadata/f:managedFields", "f:metadata/f:resourceVersion", "f:metadata",
-    "f:metadata/f:deletionTimestamp", "f:metadata/f:deletionGracePeriodSeconds",
-})  # fmt: skip
+# Structures that Go always writes, so that setting something inside does not count as adding the
+# structure.
+ALWAYS_THERE = frozenset(
+    {
+        "metadata",
+        "spec",
+        "status",
+        "template",
+        "strategy",
+        "updateStrategy",
+        "jobTemplate",
+        "scaleTargetRef",
+        "containers",
+        "loadBalancer",
+        "resources",
+    }
+)
+IGNORED = frozenset(
+    {
+        "f:apiVersion",
+        "f:kind",
+        "f:metadata/f:name",
+        "f:metadata/f:namespace",
+        "f:metadata/f:creationTimestamp",
+        "f:metadata/f:uid",
+        "f:metadata/f:selfLink",
+        "f:metadata/f:generation",
+        "f:metadata/f:managedFields",
+        "f:metadata/f:resourceVersion",
+        "f:metadata",
+        "f:metadata/f:deletionTimestamp",
+        "f:metadata/f:deletionGracePeriodSeconds",
+    }
+)
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 KEY_DEFAULTS = {"protocol": "TCP"}
 
@@ -63,7 +88,9 @@ class FieldWalk:
         self.schemas = schemas
 
     def elements(self, value: Any, schema: Obj) -> dict[str, tuple[Any, Obj]] | None:
-        """The parts of a value that have owners of their own: path element to part and schema. None: it is one whole."""
+        """The parts of a value that have owners of their own: path element to part and schema.
+        None: it is one whole.
+        """
         if isinstance(value, dict) and schema.get("x-kubernetes-map-type") != "atomic":
             if not schema or not (types(schema) & {"object"} or "properties" in schema):
                 return None
@@ -89,7 +116,9 @@ class FieldWalk:
         )
 
     def added(self, value: Any, schema: Obj, path: Path, *, fresh: bool) -> Iterator[Path]:
-        """All paths of a value that was not there. ``fresh``: what holds it was not there either."""
+        """All paths of a value that was not there. ``fresh``: what holds it was not there
+        either.
+        """
         parts = self.elements(value, schema)
         if not parts:
             yield path
@@ -229,7 +258,9 @@ def apply(
     force: bool,
     subresource: str = "",
 ) -> Obj:
-    """Server-side apply: ``live`` with ``config`` merged in and its managers recorded. APIError (409) for fields of others."""
+    """Server-side apply: ``live`` with ``config`` merged in and its managers recorded. APIError
+    (409) for fields of others.
+    """
     claimed = _meant(set(walk.applied(_clean(config), schema)))
     merged: Obj = _merge(walk, live, config, schema)
     if manager == "kubectl" and LAST_APPLIED in (live.get("metadata", {}).get("annotations") or {}):
@@ -263,9 +294,11 @@ def apply(
     unchanged = mine is not None and before == claimed and not changed
     result.append(
         (
-            mine
-            if unchanged and mine
-            else _entry(manager, "Apply", config["apiVersion"], subresource),
+            (
+                mine
+                if unchanged and mine
+                else _entry(manager, "Apply", config["apiVersion"], subresource)
+            ),
             claimed,
         )
     )

@@ -1,4 +1,6 @@
-"""The patches kubectl sends: JSON patch, merge patch and strategic merge patch. Server-side apply is in ``managedfields``."""
+"""The patches kubectl sends: JSON patch, merge patch and strategic merge patch. Server-side apply
+is in ``managedfields``.
+"""
 
 from typing import Any, cast
 
@@ -47,7 +49,9 @@ def merge(target: Any, patch: Any) -> Any:
 
 
 def strategic(schemas: Schemas, target: Obj, patch: Obj, schema: Obj) -> Obj:
-    """A merge patch that knows which lists are keyed, and the directives ``$patch``, ``$retainKeys``, ``$setElementOrder`` …"""
+    """A merge patch that knows which lists are keyed, and the directives ``$patch``,
+    ``$retainKeys``, ``$setElementOrder`` …
+    """
     directive = patch.get("$patch")
     if directive == "replace":
         return {key: value for key, value in patch.items() if key != "$patch"}
@@ -133,7 +137,9 @@ def _merge_lists(
 def _ordered(
     server_only: list[Any], patched: list[Any], order: Any, key: str | None, server_order: list[Any]
 ) -> list[Any]:
-    """The merged list: patched items as the patch orders them, the rest where the server had them, as far as both can be."""
+    """The merged list: patched items as the patch orders them, the rest where the server had them,
+    as far as both can be.
+    """
 
     def identity(item: Any) -> Any:
         return item.get(key) if key and isinstance(item, dict) else item

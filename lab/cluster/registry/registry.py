@@ -1,6 +1,8 @@
-"""The registry: how each resource is created, read, changed and deleted. Every write of the cluster goes through it.
+"""The registry: how each resource is created, read, changed and deleted. Every write of the cluster
+goes through it.
 
-What comes from a request and what comes from a controller is treated alike; methods run to their end without awaiting.
+What comes from a request and what comes from a controller is treated alike; methods run to their
+end without awaiting.
 """
 
 from collections.abc import Callable
@@ -23,22 +25,41 @@ from lab.cluster.model.errors import (
 from lab.cluster.model.objects import Obj, at, copy, is_deleting, name_of, now, random_suffix
 from lab.cluster.model.resources import Resource, Resources
 from lab.cluster.model.schema import MistypedError, Schemas, cannot_handle
+from lab.cluster.registry import admission, validation
 from lab.cluster.registry.addresses import allocate_service
 from lab.cluster.registry.conversion import from_storage, to_storage
 from lab.cluster.registry.defaults import fill_in, set_defaults
 from lab.cluster.registry.kinds import keep_kind, pod_warnings, prepare_kind, qos_class
 from lab.cluster.registry.managedfields import FieldWalk, apply, track_update
-from lab.cluster.registry.registry import admission, validation
 from lab.cluster.registry.store import Key, Store
 from lab.cluster.registry.validation.pods import ephemeral_update
 
-WITHOUT_GENERATION = frozenset({
-    "configmaps", "secrets", "services", "serviceaccounts", "namespaces", "nodes", "events", "endpoints", "limitranges",
-    "persistentvolumes", "persistentvolumeclaims", "resourcequotas", "leases.coordination.k8s.io", "podtemplates", "events.events.k8s.io",
-    "roles.rbac.authorization.k8s.io", "rolebindings.rbac.authorization.k8s.io", "clusterroles.rbac.authorization.k8s.io",
-    "clusterrolebindings.rbac.authorization.k8s.io", "horizontalpodautoscalers.autoscaling", "controllerrevisions.apps",
-    "storageclasses.storage.k8s.io",
-})  # fmt: skip
+WITHOUT_GENERATION = frozenset(
+    {
+        "configmaps",
+        "secrets",
+        "services",
+        "serviceaccounts",
+        "namespaces",
+        "nodes",
+        "events",
+        "endpoints",
+        "limitranges",
+        "persistentvolumes",
+        "persistentvolumeclaims",
+        "resourcequotas",
+        "leases.coordination.k8s.io",
+        "podtemplates",
+        "events.events.k8s.io",
+        "roles.rbac.authorization.k8s.io",
+        "rolebindings.rbac.authorization.k8s.io",
+        "clusterroles.rbac.authorization.k8s.io",
+        "clusterrolebindings.rbac.authorization.k8s.io",
+        "horizontalpodautoscalers.autoscaling",
+        "controllerrevisions.apps",
+        "storageclasses.storage.k8s.io",
+    }
+)
 KEPT = (
     "uid",
     "creationTimestamp",
@@ -53,7 +74,9 @@ FOREGROUND, ORPHAN = "foregroundDeletion", "orphan"
 
 @dataclass
 class Call:
-    """How a request is made: by which field manager, for which subresource, and whether for real."""
+    """How a request is made: by which field manager, for which subresource, and whether for
+    real.
+    """
 
     manager: str = "unknown"
     subresource: str = ""
@@ -118,7 +141,8 @@ class Registry:
         """Settle name and namespace of a new object."""
         if meta.get("namespace") and resource.namespaced and meta["namespace"] != namespace:
             raise bad_request(
-                f"the namespace of the provided object does not match the namespace sent on the request: {meta['namespace']} != {namespace}"
+                "the namespace of the provided object does not match the namespace sent on the"
+                f" request: {meta['namespace']} != {namespace}"
             )
         meta.pop("namespace", None)
         if resource.namespaced:
@@ -173,7 +197,9 @@ class Registry:
     def _decode(self, resource: Resource, given: Obj, call: Call) -> Obj:
         if given.get("kind") not in (None, resource.kind):
             raise bad_request(
-                f'{given.get("kind")} in version "{given.get("apiVersion")}" cannot be handled as a {resource.kind}: no kind "{given.get("kind")}" is registered for version "{resource.api_version}"'
+                f'{given.get("kind")} in version "{given.get("apiVersion")}" cannot be handled as a'
+                f' {resource.kind}: no kind "{given.get("kind")}" is registered for version'
+                f' "{resource.api_version}"'
             )
         if not isinstance(given.get("metadata") or {}, dict):
             raise bad_request(
@@ -282,11 +308,15 @@ class Registry:
         meta = new["metadata"]
         if meta.get("name") not in (None, name):
             raise bad_request(
-                f"the name of the object ({meta['name']}) does not match the name on the URL ({name})"
+                f"the name of the object ({meta['name']}) does not match the name on the URL"
+                f" ({name})"
             )
         meta["name"] = name
         if meta.get("uid") not in (None, old["metadata"]["uid"]):
-            why = f"Precondition failed: UID in precondition: {meta['uid']}, UID in object meta: {old['metadata']['uid']}"
+            why = (
+                f"Precondition failed: UID in precondition: {meta['uid']}, UID in object meta:"
+                f" {old['metadata']['uid']}"
+            )
             raise conflict(resource.group, resource.plural, name, why)
         if meta.get("resourceVersion") not in (None, "", "0", old["metadata"]["resourceVersion"]):
             raise conflict(resource.group, resource.plural, name)
@@ -361,7 +391,9 @@ class Registry:
     def delete(
         self, resource: Resource, namespace: str, name: str, options: DeleteOptions, call: Call
     ) -> tuple[Obj, bool]:
-        """Delete an object, or mark it so when its end takes time. Returns its last state, and whether it is gone."""
+        """Delete an object, or mark it so when its end takes time. Returns its last state, and
+        whether it is gone.
+        """
         obj = self.get(resource, namespace, name)
         meta = obj["metadata"]
         for wanted, found, what in (
@@ -369,7 +401,10 @@ class Registry:
             (options.revision, meta["resourceVersion"], "ResourceVersion"),
         ):
             if wanted is not None and wanted != found:
-                why = f"Precondition failed: {what} in precondition: {wanted}, {what} in object meta: {found}"
+                why = (
+                    f"Precondition failed: {what} in precondition: {wanted}, {what} in object meta:"
+                    f" {found}"
+                )
                 raise conflict(resource.group, resource.plural, name, why)
         admission.check_deletion(resource.qualified, name)
         if call.dry_run:

@@ -1,7 +1,9 @@
-"""The store: every object under its key, each write with the next resourceVersion, and the recent writes for those who watch.
+"""The store: every object under its key, each write with the next resourceVersion, and the recent
+writes for those who watch.
 
-What etcd is to Kubernetes. Objects are kept in memory (they are small) and written through to SQLite, so that they survive the process.
-An object from the store is shared with everyone: copy it before changing it.
+What etcd is to Kubernetes. Objects are kept in memory (they are small) and written through to
+SQLite, so that they survive the process. An object from the store is shared with everyone: copy it
+before changing it.
 """
 
 import asyncio
@@ -24,7 +26,9 @@ Key = tuple[
 
 @dataclass(frozen=True)
 class Event:
-    """One write. ``kind`` as in a watch; ``before`` is the object that it replaced; ``obj`` of a DELETED one is its last state."""
+    """One write. ``kind`` as in a watch; ``before`` is the object that it replaced; ``obj`` of a
+    DELETED one is its last state.
+    """
 
     revision: int
     kind: str
@@ -45,8 +49,8 @@ class Store:
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=NORMAL")
         self._db.execute(
-            "CREATE TABLE IF NOT EXISTS objects (resource TEXT, namespace TEXT, name TEXT, object TEXT,"
-            " PRIMARY KEY (resource, namespace, name)) WITHOUT ROWID"
+            "CREATE TABLE IF NOT EXISTS objects (resource TEXT, namespace TEXT, name TEXT, object"
+            " TEXT, PRIMARY KEY (resource, namespace, name)) WITHOUT ROWID"
         )
         self._db.execute("CREATE TABLE IF NOT EXISTS revision (last INTEGER)")
         row = self._db.execute("SELECT last FROM revision").fetchone()
@@ -87,7 +91,9 @@ class Store:
         return stored
 
     def delete(self, key: Key) -> Obj:
-        """Remove an object that exists. Returns its last state, with the resourceVersion of the removal."""
+        """Remove an object that exists. Returns its last state, with the resourceVersion of the
+        removal.
+        """
         before = self._objects[key[0]].pop(key[1:])
         self.revision += 1
         last = before | {"metadata": before["metadata"] | {"resourceVersion": str(self.revision)}}
@@ -109,7 +115,9 @@ class Store:
             queue.put_nowait(event)
 
     def watch(self, since: int | None = None) -> "Watch":
-        """Writes after revision ``since`` (None: from now on). Raises GoneError when the history is too short."""
+        """Writes after revision ``since`` (None: from now on). Raises GoneError when the history is
+        too short.
+        """
         missed: list[Event] = []
         if since is not None:
             if since < self._oldest:

@@ -19,11 +19,11 @@ from lab.cluster.model.objects import (
     now,
 )
 from lab.cluster.model.selectors import Requirement, matches
+from lab.cluster.registry import claims
 from lab.cluster.registry.client import Client
 from lab.cluster.registry.events import Recorder
-from lab.cluster.registry.registry import claims
 from lab.cluster.registry.store import Event
-from lab.cluster.scheduler.scheduler import affinity
+from lab.cluster.scheduler import affinity
 
 LOG = logging.getLogger("scheduler")
 NAME = "default-scheduler"
@@ -64,7 +64,9 @@ def _term_matches(term: Obj, node: Obj) -> bool:
 
 
 def node_suits(pod: Obj, node: Obj, effects: tuple[str, ...] = ("NoSchedule", "NoExecute")) -> str:
-    """Why a Pod may not be on a node, apart from room; empty when it may. Taints count that have one of the effects."""
+    """Why a Pod may not be on a node, apart from room; empty when it may. Taints count that have
+    one of the effects.
+    """
     if at(node, "spec", "unschedulable") and toleration_of(pod, CORDONED) is None:
         return "node(s) were unschedulable"
     if at(pod, "spec", "nodeName") not in (None, "", name_of(node)):
@@ -111,7 +113,9 @@ class Scheduler:
         self._waiting: set[tuple[str, str]] = set()
 
     async def run(self) -> None:
-        """Schedule what comes, and look again at what waits when something changes that may help. Until cancelled."""
+        """Schedule what comes, and look again at what waits when something changes that may help.
+        Until cancelled.
+        """
         with self.client.registry.store.watch() as watching:
             for pod in self.client.list("pods"):
                 self._try(pod)
@@ -188,11 +192,14 @@ class Scheduler:
         none = f"0/{len(nodes)} nodes are available: "
         self._fail(
             pod,
-            f"{none}{_listed(reasons)}. no new claims to deallocate, preemption: {none}{_listed(preemption)}",
+            f"{none}{_listed(reasons)}. no new claims to deallocate, preemption:"
+            f" {none}{_listed(preemption)}",
         )
 
     def _missing(self, pod: Obj, node: Obj, nodes: list[Obj]) -> tuple[list[str], bool]:
-        """What keeps the Pod from a node, and whether that would be there if other Pods were not."""
+        """What keeps the Pod from a node, and whether that would be there if other Pods were
+        not.
+        """
         if why := node_suits(pod, node):
             return [why], False
         missing, could = self._room(pod, node)
@@ -243,7 +250,9 @@ class Scheduler:
         return [claim for claim in found if claim and at(claim, "status", "phase") != "Bound"]
 
     def _room(self, pod: Obj, node: Obj) -> tuple[list[str], bool]:
-        """What the node has too little of, and whether it would have enough if other Pods were not there."""
+        """What the node has too little of, and whether it would have enough if other Pods were not
+        there.
+        """
         there = [
             p
             for p in self.client.list("pods")
@@ -285,9 +294,14 @@ class Scheduler:
         def edit(fresh: Obj) -> None:
             since = known["lastTransitionTime"] if known else now()
             unscheduled = {
-                "type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message, "lastProbeTime": None,
-                "lastTransitionTime": since, "observedGeneration": fresh["metadata"].get("generation", 1),
-            }  # fmt: skip
+                "type": "PodScheduled",
+                "status": "False",
+                "reason": "Unschedulable",
+                "message": message,
+                "lastProbeTime": None,
+                "lastTransitionTime": since,
+                "observedGeneration": fresh["metadata"].get("generation", 1),
+            }
             kept = [
                 c
                 for c in at(fresh, "status", "conditions", default=[])

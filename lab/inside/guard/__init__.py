@@ -1,1 +1,3 @@
-"""What a student may ask of the engine in a grading sandbox: ``policy`` decides, ``proxy`` carries what it allows."""
+"""What a student may ask of the engine in a grading sandbox: ``policy`` decides, ``proxy`` carries
+what it allows.
+"""

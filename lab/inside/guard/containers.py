@@ -1,4 +1,6 @@
-"""What a container may ask for in grading: all that stays inside the engine, nothing that reaches out of it."""
+"""What a container may ask for in grading: all that stays inside the engine, nothing that reaches
+out of it.
+"""
 
 import posixpath
 from collections.abc import Mapping
@@ -8,31 +10,37 @@ from lab.inside.guard.strict import RefusedError, allow_only, is_zero, malformed
 
 WORK = "/home/student/work"  # the only folder outside the engine that its containers may see
 DEFAULT_CAPABILITIES = names(
-    "CHOWN DAC_OVERRIDE FSETID FOWNER MKNOD NET_RAW SETGID SETUID SETFCAP SETPCAP NET_BIND_SERVICE SYS_CHROOT KILL AUDIT_WRITE"
+    "CHOWN DAC_OVERRIDE FSETID FOWNER MKNOD NET_RAW SETGID SETUID SETFCAP SETPCAP NET_BIND_SERVICE"
+    " SYS_CHROOT KILL AUDIT_WRITE"
 )
 CONFIG = names(
-    "Hostname Domainname User AttachStdin AttachStdout AttachStderr ExposedPorts Tty OpenStdin StdinOnce Env Cmd Healthcheck ArgsEscaped Image"
-    " Volumes WorkingDir Entrypoint NetworkDisabled MacAddress OnBuild Labels StopSignal StopTimeout Shell"
+    "Hostname Domainname User AttachStdin AttachStdout AttachStderr ExposedPorts Tty OpenStdin"
+    " StdinOnce Env Cmd Healthcheck ArgsEscaped Image Volumes WorkingDir Entrypoint NetworkDisabled"
+    " MacAddress OnBuild Labels StopSignal StopTimeout Shell"
 )
 FREE = names(
-    "ContainerIDFile PortBindings RestartPolicy AutoRemove VolumesFrom ConsoleSize CapDrop Dns DnsOptions DnsSearch ExtraHosts GroupAdd Links"
-    " PublishAllPorts ReadonlyRootfs Tmpfs ShmSize Init CpuShares Memory NanoCpus CpuPeriod CpuQuota CpuRealtimePeriod CpuRealtimeRuntime"
-    " CpusetCpus CpusetMems KernelMemory KernelMemoryTCP MemoryReservation MemorySwap MemorySwappiness OomKillDisable PidsLimit Ulimits"
-    " CpuCount CpuPercent BlkioWeight"
+    "ContainerIDFile PortBindings RestartPolicy AutoRemove VolumesFrom ConsoleSize CapDrop Dns"
+    " DnsOptions DnsSearch ExtraHosts GroupAdd Links PublishAllPorts ReadonlyRootfs Tmpfs ShmSize"
+    " Init CpuShares Memory NanoCpus CpuPeriod CpuQuota CpuRealtimePeriod CpuRealtimeRuntime"
+    " CpusetCpus CpusetMems KernelMemory KernelMemoryTCP MemoryReservation MemorySwap"
+    " MemorySwappiness OomKillDisable PidsLimit Ulimits CpuCount CpuPercent BlkioWeight"
 )
 JUDGED = names(
-    "Binds Mounts NetworkMode PidMode IpcMode CgroupnsMode CapAdd SecurityOpt Sysctls LogConfig Runtime VolumeDriver MaskedPaths ReadonlyPaths"
-    " Isolation"
+    "Binds Mounts NetworkMode PidMode IpcMode CgroupnsMode CapAdd SecurityOpt Sysctls LogConfig"
+    " Runtime VolumeDriver MaskedPaths ReadonlyPaths Isolation"
 )
 UPDATES = names(
-    "CpuShares Memory NanoCpus CpuPeriod CpuQuota CpuRealtimePeriod CpuRealtimeRuntime CpusetCpus CpusetMems KernelMemory MemoryReservation"
-    " MemorySwap PidsLimit RestartPolicy BlkioWeight OomKillDisable"
+    "CpuShares Memory NanoCpus CpuPeriod CpuQuota CpuRealtimePeriod CpuRealtimeRuntime CpusetCpus"
+    " CpusetMems KernelMemory MemoryReservation MemorySwap PidsLimit RestartPolicy BlkioWeight"
+    " OomKillDisable"
 )
 EXEC = names(  # the SDK for Python repeats in Container whose path it is
-    "Container User Tty AttachStdin AttachStderr AttachStdout DetachKeys Detach Env WorkingDir Cmd ConsoleSize"
+    "Container User Tty AttachStdin AttachStderr AttachStdout DetachKeys Detach Env WorkingDir Cmd"
+    " ConsoleSize"
 )
 ENDPOINT = names(
-    "IPAMConfig Links Aliases MacAddress NetworkID EndpointID Gateway IPAddress IPPrefixLen IPv6Gateway GlobalIPv6Address GlobalIPv6PrefixLen DNSNames"
+    "IPAMConfig Links Aliases MacAddress NetworkID EndpointID Gateway IPAddress IPPrefixLen"
+    " IPv6Gateway GlobalIPv6Address GlobalIPv6PrefixLen DNSNames"
 )
 MOUNT = names("Type Source Target ReadOnly Consistency BindOptions VolumeOptions TmpfsOptions")
 IN_MEMORY = {
@@ -61,7 +69,8 @@ def require_endpoint(endpoint: object) -> None:
 def _require_host_config(host: Mapping[str, Any]) -> None:
     if host.get("Privileged"):
         raise RefusedError(
-            "--privileged is not available in grading: the container would own the engine that it is judged by."
+            "--privileged is not available in grading: the container would own the engine that it"
+            " is judged by."
         )
     allow_only(host, FREE | JUDGED, "HostConfig")
     for bind in _list(host, "Binds"):
@@ -99,10 +108,13 @@ def _require_mount(mount: Mapping[str, Any]) -> None:
 
 
 def require_source(source: str) -> None:
-    """What is mounted: a volume by its name, or a folder of the student's own. Links in it lead nowhere (lab/inside/sandbox_engine.py)."""
+    """What is mounted: a volume by its name, or a folder of the student's own. Links in it lead
+    nowhere (lab/inside/sandbox_engine.py).
+    """
     if source.startswith(("/", "~", ".")) and not f"{source}/".startswith(f"{WORK}/"):
         raise RefusedError(
-            f"{source} cannot be mounted in grading: only your own folder ($PWD and what is below it) and volumes can."
+            f"{source} cannot be mounted in grading: only your own folder ($PWD and what is below"
+            " it) and volumes can."
         )
     if posixpath.normpath(source) != source.rstrip("/") and "/" in source:
         raise malformed(f"a folder to mount is named by its plain path, not {source!r}")
@@ -128,7 +140,8 @@ def _require_namespaces(host: Mapping[str, Any]) -> None:
             and not (mode.startswith("container:") and field != "CgroupnsMode")
         ):
             raise RefusedError(
-                f"{field} {mode!r} is not available in grading: a container keeps to its own namespaces."
+                f"{field} {mode!r} is not available in grading: a container keeps to its own"
+                " namespaces."
             )
 
 
@@ -136,7 +149,8 @@ def _require_rights(host: Mapping[str, Any]) -> None:
     for capability in _list(host, "CapAdd"):
         if str(capability).upper().removeprefix("CAP_") not in DEFAULT_CAPABILITIES:
             raise RefusedError(
-                f"--cap-add {capability} is not available in grading: only capabilities of Docker's default set are."
+                f"--cap-add {capability} is not available in grading: only capabilities of Docker's"
+                " default set are."
             )
     for option in _list(host, "SecurityOpt"):
         if str(option).replace("=", ":") not in (
@@ -151,7 +165,8 @@ def _require_rights(host: Mapping[str, Any]) -> None:
     for name in _object(host, "Sysctls"):
         if not name.startswith("net."):
             raise RefusedError(
-                f"--sysctl {name} is not available in grading: only those of the container's network are."
+                f"--sysctl {name} is not available in grading: only those of the container's"
+                " network are."
             )
 
 
@@ -189,6 +204,7 @@ def _list(fields: Mapping[str, Any], name: str) -> list[Any]:
 def _typed(value: Any, kind: type, name: str) -> Any:
     if not isinstance(value, kind):
         raise malformed(
-            f"{name} has to be a JSON {'object' if kind is dict else 'list' if kind is list else 'string'}"
+            f"{name} has to be a JSON"
+            f" {'object' if kind is dict else 'list' if kind is list else 'string'}"
         )
     return value

@@ -1,7 +1,8 @@
 """Which requests to the Docker Engine's API are handed on in grading, and in what form.
 
-An allow-list of API 1.24 to 1.4x: what ``docker``, ``docker compose``, BuildKit and the SDKs need for containers, images, networks and volumes.
-What is not named here is refused, and so is each field and query parameter that is neither known nor empty.
+An allow-list of API 1.24 to 1.4x: what ``docker``, ``docker compose``, BuildKit and the SDKs need
+for containers, images, networks and volumes. What is not named here is refused, and so is each
+field and query parameter that is neither known nor empty.
 """
 
 import json
@@ -64,7 +65,8 @@ class Route:
 
 def _network(body: dict[str, Any]) -> None:
     known = names(
-        "Name Driver Scope CheckDuplicate EnableIPv6 EnableIPv4 Internal Attachable IPAM Labels Options"
+        "Name Driver Scope CheckDuplicate EnableIPv6 EnableIPv4 Internal Attachable IPAM Labels"
+        " Options"
     )
     allow_only(body, known, "a network")
     if (body.get("Driver") or "bridge") != "bridge" or (body.get("Scope") or "local") != "local":
@@ -133,18 +135,36 @@ def _routes() -> list[Route]:
         return Route(method, re.compile(path), body, **more)
 
     reads = [
-        "/_ping", "/version", "/info", "/events", "/system/df", "/plugins",
-        "/containers/json", rf"/containers/{one}/(json|logs|stats|top|changes|export|archive)", rf"/exec/{one}/json",
-        "/images/json", "/images/get", "/images/search", rf"/images/{image}/(json|history|get)", rf"/distribution/{image}/json",
-        "/networks", rf"/networks/{one}", "/volumes", rf"/volumes/{one}",
-    ]  # fmt: skip
+        "/_ping",
+        "/version",
+        "/info",
+        "/events",
+        "/system/df",
+        "/plugins",
+        "/containers/json",
+        rf"/containers/{one}/(json|logs|stats|top|changes|export|archive)",
+        rf"/exec/{one}/json",
+        "/images/json",
+        "/images/get",
+        "/images/search",
+        rf"/images/{image}/(json|history|get)",
+        rf"/distribution/{image}/json",
+        "/networks",
+        rf"/networks/{one}",
+        "/volumes",
+        rf"/volumes/{one}",
+    ]
     changes = [
-        rf"/containers/{one}/(start|stop|restart|kill|pause|unpause|wait|resize|rename)", rf"/exec/{one}/resize",
-        rf"/images/{image}/(tag|push)", "/(containers|images|networks|volumes)/prune", "/build/(prune|cancel)",
-    ]  # fmt: skip
+        rf"/containers/{one}/(start|stop|restart|kill|pause|unpause|wait|resize|rename)",
+        rf"/exec/{one}/resize",
+        rf"/images/{image}/(tag|push)",
+        "/(containers|images|networks|volumes)/prune",
+        "/build/(prune|cancel)",
+    ]
     removals = [rf"/containers/{one}", rf"/images/{image}", rf"/networks/{one}", rf"/volumes/{one}"]
     return [
-        route("HEAD", "/_ping"), route("HEAD", rf"/containers/{one}/archive"),
+        route("HEAD", "/_ping"),
+        route("HEAD", rf"/containers/{one}/archive"),
         *(route("GET", path) for path in reads),
         *(route("POST", path) for path in changes),
         *(route("DELETE", path) for path in removals),
@@ -162,8 +182,9 @@ def _routes() -> list[Route]:
         route("POST", rf"/networks/{one}/(connect|disconnect)", "json", judge_body=_connect),
         route("POST", "/volumes/create", "json", judge_body=_volume),
         route("POST", "/build", "stream", judge_query=_build),
-        route("POST", "/session", hijacks=True), route("POST", "/grpc", hijacks=True),
-    ]  # fmt: skip
+        route("POST", "/session", hijacks=True),
+        route("POST", "/grpc", hijacks=True),
+    ]
 
 
 ROUTES = _routes()
@@ -187,7 +208,9 @@ def find(method: str, path: str) -> Route:
 
 
 def judge(method: str, target: str, *, cluster: bool = False) -> tuple[Route, str]:
-    """The route, and the target as it goes to the engine. RefusedError otherwise. ``cluster``: the kubelet asks, for a Pod."""
+    """The route, and the target as it goes to the engine. RefusedError otherwise. ``cluster``: the
+    kubelet asks, for a Pod.
+    """
     path, query = parse_target(target)
     route = find(method, path)
     _require_plain(query)
@@ -210,19 +233,23 @@ def _require_plain(query: Query) -> None:
 def _require_own_name(query: Query) -> None:
     if any(name == "name" and value.lstrip("/").startswith(CLUSTER_NAMES) for name, value in query):
         raise RefusedError(
-            f"Names that begin with {CLUSTER_NAMES} are the cluster's: make a Pod with kubectl instead."
+            f"Names that begin with {CLUSTER_NAMES} are the cluster's: make a Pod with kubectl"
+            " instead."
         )
 
 
 def _require_own_labels(fields: Mapping[str, Any]) -> None:
     if any(str(name).startswith(CLUSTER_LABELS) for name in fields.get("Labels") or ()):
         raise RefusedError(
-            f"Labels that begin with {CLUSTER_LABELS} are the cluster's: make a Pod with kubectl instead."
+            f"Labels that begin with {CLUSTER_LABELS} are the cluster's: make a Pod with kubectl"
+            " instead."
         )
 
 
 def judged_body(route: Route, body: bytes, *, cluster: bool = False) -> bytes:
-    """The JSON as it goes to the engine. RefusedError where it asks for too much. ``cluster`` as for ``judge``."""
+    """The JSON as it goes to the engine. RefusedError where it asks for too much. ``cluster`` as
+    for ``judge``.
+    """
     if route.judge_body is None:
         return b""
     fields = parse_json(body)

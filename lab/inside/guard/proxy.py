@@ -2,9 +2,11 @@
 
     python -I -m lab.inside.guard.proxy --listen SOCKET --engine SOCKET [--cluster SOCKET]
 
-The kubelet of a sandbox's cluster asks through it as well, at a socket of its own: what a Pod may ask for is what a container may.
-Each connection carries one request. Its head is parsed by h11 and written anew, JSON is judged as a whole before the engine hears of it, contexts
-and archives stream through. The answer goes back untouched. A thread for each direction: dozens of connections at most, and little to import.
+The kubelet of a sandbox's cluster asks through it as well, at a socket of its own: what a Pod may
+ask for is what a container may. Each connection carries one request. Its head is parsed by h11 and
+written anew, JSON is judged as a whole before the engine hears of it, contexts and archives stream
+through. The answer goes back untouched. A thread for each direction: dozens of connections at most,
+and little to import.
 """
 
 import argparse
@@ -78,7 +80,9 @@ class Client:
 
 
 def serve(listen: Path, engine: Path, *, cluster: bool = False) -> None:
-    """Accept connections for ever. ``cluster``: whoever connects is the kubelet, which names and labels what it makes as its own."""
+    """Accept connections for ever. ``cluster``: whoever connects is the kubelet, which names and
+    labels what it makes as its own.
+    """
     listen.unlink(missing_ok=True)
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(str(listen))
@@ -179,7 +183,9 @@ def _stream(client: Client, there: socket.socket) -> None:
 
 
 def _follow(client: socket.socket, there: socket.socket, *, hijacks: bool) -> None:
-    """Until the client leaves; in a hijacked connection all that it sends goes to the engine, and the end of its input as well."""
+    """Until the client leaves; in a hijacked connection all that it sends goes to the engine, and
+    the end of its input as well.
+    """
     while piece := client.recv(CHUNK):
         if hijacks:
             there.sendall(piece)

@@ -1,7 +1,7 @@
 """Reading a request strictly, so that the engine can see nothing in it but what was judged.
 
-Go matches the names of JSON fields without regard to case and takes the last of two; Python does neither. What the two could read differently
-is refused, and what is allowed is written anew.
+Go matches the names of JSON fields without regard to case and takes the last of two; Python does
+neither. What the two could read differently is refused, and what is allowed is written anew.
 """
 
 import json
@@ -87,7 +87,9 @@ def allow_only(fields: Mapping[str, Any], free: frozenset[str], where: str) -> N
 
 
 def parse_target(target: str) -> tuple[str, list[tuple[str, str]]]:
-    """Path without API version, and query. RefusedError for what servers are known to read in different ways."""
+    """Path without API version, and query. RefusedError for what servers are known to read in
+    different ways.
+    """
     path, _, query = target.partition("?")
     bare = VERSION.sub("", path)
     segments = bare.split("/")[1:]

@@ -1,11 +1,14 @@
-"""JupyterLab in the lab: which extensions a student and an instructor see. The token comes from JUPYTER_TOKEN."""
+"""JupyterLab in the lab: which extensions a student and an instructor see. The token comes from
+JUPYTER_TOKEN.
+"""
 
 import os
 
 c = get_config()  # noqa: F821  (given by Jupyter)
 instructor = os.environ.get("LAB_INSTRUCTOR") == "yes"
 
-# In a container of its own network all addresses are right: the machine publishes the port on its loopback address only.
+# In a container of its own network all addresses are right: the machine publishes the port on its
+# loopback address only.
 c.ServerApp.ip = os.environ.get("LAB_ADDRESS", "0.0.0.0")
 c.ServerApp.port = int(os.environ.get("LAB_PORT", "8888"))
 c.ServerApp.port_retries = 0

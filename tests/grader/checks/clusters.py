@@ -1,4 +1,6 @@
-"""The cluster that KUBECONFIG names, in a namespace that is made for the tests and removed after them: the checks must not need `default`."""
+"""The cluster that KUBECONFIG names, in a namespace that is made for the tests and removed after
+them: the checks must not need `default`.
+"""
 
 from __future__ import annotations
 

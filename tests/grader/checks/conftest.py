@@ -78,6 +78,8 @@ def free_port() -> int:
 
 @pytest.fixture(scope="module")
 def kubectl() -> Iterator[Callable[..., str]]:
-    """Runs one kubectl command in a namespace of the module's own, where the checks look as well; its output, stripped."""
+    """Runs one kubectl command in a namespace of the module's own, where the checks look as well;
+    its output, stripped.
+    """
     with clusters.own_namespace():
         yield clusters.kubectl

@@ -46,8 +46,9 @@ def test_other_value_is_told_and_not_shown() -> None:
 
 
 def test_missing_one_says_how_to_make_it() -> None:
-    assert failure(secret("nothing").must_have, "token").hint == (
-        "kubectl create secret generic nothing --from-literal=KEY=VALUE"
+    assert (
+        failure(secret("nothing").must_have, "token").hint
+        == "kubectl create secret generic nothing --from-literal=KEY=VALUE"
     )
 
 

@@ -1,4 +1,6 @@
-"""Checks of containers that are in no state for them, and of what the engine refuses: told as the student's to repair."""
+"""Checks of containers that are in no state for them, and of what the engine refuses: told as the
+student's to repair.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Containers of a real engine: what holds passes in silence, what does not is told in three lines."""
+"""Containers of a real engine: what holds passes in silence, what does not is told in three
+lines.
+"""
 
 from __future__ import annotations
 
@@ -156,7 +158,10 @@ def test_unpublished_port_names_the_missing_flag(start: Start) -> None:
     assert str(told).splitlines() == [
         f"`{name}` is running, but its port 80 is not published to your machine.",
         "Expected: host port 8080 → container port 80.",
-        f"Try: docker rm -f {name} && docker run -d --name {name} --label course.tests=checks -p 8080:80 nginx:alpine",
+        (
+            f"Try: docker rm -f {name} && docker run -d --name {name} --label course.tests=checks"
+            " -p 8080:80 nginx:alpine"
+        ),
     ]
 
 
@@ -214,7 +219,9 @@ def test_program_on_another_port_is_explained(start: Start, free_port: int) -> N
 
 
 def test_answer_of_another_program_does_not_count(start: Start) -> None:
-    """A server of the student's own on the right port of the machine is not the container's answer."""
+    """A server of the student's own on the right port of the machine is not the container's
+    answer.
+    """
     with http.server.HTTPServer(("127.0.0.1", 0), http.server.SimpleHTTPRequestHandler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         told = failure(

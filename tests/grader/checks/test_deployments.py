@@ -20,9 +20,13 @@ def manifest(
     """A Deployment of busybox."""
     labels = {"app": name}
     made = {
-        "name": "page", "image": "busybox", "imagePullPolicy": "IfNotPresent", "command": ["sh", "-c", command],
-        "env": [{"name": "VERSION", "value": env}], **container,
-    }  # fmt: skip
+        "name": "page",
+        "image": "busybox",
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["sh", "-c", command],
+        "env": [{"name": "VERSION", "value": env}],
+        **container,
+    }
     template = {
         "metadata": {"labels": labels},
         "spec": {"terminationGracePeriodSeconds": 3, "containers": [made]},
@@ -33,7 +37,10 @@ def manifest(
     )
 
 
-PAGE = "mkdir -p /tmp/www; echo version $VERSION > /tmp/www/index.html; {} exec httpd -f -p 8080 -h /tmp/www"
+PAGE = (
+    "mkdir -p /tmp/www; echo version $VERSION > /tmp/www/index.html; {} exec httpd -f -p 8080 -h"
+    " /tmp/www"
+)
 
 
 def make(kubectl: Kubectl, name: str, command: str = PAGE.format(""), **options: object) -> None:
@@ -92,8 +99,8 @@ def test_rollout_that_hangs_tells_why(kubectl: Kubectl) -> None:
     kubectl("set", "image", "deployment/stuck", "page=busybox:no-such-tag")
     told = failure(deployment("stuck").must_be_rolled_out, within_seconds=3)
     assert told.found.startswith(
-        "`stuck` wants 1 Pod, and has 0 that are up to date and ready, and 1 of an older version is left. "
-        "The image `busybox:no-such-tag` of the container `page` of the Pod `stuck-"
+        "`stuck` wants 1 Pod, and has 0 that are up to date and ready, and 1 of an older version is"
+        " left. The image `busybox:no-such-tag` of the container `page` of the Pod `stuck-"
     )
     assert told.hint.startswith("kubectl describe pod stuck-")
     deployment("stuck").must_undo()
@@ -134,7 +141,9 @@ def test_deleted_pod_is_replaced(kubectl: Kubectl) -> None:
 
 
 def test_pod_that_cannot_be_deleted_is_not_replaced(kubectl: Kubectl) -> None:
-    """Its finalizer keeps it, so that another one takes its place beside it; without a replacement the check complains."""
+    """Its finalizer keeps it, so that another one takes its place beside it; without a replacement
+    the check complains.
+    """
     make(kubectl, "held")
     deployment("held").must_be_rolled_out()
     kubectl("create", "quota", "full", "--hard=pods=0")

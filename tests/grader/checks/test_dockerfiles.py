@@ -69,8 +69,9 @@ def test_instructions_stages_and_bases() -> None:
         ]
     )
     assert [(stage.base, stage.name) for stage in found.stages] == [
-        ("node:alpine", "build"), ("docker.io/library/nginx:latest", None),
-    ]  # fmt: skip
+        ("node:alpine", "build"),
+        ("docker.io/library/nginx:latest", None),
+    ]
     assert found.base_images == ["node:alpine", "docker.io/library/nginx:latest"]
     assert found.instructions[4].line == 6
     assert found.instructions[6].heredocs == ("npm run build\n",)
@@ -78,8 +79,9 @@ def test_instructions_stages_and_bases() -> None:
 
 def test_final_stage_is_what_it_starts_from() -> None:
     written(NODE).must_start_from("nginx")
-    assert failure(written(NODE).must_start_from, "node:alpine").found == (
-        "`Dockerfile` starts from `docker.io/library/nginx:latest`."
+    assert (
+        failure(written(NODE).must_start_from, "node:alpine").found
+        == "`Dockerfile` starts from `docker.io/library/nginx:latest`."
     )
 
 
@@ -103,17 +105,33 @@ def test_spellings_of_one_image(line: str, ref: str) -> None:
 
 @pytest.mark.parametrize(
     ("args", "ref"),
-    [("ARG T=22\nFROM node:$T", "node:22"), ("ARG T\nFROM node:${T:-22}", "node:22"), ("ARG A=node B=1\nFROM $A:$B", "node:1"),
-     ("ARG A=1\nARG B=$A.2\nFROM node:${B}", "node:1.2"), ('ARG A="node"\nFROM ${A:+redis}', "redis"), ("FROM node:${A", "node:${A")],
-)  # fmt: skip
+    [
+        ("ARG T=22\nFROM node:$T", "node:22"),
+        ("ARG T\nFROM node:${T:-22}", "node:22"),
+        ("ARG A=node B=1\nFROM $A:$B", "node:1"),
+        ("ARG A=1\nARG B=$A.2\nFROM node:${B}", "node:1.2"),
+        ('ARG A="node"\nFROM ${A:+redis}', "redis"),
+        ("FROM node:${A", "node:${A"),
+    ],
+)
 def test_args_in_from_are_resolved(args: str, ref: str) -> None:
     assert written(args + "\n").base_image == ref
 
 
 def test_instruction_is_found_by_its_words() -> None:
     found = written(NODE)
-    for like in ("CMD", "RUN npm install", "RUN npm run build", "COPY package.json", "COPY ./package.json .", "COPY .",
-                 "COPY --from=build /app/build", "EXPOSE 80", "expose 80", 'CMD ["nginx"]'):  # fmt: skip
+    for like in (
+        "CMD",
+        "RUN npm install",
+        "RUN npm run build",
+        "COPY package.json",
+        "COPY ./package.json .",
+        "COPY .",
+        "COPY --from=build /app/build",
+        "EXPOSE 80",
+        "expose 80",
+        'CMD ["nginx"]',
+    ):
         found.must_have(like)
     for like in ("RUN npm", "RUN ls", "EXPOSE 8", "COPY --from=other /app/build", "ADD"):
         if like != "RUN npm":
@@ -155,16 +173,31 @@ def test_stages_are_counted() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("FROM node\nRNU ls\n", "Line 2 of `Dockerfile` cannot be read: there is no instruction `RNU`. Did you mean `RUN`?"),
-        ("RUN ls\nFROM node\n", "Line 1 of `Dockerfile` cannot be read: `RUN ls` stands before any FROM."),
+        (
+            "FROM node\nRNU ls\n",
+            (
+                "Line 2 of `Dockerfile` cannot be read: there is no instruction `RNU`. Did you mean"
+                " `RUN`?"
+            ),
+        ),
+        (
+            "RUN ls\nFROM node\n",
+            "Line 1 of `Dockerfile` cannot be read: `RUN ls` stands before any FROM.",
+        ),
         ("ARG A\n", "there is no FROM"),
-        ("FROM node\n\nRUN <<EOF\nls\n", "Line 3 of `Dockerfile` cannot be read: `unterminated heredoc`."),
-        ("FROM node\nENV A\nRUN ls\n", "Line 2 of `Dockerfile` cannot be read: `ENV must have two arguments`."),
+        (
+            "FROM node\n\nRUN <<EOF\nls\n",
+            "Line 3 of `Dockerfile` cannot be read: `unterminated heredoc`.",
+        ),
+        (
+            "FROM node\nENV A\nRUN ls\n",
+            "Line 2 of `Dockerfile` cannot be read: `ENV must have two arguments`.",
+        ),
         ("", "cannot be read"),
         ("# YOUR CODE HERE\n", "cannot be read"),
         ("FROM node\nRUN " + "x" * 70_000, "larger than 64 KiB"),
     ],
-)  # fmt: skip
+)
 def test_what_docker_cannot_read_is_told_with_its_line(text: str, words: str) -> None:
     assert words in failure(written(text).must_parse).found
 

@@ -5,14 +5,20 @@ import sys
 
 
 def said(code: str) -> str:
-    watched = f"from grader.checks import drawn; drawn.watch()\n{code}\nprint(drawn.values() == expected, drawn.values())"
+    watched = (
+        f"from grader.checks import drawn; drawn.watch()\n{code}\nprint(drawn.values() == expected,"
+        " drawn.values())"
+    )
     return subprocess.run(
         [sys.executable, "-c", watched], capture_output=True, text=True, check=True
     ).stdout
 
 
 def test_numbers_and_tokens_are_remembered_the_longest_first() -> None:
-    drawing = "from random import randint\nfrom secrets import token_hex\nexpected = [token_hex(8), str(randint(1000, 9999))]"
+    drawing = (
+        "from random import randint\nfrom secrets import token_hex\nexpected = [token_hex(8),"
+        " str(randint(1000, 9999))]"
+    )
     assert said(drawing).startswith("True")
 
 

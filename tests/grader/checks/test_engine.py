@@ -34,7 +34,10 @@ VERSION = b'{"ApiVersion":"1.45","MinAPIVersion":"1.24","Version":"26.1.5"}'
 
 
 def reply(status: str, body: bytes) -> bytes:
-    head = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+    head = (
+        f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length:"
+        f" {len(body)}\r\nConnection: close\r\n\r\n"
+    )
     return head.encode() + body
 
 
@@ -42,7 +45,9 @@ WEB = reply("200 OK", b'{"Id": "1", "Name": "/web", "State": {"Status": "running
 
 
 class FakeEngine:
-    """A server on a unix socket: answers /version, then each request with the next of its replies, then hangs up."""
+    """A server on a unix socket: answers /version, then each request with the next of its replies,
+    then hangs up.
+    """
 
     def __init__(self, path: Path, replies: list[bytes]) -> None:
         self.path, self.replies = path, replies

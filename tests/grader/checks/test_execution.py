@@ -10,7 +10,10 @@ import pytest
 
 from grader.checks.execution import _collect
 
-HEAD = b"HTTP/1.1 101 UPGRADED\r\nContent-Type: application/vnd.docker.raw-stream\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n"
+HEAD = (
+    b"HTTP/1.1 101 UPGRADED\r\nContent-Type: application/vnd.docker.raw-stream\r\nConnection:"
+    b" Upgrade\r\nUpgrade: tcp\r\n\r\n"
+)
 
 
 def frame(stream: int, text: bytes) -> bytes:

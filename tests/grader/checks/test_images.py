@@ -31,7 +31,8 @@ def throwaways() -> str:
 
 def test_facts_come_from_the_engine(build: Build) -> None:
     ref = build(
-        'FROM busybox\nENV A=b\nLABEL c=d\nEXPOSE 80\nUSER 1000\nWORKDIR /app\nENTRYPOINT ["echo"]\nCMD ["hi"]\n'
+        "FROM busybox\nENV A=b\nLABEL c=d\nEXPOSE 80\nUSER 1000\nWORKDIR /app\nENTRYPOINT"
+        ' ["echo"]\nCMD ["hi"]\n'
     )
     app = image(ref)
     assert app.exists
@@ -69,7 +70,8 @@ def test_command_in_shell_form_differs(build: Build) -> None:
 def test_settings(build: Build) -> None:
     app = image(
         build(
-            'FROM busybox\nENV A=b\nLABEL c=d\nEXPOSE 80\nWORKDIR /app\nENTRYPOINT ["echo"]\nCMD ["hi"]\n'
+            'FROM busybox\nENV A=b\nLABEL c=d\nEXPOSE 80\nWORKDIR /app\nENTRYPOINT ["echo"]\nCMD'
+            ' ["hi"]\n'
         )
     )
     app.must_have_command(["hi"])

@@ -1,4 +1,6 @@
-"""Verdicts and points as nbgrader reads them: a real kernel runs the cell, nbgrader scores its outputs."""
+"""Verdicts and points as nbgrader reads them: a real kernel runs the cell, nbgrader scores its
+outputs.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +20,13 @@ def outputs(source: str) -> Any:
     """The cell after a kernel ran it, as nbgrader sees it."""
     metadata = {"grade": True, "solution": False, "points": 3, "grade_id": "q", "locked": True}
     cell: dict[str, Any] = {
-        "id": "q", "cell_type": "code", "execution_count": None, "outputs": [],
-        "metadata": {"nbgrader": metadata}, "source": "from grader import *\n" + source,
-    }  # fmt: skip
+        "id": "q",
+        "cell_type": "code",
+        "execution_count": None,
+        "outputs": [],
+        "metadata": {"nbgrader": metadata},
+        "source": "from grader import *\n" + source,
+    }
     book = nbformat.from_dict({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [cell]})  # type: ignore[no-untyped-call]
     NotebookClient(book, allow_errors=True, kernel_name="python3", timeout=60).execute()
     return book.cells[0]
@@ -30,7 +36,10 @@ def points(source: str) -> float:
     return float(determine_grade(outputs(source))[0])
 
 
-PARTS = "with credit(3) as points:\n    with points(1):\n        {}\n    with points(2, 'the port'):\n        {}\n"
+PARTS = (
+    "with credit(3) as points:\n    with points(1):\n        {}\n    with points(2, 'the port'):\n "
+    "       {}\n"
+)
 
 
 def test_every_part_earns_its_points() -> None:
@@ -49,7 +58,8 @@ def test_failed_parts_print_their_three_lines() -> None:
     printed = outputs(PARTS.format("pass", FAIL)).outputs[0].text
     assert (
         printed
-        == "0 of 2 points: the port\n`web` is exited.\nExpected: `web` running.\nTry: docker start web\n"
+        == "0 of 2 points: the port\n`web` is exited.\nExpected: `web` running.\nTry: docker start"
+        " web\n"
     )
 
 

@@ -137,7 +137,8 @@ def test_image_that_cannot_be_had_is_named(kubectl: Kubectl, named: str) -> None
     told = failure(pod(named).must_be_ready, within_seconds=5)
     assert (
         told.found
-        == f"The image `busybox:no-such-tag` of the container `{named}` of the Pod `{named}` cannot be had."
+        == f"The image `busybox:no-such-tag` of the container `{named}` of the Pod `{named}` cannot"
+        " be had."
     )
     assert told.hint == f"kubectl describe pod {named}"
 
@@ -157,7 +158,13 @@ def test_configuration_that_is_missing_is_told_in_the_clusters_words(
 
 def test_readiness_probe_that_fails_is_told(kubectl: Kubectl, named: str) -> None:
     probe = {"exec": {"command": ["false"]}, "periodSeconds": 1}
-    container = {"name": named, "image": "busybox", "command": ["sleep", "3600"], "imagePullPolicy": "IfNotPresent", "readinessProbe": probe}  # fmt: skip
+    container = {
+        "name": named,
+        "image": "busybox",
+        "command": ["sleep", "3600"],
+        "imagePullPolicy": "IfNotPresent",
+        "readinessProbe": probe,
+    }
     run(
         kubectl,
         named,
@@ -205,11 +212,19 @@ def test_status_that_somebody_wrote_is_not_believed(kubectl: Kubectl, named: str
 
 
 def test_command_that_fails_in_silence_has_its_exit_code_told(kubectl: Kubectl, named: str) -> None:
-    run(kubectl, named, "--", "sh", "-c", "rm /bin/true; printf '#!/bin/sh\nexit 3' > /bin/true; chmod +x /bin/true; sleep infinity")  # fmt: skip
+    run(
+        kubectl,
+        named,
+        "--",
+        "sh",
+        "-c",
+        "rm /bin/true; printf '#!/bin/sh\nexit 3' > /bin/true; chmod +x /bin/true; sleep infinity",
+    )
     told = failure(pod(named).must_be_ready, within_seconds=8)
     assert (
         told.found
-        == f"The command `true` in `{named}` ended with exit code 3, as one does whose container ends."
+        == f"The command `true` in `{named}` ended with exit code 3, as one does whose container"
+        " ends."
     )
 
 
@@ -259,7 +274,8 @@ def test_command_tells_code_and_output(web: str) -> None:
     told = failure(pod(web).must_run, "sh -c 'echo no such table; exit 4'", within_seconds=0)
     assert (
         told.found
-        == "In `web`, `sh -c 'echo no such table; exit 4'` ended with exit code 4, and said `no such table`."
+        == "In `web`, `sh -c 'echo no such table; exit 4'` ended with exit code 4, and said `no"
+        " such table`."
     )
     assert told.hint == "kubectl exec web -- sh -c 'echo no such table; exit 4'"
     assert failure(
@@ -293,9 +309,12 @@ def test_liveness_probe_starts_a_stuck_container_again(kubectl: Kubectl, named: 
         "failureThreshold": 2,
     }
     container = {
-        "name": named, "image": "busybox", "imagePullPolicy": "IfNotPresent", "command": ["sh", "-c", "touch /tmp/alive; sleep 3600"],
+        "name": named,
+        "image": "busybox",
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["sh", "-c", "touch /tmp/alive; sleep 3600"],
         "livenessProbe": {**probe, "initialDelaySeconds": 1},
-    }  # fmt: skip
+    }
     spec = {"terminationGracePeriodSeconds": 1, "containers": [container]}
     run(kubectl, named, f"--overrides={json.dumps({'apiVersion': 'v1', 'spec': spec})}")
     pod(named).must_be_restarted_after("rm /tmp/alive", within_seconds=30)
@@ -308,9 +327,16 @@ def test_container_that_is_started_again_whatever_happens_is_noticed(
     kubectl: Kubectl, named: str
 ) -> None:
     container = {
-        "name": named, "image": "busybox", "imagePullPolicy": "IfNotPresent", "command": ["sleep", "3600"],
-        "livenessProbe": {"exec": {"command": ["false"]}, "initialDelaySeconds": 6, "failureThreshold": 1},
-    }  # fmt: skip
+        "name": named,
+        "image": "busybox",
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["sleep", "3600"],
+        "livenessProbe": {
+            "exec": {"command": ["false"]},
+            "initialDelaySeconds": 6,
+            "failureThreshold": 1,
+        },
+    }
     spec = {"terminationGracePeriodSeconds": 1, "containers": [container]}
     run(kubectl, named, f"--overrides={json.dumps({'apiVersion': 'v1', 'spec': spec})}")
     told = failure(pod(named).must_be_restarted_after, "true", within_seconds=20)

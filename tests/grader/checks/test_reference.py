@@ -1,4 +1,5 @@
-"""docs/checks.md: its failure texts are what the checks really say, on containers and objects made by the commands it shows.
+"""docs/checks.md: its failure texts are what the checks really say, on containers and objects made
+by the commands it shows.
 
 `python -m tests.grader.checks.test_reference` (in the lab) writes the page's reference anew.
 """
@@ -67,7 +68,8 @@ docker rmi -f me/shop:1.0 me/shop:by-hand
 """
 ANSWERS = {"answer": 80, "why": "no idea"}
 
-# noun → (what calls it in the examples, its class, check → the arguments of a call that fails on the stage)
+# noun → (what calls it in the examples, its class, check → the arguments of a call that fails on
+# the stage)
 EXAMPLES: dict[str, tuple[str, type, dict[str, str]]] = {
     "container": (
         'container("shop")',
@@ -154,7 +156,9 @@ EXAMPLES: dict[str, tuple[str, type, dict[str, str]]] = {
             "must_equal": '8080, hint="docker port shop"',
             "must_be_one_of": '8080, 8081, hint="docker port shop"',
             "must_be_about": '8080, within=10, hint="docker port shop"',
-            "must_contain": '"ended", hint="docker logs mailer", asked="what the main process did."',
+            "must_contain": (
+                '"ended", hint="docker logs mailer", asked="what the main process did."'
+            ),
         },
     ),
     "pod": (
@@ -315,7 +319,9 @@ def _failure(source: str) -> str:
 
 
 def _without_ids(text: str) -> str:
-    """What differs from engine to engine left out: what else is there, sizes, and names that the cluster draws."""
+    """What differs from engine to engine left out: what else is there, sizes, and names that the
+    cluster draws.
+    """
     text = re.sub(r"has \d+\.\d MiB", "has 1.9 MiB", text)
     text = re.sub(r"\b(draft|news)-[a-z0-9]+-[a-z0-9]{5}\b", r"\1-…", text)
     return re.sub(r"(The (?:containers|images) here): .*\.", r"\1: ….", text)

@@ -52,7 +52,19 @@ def pods(kubectl: Kubectl) -> None:
         "expose", "pod", "blue", "--name=deaf", "--port=80", "--target-port=81", "--type=NodePort"
     )
     kubectl("create", "service", "clusterip", "lost", "--tcp=80:8080")
-    kubectl("create", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "bare"}, "spec": {"ports": [{"port": 80}]}}))  # fmt: skip
+    kubectl(
+        "create",
+        "-f",
+        "-",
+        stdin=json.dumps(
+            {
+                "apiVersion": "v1",
+                "kind": "Service",
+                "metadata": {"name": "bare"},
+                "spec": {"ports": [{"port": 80}]},
+            }
+        ),
+    )
 
 
 def test_facts_come_from_the_api() -> None:
@@ -96,8 +108,8 @@ def test_type_and_port_are_told() -> None:
 def test_pod_that_is_not_behind_is_told_with_the_selector() -> None:
     told = failure(service("site").must_reach, "green", within_seconds=0)
     assert (
-        told.found
-        == "The Pod `green` is not behind the Service `site`, which selects `app=site,version=blue`."
+        told.found == "The Pod `green` is not behind the Service `site`, which selects"
+        " `app=site,version=blue`."
     )
     assert (
         told.hint
@@ -130,7 +142,8 @@ def test_target_port_where_nobody_listens_is_told_in_the_clusters_words() -> Non
     assert "compare its TargetPort" in told.hint
     told = failure(service("deaf").must_answer_on_node_port, within_seconds=2)
     assert told.found.startswith(
-        f"The Service `deaf` gave no answer to `/`: http://localhost:{service('deaf').node_ports[0]}/ "
+        "The Service `deaf` gave no answer to `/`:"
+        f" http://localhost:{service('deaf').node_ports[0]}/ "
     )
     assert not service("deaf").ask("/").answered
 
@@ -158,7 +171,8 @@ def test_every_pod_is_asked_and_not_the_one_that_chance_picks() -> None:
         )
         assert (
             told.found
-            == "The Pod `green`, behind the Service `both`, answered `/` without `blue`, it says `green`."
+            == "The Pod `green`, behind the Service `both`, answered `/` without `blue`, it says"
+            " `green`."
         )
     failure(service("both").must_answer, containing="blue", every_pod=True, within_seconds=3)
 
@@ -187,8 +201,26 @@ def test_pod_that_does_not_answer_is_named(kubectl: Kubectl) -> None:
 def test_pod_that_is_not_ready_is_not_asked(kubectl: Kubectl) -> None:
     serve(kubectl, "steady", "app=shift")
     never = {"exec": {"command": ["false"]}}
-    container = {"name": "idle", "image": "busybox", "imagePullPolicy": "IfNotPresent", "command": ["sleep", "infinity"], "readinessProbe": never}  # fmt: skip
-    kubectl("create", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "idle", "labels": {"app": "shift"}}, "spec": {"containers": [container]}}))  # fmt: skip
+    container = {
+        "name": "idle",
+        "image": "busybox",
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["sleep", "infinity"],
+        "readinessProbe": never,
+    }
+    kubectl(
+        "create",
+        "-f",
+        "-",
+        stdin=json.dumps(
+            {
+                "apiVersion": "v1",
+                "kind": "Pod",
+                "metadata": {"name": "idle", "labels": {"app": "shift"}},
+                "spec": {"containers": [container]},
+            }
+        ),
+    )
     kubectl("wait", "--for=condition=Ready", "pod/steady", "--timeout=60s")
     kubectl("wait", "--for=jsonpath={.status.phase}=Running", "pod/idle", "--timeout=60s")
     kubectl(
@@ -204,16 +236,43 @@ def test_pod_that_is_not_ready_is_not_asked(kubectl: Kubectl) -> None:
 
 
 def test_port_that_is_asked_for_leads_to_its_own_target(kubectl: Kubectl) -> None:
-    spec = {"selector": {"version": "blue"}, "ports": [{"name": "deaf", "port": 79, "targetPort": 9}, {"name": "web", "port": 80, "targetPort": 8080}]}  # fmt: skip
-    kubectl("create", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "twofold"}, "spec": spec}))  # fmt: skip
+    spec = {
+        "selector": {"version": "blue"},
+        "ports": [
+            {"name": "deaf", "port": 79, "targetPort": 9},
+            {"name": "web", "port": 80, "targetPort": 8080},
+        ],
+    }
+    kubectl(
+        "create",
+        "-f",
+        "-",
+        stdin=json.dumps(
+            {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "twofold"}, "spec": spec}
+        ),
+    )
     service("twofold").must_answer(port=80, containing="blue", every_pod=True)
     failure(service("twofold").must_answer, port=79, every_pod=True, within_seconds=0)
 
 
 def test_address_of_nobody_is_no_pod(kubectl: Kubectl) -> None:
     spec = {"ports": [{"port": 80, "targetPort": 8080}]}
-    kubectl("create", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "stray"}, "spec": spec}))  # fmt: skip
-    made = {"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "metadata": {"name": "stray-1", "labels": {"kubernetes.io/service-name": "stray"}}, "addressType": "IPv4", "ports": [{"port": 8080}], "endpoints": [{"addresses": [pod("blue").ip]}]}  # fmt: skip
+    kubectl(
+        "create",
+        "-f",
+        "-",
+        stdin=json.dumps(
+            {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "stray"}, "spec": spec}
+        ),
+    )
+    made = {
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {"name": "stray-1", "labels": {"kubernetes.io/service-name": "stray"}},
+        "addressType": "IPv4",
+        "ports": [{"port": 8080}],
+        "endpoints": [{"addresses": [pod("blue").ip]}],
+    }
     kubectl("create", "-f", "-", stdin=json.dumps(made))
     service("stray").must_answer(containing="blue")
     told = failure(
@@ -227,8 +286,10 @@ def test_every_pod_with_the_labels_is_selected() -> None:
     service("both").must_select("app=site")
     service("site").must_select("app=site,version=blue")
     told = failure(service("site").must_select, "app=site,version=green", within_seconds=1)
-    assert told.found == (
-        "A new Pod with the labels `app=site,version=green` gets no requests from the Service `site`, which selects `app=site,version=blue`."
+    assert (
+        told.found
+        == "A new Pod with the labels `app=site,version=green` gets no requests from the Service"
+        " `site`, which selects `app=site,version=blue`."
     )
     assert not before
 
@@ -240,8 +301,15 @@ def test_check_leaves_no_pod(kubectl: Kubectl) -> None:
 
 
 def test_endpoints_by_hand_select_nothing(kubectl: Kubectl) -> None:
-    """A Service without a selector that somebody points at another Pod answers, and yet has no Pod behind it."""
-    endpoints = {"apiVersion": "v1", "kind": "Endpoints", "metadata": {"name": "bare"}, "subsets": [{"addresses": [{"ip": pod("blue").ip}], "ports": [{"port": 8080}]}]}  # fmt: skip
+    """A Service without a selector that somebody points at another Pod answers, and yet has no Pod
+    behind it.
+    """
+    endpoints = {
+        "apiVersion": "v1",
+        "kind": "Endpoints",
+        "metadata": {"name": "bare"},
+        "subsets": [{"addresses": [{"ip": pod("blue").ip}], "ports": [{"port": 8080}]}],
+    }
     kubectl("apply", "-f", "-", stdin=json.dumps(endpoints))
     service("bare").must_answer(containing="blue")
     failure(service("bare").must_answer, containing="blue", every_pod=True, within_seconds=0)
@@ -251,17 +319,49 @@ def test_endpoints_by_hand_select_nothing(kubectl: Kubectl) -> None:
 
 def test_named_target_port_is_followed(kubectl: Kubectl) -> None:
     spec = {"selector": {"app": "named"}, "ports": [{"port": 80, "targetPort": "http"}]}
-    kubectl("create", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "named"}, "spec": spec}))  # fmt: skip
+    kubectl(
+        "create",
+        "-f",
+        "-",
+        stdin=json.dumps(
+            {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "named"}, "spec": spec}
+        ),
+    )
     service("named").must_select("app=named")
 
 
 def test_named_port_may_be_another_number_in_each_pod(kubectl: Kubectl) -> None:
     for name, port in (("left", 8081), ("right", 8082)):
         server = f"echo {name} > /tmp/index.html; exec httpd -f -p {port} -h /tmp"
-        container = {"name": "web", "image": "busybox", "imagePullPolicy": "IfNotPresent", "command": ["sh", "-c", server], "ports": [{"name": "http", "containerPort": port}]}  # fmt: skip
-        kubectl("create", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": {"app": "hands"}}, "spec": {"containers": [container]}}))  # fmt: skip
+        container = {
+            "name": "web",
+            "image": "busybox",
+            "imagePullPolicy": "IfNotPresent",
+            "command": ["sh", "-c", server],
+            "ports": [{"name": "http", "containerPort": port}],
+        }
+        kubectl(
+            "create",
+            "-f",
+            "-",
+            stdin=json.dumps(
+                {
+                    "apiVersion": "v1",
+                    "kind": "Pod",
+                    "metadata": {"name": name, "labels": {"app": "hands"}},
+                    "spec": {"containers": [container]},
+                }
+            ),
+        )
     spec = {"selector": {"app": "hands"}, "ports": [{"port": 80, "targetPort": "http"}]}
-    kubectl("create", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "hands"}, "spec": spec}))  # fmt: skip
+    kubectl(
+        "create",
+        "-f",
+        "-",
+        stdin=json.dumps(
+            {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "hands"}, "spec": spec}
+        ),
+    )
     kubectl("wait", "--for=condition=Ready", "pod/left", "pod/right", "--timeout=60s")
     service("hands").must_answer(every_pod=True)
     told = failure(
@@ -277,7 +377,18 @@ def test_server_that_repeats_what_it_is_asked_for_does_not_stand_for_every_pod(
 ) -> None:
     config = "server { listen 8080; location / { return 200 $uri; } }"
     serve = f"echo '{config}' > /etc/nginx/conf.d/default.conf; exec nginx -g 'daemon off;'"
-    kubectl("run", "echo", "--image=nginx:alpine", FROM_ENGINE, "--labels=app=echo,only=this", "--command", "--", "sh", "-c", serve)  # fmt: skip
+    kubectl(
+        "run",
+        "echo",
+        "--image=nginx:alpine",
+        FROM_ENGINE,
+        "--labels=app=echo,only=this",
+        "--command",
+        "--",
+        "sh",
+        "-c",
+        serve,
+    )
     kubectl("wait", "--for=condition=Ready", "pod/echo", "--timeout=60s")
     kubectl("expose", "pod", "echo", "--port=80", "--target-port=8080")
     service("echo").must_answer("/anything", containing="anything")

@@ -61,10 +61,20 @@ def test_the_same_value_passes(value: object, expected: object) -> None:
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
-        (80, 8080), ("8080", 8080), (8080, "8080"), (True, 1), (1, True), ([1], [True]), ([1], [1, 2]), ("Nginx", "nginx"),
-        (math.nan, 8080), ({"a": 1}, {"a": 2}), ({}, {"a": 1}), (10**400, 5.0),
+        (80, 8080),
+        ("8080", 8080),
+        (8080, "8080"),
+        (True, 1),
+        (1, True),
+        ([1], [True]),
+        ([1], [1, 2]),
+        ("Nginx", "nginx"),
+        (math.nan, 8080),
+        ({"a": 1}, {"a": 2}),
+        ({}, {"a": 1}),
+        (10**400, 5.0),
     ],
-)  # fmt: skip
+)
 def test_another_value_fails_and_the_expected_one_stays_hidden(
     value: object, expected: object
 ) -> None:

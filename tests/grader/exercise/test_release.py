@@ -197,8 +197,10 @@ def test_a_line_that_the_visible_test_shows_as_well_is_no_leak(course: Path) -> 
         course,
         set_cell(
             2,
-            source="assert len(recipe) > 1\n### BEGIN HIDDEN TESTS\nassert len(recipe) > 1\n"
-            'assert "other" in recipe\n### END HIDDEN TESTS',
+            source=(
+                "assert len(recipe) > 1\n### BEGIN HIDDEN TESTS\nassert len(recipe) > 1\n"
+                'assert "other" in recipe\n### END HIDDEN TESTS'
+            ),
         ),
     )
     release(course)

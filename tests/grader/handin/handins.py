@@ -10,7 +10,7 @@ from typing import Any
 
 from click.testing import CliRunner
 
-from grader.handin.manifest import collect as collecting
+from grader.handin import collect as collecting
 from grader.handin.manifest import described, pack
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "release"

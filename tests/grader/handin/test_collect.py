@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from grader.handin.manifest import collect as collecting
+from grader.handin import collect as collecting
 from lab.errors import LabError
 
 from .handins import BOOK, FIXTURE, NOON, answered, collect, hand_in, stored, tree

@@ -1,4 +1,6 @@
-"""`lab collect` on what hand-ins claim (who, what, when), and on folders that strangers can write to."""
+"""`lab collect` on what hand-ins claim (who, what, when), and on folders that strangers can write
+to.
+"""
 
 import os
 from datetime import UTC, datetime, timedelta
@@ -7,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from grader.handin.manifest import collect as collecting
+from grader.handin import collect as collecting
 from grader.handin.manifest import described, pack
 from lab.errors import LabError
 

@@ -1,4 +1,6 @@
-"""`lab collect` on archives from people who wish the grader ill: each refused with its reason, the rest taken."""
+"""`lab collect` on archives from people who wish the grader ill: each refused with its reason, the
+rest taken.
+"""
 
 import io
 import random
@@ -246,7 +248,9 @@ def test_a_name_in_invalid_utf8_is_refused(inbox: Inbox) -> None:
 
 
 def test_whatever_the_bytes_collect_ends_well(inbox: Inbox) -> None:
-    """300 archives, each damaged in another way: each ends as collected or refused, none raises, none writes elsewhere."""
+    """300 archives, each damaged in another way: each ends as collected or refused, none raises,
+    none writes elsewhere.
+    """
     source = random.Random(20251124)
     sound = zipped(
         (entry("01-boxes/start.sh"), b"#!/bin/sh\n"),

@@ -1,4 +1,6 @@
-"""From a student's folder to the tree that is graded: `lab submit`, and a round trip through `lab collect`."""
+"""From a student's folder to the tree that is graded: `lab submit`, and a round trip through `lab
+collect`.
+"""
 
 import io
 import json
@@ -12,8 +14,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from grader.archive import RefusedError
+from grader.handin import submit as submitting
 from grader.handin.manifest import Manifest, student_name
-from grader.handin.manifest import submit as submitting
 from lab.errors import LabError
 
 from .handins import BOOK, FIXTURE, NOON, answered, collect, hand_in, tree

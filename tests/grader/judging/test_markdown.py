@@ -36,7 +36,15 @@ def test_picture_that_is_not_there_stops_nobody(source: str) -> None:
     assert "gone.png" in html({"source": source})
 
 
-@pytest.mark.parametrize("attachments", ["text", {"x": 1}, {"x": {"image/svg+xml": "<svg onload=x>"}}, {"x": {"image/png": "' onerror='x"}}])  # fmt: skip
+@pytest.mark.parametrize(
+    "attachments",
+    [
+        "text",
+        {"x": 1},
+        {"x": {"image/svg+xml": "<svg onload=x>"}},
+        {"x": {"image/png": "' onerror='x"}},
+    ],
+)
 def test_attachment_that_is_no_picture_is_left_behind(attachments: object) -> None:
     page = html({"source": "![x](attachment:x)", "attachments": attachments})
     assert "onload" not in page

@@ -78,7 +78,10 @@ def test_nothing_active_passes(active: str) -> None:
 
 
 def test_text_pictures_and_links_pass() -> None:
-    kept = '<p class="x">a <a href="https://example.com" rel="noopener noreferrer">b</a> <img src="data:image/png;base64,aGk=" alt="c"></p>'
+    kept = (
+        '<p class="x">a <a href="https://example.com" rel="noopener noreferrer">b</a> <img'
+        ' src="data:image/png;base64,aGk=" alt="c"></p>'
+    )
     assert clean(kept) == kept
 
 

@@ -1,4 +1,6 @@
-"""Late work and the tables for course sites, with a real gradebook and no sandbox: executed notebooks are recorded as grading records them."""
+"""Late work and the tables for course sites, with a real gradebook and no sandbox: executed
+notebooks are recorded as grading records them.
+"""
 
 import csv
 import io
@@ -75,10 +77,7 @@ def test_a_late_submission_plugin_takes_points_off_once_and_only_when_late(
     assert (late_penalty(course, "tiny", "ada"), late_penalty(course, "tiny", "bob")) == (4, 0)
     assert [
         (row["student"], row["points"], row["late_penalty"]) for row in rows(course, "csv")
-    ] == [
-        ("ada", "4", "4"),
-        ("bob", "8", "0"),
-    ]
+    ] == [("ada", "4", "4"), ("bob", "8", "0")]
     (row,) = (row for row in rows(course, "moodle") if row["Username"] == "ada")
     assert (row["tiny"], row["Feedback comments"]) == ("4", "4 points less for handing in late")
 
@@ -98,10 +97,7 @@ def test_marks_given_by_hand_count_and_what_waits_is_said(course: Course) -> Non
         gradebook.add_student("eve")
     assert [
         (row["student"], row["points"], row["waiting_for_a_person"]) for row in rows(course, "csv")
-    ] == [
-        ("ada", "8", "1"),
-        ("eve", "", "0"),
-    ]
+    ] == [("ada", "8", "1"), ("eve", "", "0")]
     with Gradebook(course.db_url) as gradebook:
         grade = gradebook.find_grade("q3", "tiny", "tiny", "ada")
         grade.manual_score, grade.needs_manual_grade = 1.5, False

@@ -1,4 +1,6 @@
-"""The report on a class: its numbers, its page, and that nothing a student wrote is active on it."""
+"""The report on a class: its numbers, its page, and that nothing a student wrote is active on
+it.
+"""
 
 import csv
 import io
@@ -30,9 +32,14 @@ def result(student: str, *points: float, reason: str | None = None, **more: obje
     if points[2] < 0:
         statuses[2], points = "needs-grading", (*points[:2], 0)
     messages = [
-        ""
-        if status == "passed"
-        else f"`web` is not published to port {8000 + len(student)}.\nExpected: 8080.\nTry: -p 8080:80"
+        (
+            ""
+            if status == "passed"
+            else (
+                f"`web` is not published to port {8000 + len(student)}.\nExpected: 8080.\nTry: -p"
+                " 8080:80"
+            )
+        )
         for status in statuses
     ]
     checks = [
@@ -112,13 +119,15 @@ def test_table_has_the_numbers_of_the_page() -> None:
 
 def test_copies_stand_out_and_what_was_released_does_not_count() -> None:
     released = (
-        "docker run --name web nginx  # the question says so, at some length, to everybody in this class\n"
-        * 3
+        "docker run --name web nginx  # the question says so, at some length, to everybody in this"
+        " class\n" * 3
     )
     own = {
-        name: released
-        + f"My own words about containers, number {number * 7919}: {name * 9} "
-        + name[::-1] * 20
+        name: (
+            released
+            + f"My own words about containers, number {number * 7919}: {name * 9} "
+            + name[::-1] * 20
+        )
         for number, name in enumerate(("ada", "bob", "carla", "dan", "erin", "frank"))
     }
     own["copy"] = own["ada"].replace("about containers", "about  Containers")

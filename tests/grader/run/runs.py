@@ -40,9 +40,13 @@ class Runs:
             str(self.course.root),
         ]
         running = subprocess.Popen(
-            [*command, "--workers", "2", *options], cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            [*command, "--workers", "2", *options],
+            cwd=ROOT,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             env={**os.environ, "NO_COLOR": "1", "LAB_SANDBOX_IMAGE": self.image},
-        )  # fmt: skip
+        )
         self.owners.append(running.pid)
         return running
 

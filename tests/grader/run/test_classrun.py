@@ -1,4 +1,6 @@
-"""A class of thirty, five of them hostile and three with broken work, in a run that is killed in the middle."""
+"""A class of thirty, five of them hostile and three with broken work, in a run that is killed in
+the middle.
+"""
 
 import json
 import shutil

@@ -1,4 +1,6 @@
-"""Fair: graded for real, what is not a student's fault costs nothing, and what is costs no more than it must."""
+"""Fair: graded for real, what is not a student's fault costs nothing, and what is costs no more
+than it must.
+"""
 
 import json
 import os
@@ -63,7 +65,9 @@ def answering(q1: str = WEB, q2: str = REST) -> Change:
 
 
 def split_doubled_and_edited(notebook: NotebookNode) -> None:
-    """All that JupyterLab's menus do to a notebook in innocence: both halves of a split cell keep its metadata."""
+    """All that JupyterLab's menus do to a notebook in innocence: both halves of a split cell keep
+    its metadata.
+    """
     right(notebook)
     first, second = REST.splitlines()
     answer = named(notebook, "q2")
@@ -122,8 +126,13 @@ def grade(
 def test_graded_again_each_submission_gets_the_same_to_the_last_check(
     tmp_path: Path, client: docker.DockerClient, place: Place
 ) -> None:
-    """And nobody's mistake costs the others anything: broken work is graded among them, each time."""
-    noisy = "import sys, warnings\nwarnings.warn('old')\nprint('x' * 100_000)\nprint('y' * 100_000, file=sys.stderr)\n"
+    """And nobody's mistake costs the others anything: broken work is graded among them, each
+    time.
+    """
+    noisy = (
+        "import sys, warnings\nwarnings.warn('old')\nprint('x' * 100_000)\nprint('y' * 100_000,"
+        " file=sys.stderr)\n"
+    )
     work: dict[str, tuple[Change, list[float]]] = {
         "ada": (right, [3, 3, 2, 0]),
         "bob": (partly, [3, 2, 0, 0]),
@@ -135,7 +144,7 @@ def test_graded_again_each_submission_gets_the_same_to_the_last_check(
         "hal": (answering(q1=f"{WEB}\n!docker kill web"), [0, 3, 2, 0]),
         "ida": (answering(q1=f"{WEB}\n!docker stop -t 0 web && docker start web"), [3, 3, 2, 0]),
         "joe": (answering(q2="answer = ['a']\nraise SystemExit"), [3, 1, 0, 0]),
-    }  # fmt: skip
+    }
     gradings: list[dict[str, Any]] = []
     for number in range(GRADINGS):
         course = tiny(tmp_path / str(number), {name: change for name, (change, _) in work.items()})

@@ -1,4 +1,6 @@
-"""A class is graded for real: each submission in a sandbox on the machine's engine. Nobody's mistake costs anybody else."""
+"""A class is graded for real: each submission in a sandbox on the machine's engine. Nobody's
+mistake costs anybody else.
+"""
 
 import json
 import shutil
@@ -108,7 +110,10 @@ def with_active_content(notebook: NotebookNode) -> None:
     answers(q3="<script>alert(1)</script><img src=x onerror=alert(2)>\n\n[x](javascript:alert(3))")(
         notebook
     )
-    show = "from IPython.display import HTML, display\ndisplay(HTML('<script>alert(4)</script>'))\nprint('<script>alert(5)</script>')"
+    show = (
+        "from IPython.display import HTML,"
+        " display\ndisplay(HTML('<script>alert(4)</script>'))\nprint('<script>alert(5)</script>')"
+    )
     notebook.cells += [
         new_code_cell(show),
         new_markdown_cell("<iframe src='https://example.com'></iframe>"),

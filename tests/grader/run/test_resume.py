@@ -1,4 +1,6 @@
-"""A grading run that is killed or stopped goes on where it was: nothing is graded twice, nothing is lost, no sandbox is left."""
+"""A grading run that is killed or stopped goes on where it was: nothing is graded twice, nothing is
+lost, no sandbox is left.
+"""
 
 import json
 import shutil

@@ -1,4 +1,6 @@
-"""A sandbox with a cluster: the student's kernel and the checker's work with it, each with rights of its own, and it holds its own ground."""
+"""A sandbox with a cluster: the student's kernel and the checker's work with it, each with rights
+of its own, and it holds its own ground.
+"""
 
 import json
 import time
@@ -38,7 +40,10 @@ def shell(kernel: Kernel, script: str, seconds: float = 60) -> str:
 
 
 def test_each_kernel_is_somebody_else(sandbox: Sandbox) -> None:
-    who = "kubectl auth whoami -o jsonpath={.status.userInfo.username}; kubectl config current-context"
+    who = (
+        "kubectl auth whoami -o jsonpath={.status.userInfo.username}; kubectl config"
+        " current-context"
+    )
     assert shell(sandbox.student, who) == "studentlab"
     assert shell(sandbox.checker, who) == "kubernetes-adminlab"
     assert shell(sandbox.student, "kubectl auth can-i create deployments") == "yes"
@@ -52,9 +57,11 @@ def test_what_the_student_makes_the_checker_sees_and_reaches(sandbox: Sandbox) -
     made = shell(
         sandbox.student,
         f"kubectl create deployment web --image=busybox --replicas=2 --port=80 -- sh -c '{SERVE}'"
-        " && kubectl create service nodeport web --tcp=80 --node-port=30080 && kubectl rollout status deployment/web --timeout=60s"
-        " && kubectl run client --image=busybox --restart=Never -- wget -qO- http://web.default.svc.cluster.local"
-        " && kubectl wait pod/client --for=jsonpath={.status.phase}=Succeeded --timeout=30s && kubectl logs client",
+        " && kubectl create service nodeport web --tcp=80 --node-port=30080 && kubectl rollout"
+        " status deployment/web --timeout=60s && kubectl run client --image=busybox"
+        " --restart=Never -- wget -qO- http://web.default.svc.cluster.local && kubectl wait"
+        " pod/client --for=jsonpath={.status.phase}=Succeeded --timeout=30s && kubectl logs"
+        " client",
     )
     assert made.endswith("Welcome"), made
     for kernel in (sandbox.student, sandbox.checker):

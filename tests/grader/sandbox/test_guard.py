@@ -1,4 +1,6 @@
-"""The guard in a real sandbox: the student's side works as Docker does, and no request, however it is written, reaches out of the engine."""
+"""The guard in a real sandbox: the student's side works as Docker does, and no request, however it
+is written, reaches out of the engine.
+"""
 
 import json
 from collections.abc import Iterator
@@ -10,7 +12,8 @@ from grader.sandbox.docker import Limits, Sandbox
 from lab.machine.host import ensure_engine
 
 pytestmark = [pytest.mark.grading, pytest.mark.timeout(300)]
-# Raw bytes to the student's socket, as any program of a student could send them; the answer's head and body as text.
+# Raw bytes to the student's socket, as any program of a student could send them; the answer's head
+# and body as text.
 SPEAK = r"""
 import json, socket
 def speak(data, then=b""):
@@ -58,7 +61,10 @@ def value(sandbox: Sandbox, expression: str) -> str:
 
 def containers(sandbox: Sandbox) -> list[dict[str, object]]:
     """All containers, as the checker sees them."""
-    listing = "import docker, json; print(json.dumps([c.attrs for c in docker.from_env().containers.list(all=True)]))"
+    listing = (
+        "import docker, json; print(json.dumps([c.attrs for c in"
+        " docker.from_env().containers.list(all=True)]))"
+    )
     reply = sandbox.checker.run(listing, 30)
     return list(json.loads("".join(output["text"] for output in reply.outputs)))
 
@@ -68,28 +74,95 @@ def containers(sandbox: Sandbox) -> list[dict[str, object]]:
     [
         ("echo typed | docker run --rm -i busybox cat", "typed"),
         ("docker run --rm -v $PWD/site:/site busybox cat /site/link", "page"),
-        ("docker run --rm --mount type=bind,source=$PWD/site,target=/s,readonly busybox cat /s/index.html", "page"),
-        ("docker run -d --name web -p 8080:80 nginx >/dev/null; sleep 1; curl -s localhost:8080 | head -1", "<!"),
-        ("docker exec web echo inside; docker logs web | tail -1; docker rm -f web", "inside"),
-        ("printf 'FROM busybox\nRUN echo built > /b\nCMD cat /b' | docker build -q -t me/b - && docker run --rm me/b", "built"),
-        ("printf 'FROM busybox\nRUN echo old > /b\nCMD cat /b' | DOCKER_BUILDKIT=0 docker build -q -t me/c - && docker run --rm me/c", "old"),
-        ("docker save me/b | docker load", "Loaded image: me/b:latest"),
-        ("docker create --name box busybox; docker cp site/index.html box:/tmp/p; docker cp box:/tmp/p - | tar -xO", "page"),
-        ("docker network create net; docker run --rm --network net busybox echo on the network; docker network rm net", "on the network"),
-        ("docker run --rm -v data:/d busybox touch /d/x; docker run --rm -v data:/d busybox ls /d", "x"),
         (
-            "docker run -d --name sdk busybox sleep 60 >/dev/null; python3 -c 'import docker; print(docker.from_env().containers.get(\"sdk\").exec_run(\"echo by the SDK\").output)'; docker rm -f sdk",
+            (
+                "docker run --rm --mount type=bind,source=$PWD/site,target=/s,readonly busybox cat"
+                " /s/index.html"
+            ),
+            "page",
+        ),
+        (
+            (
+                "docker run -d --name web -p 8080:80 nginx >/dev/null; sleep 1; curl -s"
+                " localhost:8080 | head -1"
+            ),
+            "<!",
+        ),
+        ("docker exec web echo inside; docker logs web | tail -1; docker rm -f web", "inside"),
+        (
+            (
+                "printf 'FROM busybox\nRUN echo built > /b\nCMD cat /b' | docker build -q -t me/b -"
+                " && docker run --rm me/b"
+            ),
+            "built",
+        ),
+        (
+            (
+                "printf 'FROM busybox\nRUN echo old > /b\nCMD cat /b' | DOCKER_BUILDKIT=0 docker"
+                " build -q -t me/c - && docker run --rm me/c"
+            ),
+            "old",
+        ),
+        ("docker save me/b | docker load", "Loaded image: me/b:latest"),
+        (
+            (
+                "docker create --name box busybox; docker cp site/index.html box:/tmp/p; docker cp"
+                " box:/tmp/p - | tar -xO"
+            ),
+            "page",
+        ),
+        (
+            (
+                "docker network create net; docker run --rm --network net busybox echo on the"
+                " network; docker network rm net"
+            ),
+            "on the network",
+        ),
+        (
+            (
+                "docker run --rm -v data:/d busybox touch /d/x; docker run --rm -v data:/d busybox"
+                " ls /d"
+            ),
+            "x",
+        ),
+        (
+            (
+                "docker run -d --name sdk busybox sleep 60 >/dev/null; python3 -c 'import docker;"
+                ' print(docker.from_env().containers.get("sdk").exec_run("echo by the'
+                " SDK\").output)'; docker rm -f sdk"
+            ),
             "by the SDK",
         ),
         ("docker pull no-such-image", "pull access denied for no-such-image"),
-        ("timeout 3 docker logs -f $(docker run -d busybox sh -c 'for i in 1 2 3; do echo tick $i; sleep 0.3; done')", "tick 3"),
-        ("(sleep 1; docker run --rm busybox true) & timeout 4 docker events --filter event=die; wait", "container die"),
-        ("docker compose -f compose.yaml up -d; docker compose ps --format '{{.Name}}'; docker compose down -v", "work-one-1"),
+        (
+            (
+                "timeout 3 docker logs -f $(docker run -d busybox sh -c 'for i in 1 2 3; do echo"
+                " tick $i; sleep 0.3; done')"
+            ),
+            "tick 3",
+        ),
+        (
+            (
+                "(sleep 1; docker run --rm busybox true) & timeout 4 docker events --filter"
+                " event=die; wait"
+            ),
+            "container die",
+        ),
+        (
+            (
+                "docker compose -f compose.yaml up -d; docker compose ps --format '{{.Name}}';"
+                " docker compose down -v"
+            ),
+            "work-one-1",
+        ),
     ],
-)  # fmt: skip
+)
 def test_ordinary_work_is_not_hindered(sandbox: Sandbox, script: str, expected: str) -> None:
     compose = "services: {one: {image: nginx, volumes: ['./site:/site']}}"
-    ready = f'cd /home/student/work; mkdir -p site; echo page > site/index.html; ln -sf index.html site/link; echo "{compose}" > compose.yaml; '
+    ready = (
+        "cd /home/student/work; mkdir -p site; echo page > site/index.html; ln -sf index.html"
+        f' site/link; echo "{compose}" > compose.yaml; '
+    )
     assert expected in shell(sandbox, ready + script).replace("\r", "")
 
 
@@ -101,20 +174,44 @@ def test_ordinary_work_is_not_hindered(sandbox: Sandbox, script: str, expected: 
         ("docker run --rm -v /sockets/checker:/s busybox ls /s", "cannot be mounted in grading"),
         ("docker run --rm --pid host busybox ps", "not available in grading"),
         ("docker run --rm --network host busybox true", "publish the port with -p"),
-        ("docker run --rm --security-opt seccomp=unconfined busybox true", "not available in grading"),
-        ("docker run --rm --security-opt systempaths=unconfined busybox true", "not available in grading"),
+        (
+            "docker run --rm --security-opt seccomp=unconfined busybox true",
+            "not available in grading",
+        ),
+        (
+            "docker run --rm --security-opt systempaths=unconfined busybox true",
+            "not available in grading",
+        ),
         ("docker run --rm --cap-add ALL busybox true", "not available in grading"),
         ("docker run --rm --device /dev/net/tun busybox true", "not available in grading"),
-        ("docker volume create --opt type=none --opt o=bind --opt device=/ all", "could mount anything"),
-        ("docker run -d --name e1 busybox sleep 60 >/dev/null; docker exec --privileged e1 true; docker rm -f e1", "docker exec --privileged"),
+        (
+            "docker volume create --opt type=none --opt o=bind --opt device=/ all",
+            "could mount anything",
+        ),
+        (
+            (
+                "docker run -d --name e1 busybox sleep 60 >/dev/null; docker exec --privileged e1"
+                " true; docker rm -f e1"
+            ),
+            "docker exec --privileged",
+        ),
         ("docker swarm init", "Swarm"),
         ("docker plugin install x", "not available in grading"),
         ("printf 'FROM busybox' | docker build --network host -", "network.host is not allowed"),
         ("printf 'FROM busybox\nRUN --security=insecure true' | docker build -", "insecure"),
-        ("printf 'FROM busybox' | DOCKER_BUILDKIT=0 docker build --network host -", "not available in grading"),
-        ("printf 'services: {a: {image: busybox, privileged: true}}' | docker compose -p c -f - up", "--privileged"),
+        (
+            "printf 'FROM busybox' | DOCKER_BUILDKIT=0 docker build --network host -",
+            "not available in grading",
+        ),
+        (
+            (
+                "printf 'services: {a: {image: busybox, privileged: true}}' | docker compose -p c"
+                " -f - up"
+            ),
+            "--privileged",
+        ),
     ],
-)  # fmt: skip
+)
 def test_ways_out_are_refused_with_a_reason(sandbox: Sandbox, script: str, said: str) -> None:
     assert said in shell(sandbox, f"cd /home/student/work; {script}").replace("\n", "")
 
@@ -128,23 +225,43 @@ def test_ways_out_are_refused_with_a_reason(sandbox: Sandbox, script: str, said:
         "create(BAD, path='/v1.24/containers/create')",
         "create(BAD, path='/v1.45/containers/create?name=x')",
         # in chunks, the dangerous words torn apart
-        "speak('POST /containers/create HTTP/1.1\\r\\nHost: d\\r\\nTransfer-Encoding: chunked\\r\\n\\r\\n' + ''.join(f'1\\r\\n{c}\\r\\n' for c in BAD) + '0\\r\\n\\r\\n')",
+        (
+            "speak('POST /containers/create HTTP/1.1\\r\\nHost: d\\r\\nTransfer-Encoding:"
+            " chunked\\r\\n\\r\\n' + ''.join(f'1\\r\\n{c}\\r\\n' for c in BAD) + '0\\r\\n\\r\\n')"
+        ),
         # two lengths: whoever believes the other one sees another request
         "create(BAD, 'Transfer-Encoding: chunked')",
         "create(BAD, 'Content-Length: 2')",
         "create(BAD, 'Transfer-Encoding: identity, chunked')",
-        "speak('POST /containers/create HTTP/1.1\\r\\nHost: d\\r\\nContent-Length : 2\\r\\n\\r\\n' + BAD)",
+        (
+            "speak('POST /containers/create HTTP/1.1\\r\\nHost: d\\r\\nContent-Length :"
+            " 2\\r\\n\\r\\n' + BAD)"
+        ),
         # a second request behind the first
-        "speak('GET /_ping HTTP/1.1\\r\\nHost: d\\r\\n\\r\\nPOST /containers/create HTTP/1.1\\r\\nHost: d\\r\\nContent-Type: application/json\\r\\nContent-Length: %d\\r\\n\\r\\n%s' % (len(BAD), BAD))",
-        "speak('GET /_ping HTTP/1.1\\r\\nHost: d\\r\\nConnection: Upgrade\\r\\nUpgrade: tcp\\r\\n\\r\\nPOST /containers/create HTTP/1.1\\r\\nHost: d\\r\\nContent-Type: application/json\\r\\nContent-Length: %d\\r\\n\\r\\n%s' % (len(BAD), BAD))",
-        "speak('GET /_ping HTTP/1.1\\r\\nHost: d\\r\\nX: 1\\r\\n POST /containers/create HTTP/1.1\\r\\n\\r\\n')",
-        "speak('POST /containers/create HTTP/1.1\\nHost: d\\nContent-Length: %d\\n\\n%s' % (len(BAD), BAD))",
+        (
+            "speak('GET /_ping HTTP/1.1\\r\\nHost: d\\r\\n\\r\\nPOST /containers/create"
+            " HTTP/1.1\\r\\nHost: d\\r\\nContent-Type: application/json\\r\\nContent-Length:"
+            " %d\\r\\n\\r\\n%s' % (len(BAD), BAD))"
+        ),
+        (
+            "speak('GET /_ping HTTP/1.1\\r\\nHost: d\\r\\nConnection: Upgrade\\r\\nUpgrade:"
+            " tcp\\r\\n\\r\\nPOST /containers/create HTTP/1.1\\r\\nHost: d\\r\\nContent-Type:"
+            " application/json\\r\\nContent-Length: %d\\r\\n\\r\\n%s' % (len(BAD), BAD))"
+        ),
+        (
+            "speak('GET /_ping HTTP/1.1\\r\\nHost: d\\r\\nX: 1\\r\\n POST /containers/create"
+            " HTTP/1.1\\r\\n\\r\\n')"
+        ),
+        (
+            "speak('POST /containers/create HTTP/1.1\\nHost: d\\nContent-Length: %d\\n\\n%s' %"
+            " (len(BAD), BAD))"
+        ),
         "speak('POST /containers/create HTTP/1.0\\r\\n\\r\\n' + BAD)",
         "speak(b'PRI * HTTP/2.0\\r\\n\\r\\nSM\\r\\n\\r\\n')",
         "speak(b'\\x16\\x03\\x01' + b'x' * 1000)",
         "speak('GET /' + 'x' * 200_000)",
     ],
-)  # fmt: skip
+)
 def test_no_way_of_writing_a_request_gets_past(sandbox: Sandbox, request_: str) -> None:
     before = containers(sandbox)
     value(sandbox, f"{request_}[:300]")
@@ -153,7 +270,9 @@ def test_no_way_of_writing_a_request_gets_past(sandbox: Sandbox, request_: str) 
 
 
 def test_a_link_that_is_turned_at_the_right_moment_leads_nowhere(sandbox: Sandbox) -> None:
-    """The folder that is asked for becomes a link to the root of the engine's container, again and again, while it is being mounted."""
+    """The folder that is asked for becomes a link to the root of the engine's container, again and
+    again, while it is being mounted.
+    """
     script = """
 cd /home/student/work; rm -rf swap real; mkdir real; ln -s / out
 python3 - <<'END' &
@@ -179,14 +298,16 @@ docker rm -f far; wait; rm -rf swap real out
 def test_the_student_cannot_reach_the_guard_or_the_engine_by_other_ways(sandbox: Sandbox) -> None:
     said = shell(
         sandbox,
-        "ls /sockets; ls /sockets/checker; ls /data; ps ax; docker run --rm busybox ps; ss -xl 2>/dev/null | grep -c '@'",
+        "ls /sockets; ls /sockets/checker; ls /data; ps ax; docker run --rm busybox ps; ss -xl"
+        " 2>/dev/null | grep -c '@'",
     )
     assert "dockerd" not in said
     assert "containerd" not in said
     assert "guard" not in said
     shell(
         sandbox,
-        "rm -f /sockets/student/docker.sock; ln -s /sockets/checker/docker.sock /sockets/student/docker.sock",
+        "rm -f /sockets/student/docker.sock; ln -s /sockets/checker/docker.sock"
+        " /sockets/student/docker.sock",
     )
     assert "docker version" not in shell(sandbox, "docker ps").splitlines()
     assert isinstance(containers(sandbox), list), "the checker's way is another one"

@@ -1,4 +1,6 @@
-"""Sandboxes made ahead: there in time, never more than asked for, and none left, whatever happens."""
+"""Sandboxes made ahead: there in time, never more than asked for, and none left, whatever
+happens.
+"""
 
 import threading
 import time

@@ -108,7 +108,8 @@ def test_expressions_are_claims_of_the_cells_variables(relay: Relay) -> None:
 
 def test_cells_run_in_an_event_loop(relay: Relay) -> None:
     relay.run(
-        "import asyncio\nasync def later():\n    await asyncio.sleep(0.05)\n    return 'later'\ntask = asyncio.create_task(later())"
+        "import asyncio\nasync def later():\n    await asyncio.sleep(0.05)\n    return"
+        " 'later'\ntask = asyncio.create_task(later())"
     )
     assert relay.run("print(await task)").printed == "later\n"
 

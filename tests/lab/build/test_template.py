@@ -1,4 +1,6 @@
-"""The template of course images: finished or made anew, and used whether Docker Hub answers or not."""
+"""The template of course images: finished or made anew, and used whether Docker Hub answers or
+not.
+"""
 
 import time
 from collections.abc import Iterator
@@ -19,7 +21,9 @@ IMAGES = '[[image]]\nname = "tiny"\nfolder = "tiny"\ntags = ["tiny:latest"]\narg
 
 @pytest.fixture
 def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[docker.DockerClient]:
-    """The machine's engine, with one small course image to bring; the real template is left alone."""
+    """The machine's engine, with one small course image to bring; the real template is left
+    alone.
+    """
     (tmp_path / "tiny").mkdir()
     (tmp_path / "images.toml").write_text(IMAGES)
     (tmp_path / "tiny" / "Dockerfile").write_text('ARG BASE\nFROM ${BASE}\nCMD ["echo", "tiny"]\n')

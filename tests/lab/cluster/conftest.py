@@ -1,7 +1,8 @@
-"""A cluster for the tests that need one: the real server, on the engine of the lab that these tests run in.
+"""A cluster for the tests that need one: the real server, on the engine of the lab that these tests
+run in.
 
-``COURSE_KUBECONFIG=FILE bin/lab test tests/lab/cluster`` takes the cluster of that file's current context instead, whoever made it, in a namespace
-that is made for the run and removed afterwards.
+``COURSE_KUBECONFIG=FILE bin/lab test tests/lab/cluster`` takes the cluster of that file's current
+context instead, whoever made it, in a namespace that is made for the run and removed afterwards.
 """
 
 import base64
@@ -29,7 +30,9 @@ LABS_OWN = Path("/run/lab/kubernetes")
 
 @dataclass
 class Cluster:
-    """A running ``python -m lab.cluster``, or with ``process`` None somebody's own cluster, and the way in."""
+    """A running ``python -m lab.cluster``, or with ``process`` None somebody's own cluster, and the
+    way in.
+    """
 
     process: subprocess.Popen[str] | None
     kubeconfig: Path
@@ -71,7 +74,15 @@ class Cluster:
     ) -> subprocess.CompletedProcess[str]:
         """A shell command with kubectl set up."""
         environment = os.environ | {"KUBECONFIG": str(self.kubeconfig)}
-        return subprocess.run(["bash", "-c", command], input=stdin, env=environment, capture_output=True, text=True, timeout=seconds, check=False)  # fmt: skip
+        return subprocess.run(
+            ["bash", "-c", command],
+            input=stdin,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
+        )
 
     def kubectl(self, arguments: str, *, stdin: str = "") -> str:
         """What ``kubectl`` prints; it must succeed."""
@@ -101,7 +112,9 @@ def start(folder: Path, *more: str) -> Cluster:
 
 @pytest.fixture(scope="session", autouse=True)
 def _lab_without_its_own_cluster() -> Iterator[None]:
-    """Two clusters in one network want the same addresses: the lab's own rests meanwhile (lab/inside/start)."""
+    """Two clusters in one network want the same addresses: the lab's own rests meanwhile
+    (lab/inside/start).
+    """
     if not LABS_OWN.is_dir():
         yield
         return
@@ -148,7 +161,10 @@ def pocket(cluster: Cluster) -> Cluster:
     """The cluster, whose Pods are containers of the engine that ``docker`` speaks to."""
     if cluster.process is None:
         pytest.skip(
-            reason="looks at the engine's containers, and COURSE_KUBECONFIG names a cluster with another"
+            reason=(
+                "looks at the engine's containers, and COURSE_KUBECONFIG names a cluster with"
+                " another"
+            )
         )
     return cluster
 
@@ -157,4 +173,7 @@ def pocket(cluster: Cluster) -> Cluster:
 def cleaned(cluster: Cluster) -> Iterator[Cluster]:
     """The cluster, with nothing left in its default namespace afterwards."""
     yield cluster
-    cluster.run("kubectl delete deploy,rs,sts,ds,job,cj,pod,pvc,cm --all --grace-period=1 --wait; kubectl delete svc --field-selector metadata.name!=kubernetes")  # fmt: skip
+    cluster.run(
+        "kubectl delete deploy,rs,sts,ds,job,cj,pod,pvc,cm --all --grace-period=1 --wait; kubectl"
+        " delete svc --field-selector metadata.name!=kubernetes"
+    )

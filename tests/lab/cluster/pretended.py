@@ -1,4 +1,5 @@
-"""A cluster without an engine: the real store, registry, scheduler and controllers, and a kubelet that only says that Pods run.
+"""A cluster without an engine: the real store, registry, scheduler and controllers, and a kubelet
+that only says that Pods run.
 
 For what is about objects alone, and must be quick.
 """

@@ -53,7 +53,8 @@ def taint(cluster: Pretended, *taints: dict) -> None:
     cluster.client.change("nodes", cluster.client.get("nodes", "", NODE), edit)
 
 
-# ------------------------------------------------------------------------------- failing controllers
+# ------------------------------------------------------------------------------- failing
+# controllers
 
 
 class Failing(Controller):

@@ -71,22 +71,51 @@ def test_tidying_leaves_what_is_projected_now(tmp_path: Path) -> None:
 
 
 def test_failed_start_is_told_without_the_engines_own_words() -> None:
-    said = "failed to create task for container: failed to create shim task: OCI runtime create failed: no such file"
-    wanted = "failed to create containerd task: failed to create shim task: OCI runtime create failed: no such file"
+    said = (
+        "failed to create task for container: failed to create shim task: OCI runtime create"
+        " failed: no such file"
+    )
+    wanted = (
+        "failed to create containerd task: failed to create shim task: OCI runtime create failed:"
+        " no such file"
+    )
     assert podstatus.start_error(said) == wanted
 
 
 @pytest.mark.parametrize(
     ("spec", "text"),
     [
-        ({}, "search a.svc.cluster.local svc.cluster.local cluster.local\nnameserver 10.96.0.10\noptions ndots:5\n"),
+        (
+            {},
+            (
+                "search a.svc.cluster.local svc.cluster.local cluster.local\nnameserver"
+                " 10.96.0.10\noptions ndots:5\n"
+            ),
+        ),
         ({"dnsPolicy": "Default"}, "search home\nnameserver 10.0.0.1\noptions edns0\n"),
         ({"hostNetwork": True}, "search home\nnameserver 10.0.0.1\noptions edns0\n"),
-        ({"hostNetwork": True, "dnsPolicy": "ClusterFirstWithHostNet"}, "search a.svc.cluster.local svc.cluster.local cluster.local\nnameserver 10.96.0.10\noptions ndots:5\n"),
+        (
+            {"hostNetwork": True, "dnsPolicy": "ClusterFirstWithHostNet"},
+            (
+                "search a.svc.cluster.local svc.cluster.local cluster.local\nnameserver"
+                " 10.96.0.10\noptions ndots:5\n"
+            ),
+        ),
         ({"dnsPolicy": "None", "dnsConfig": {"nameservers": ["9.9.9.9"]}}, "nameserver 9.9.9.9\n"),
-        ({"dnsConfig": {"searches": ["b"], "options": [{"name": "ndots", "value": "1"}, {"name": "edns0"}]}}, "search a.svc.cluster.local svc.cluster.local cluster.local b\nnameserver 10.96.0.10\noptions ndots:1 edns0\n"),
+        (
+            {
+                "dnsConfig": {
+                    "searches": ["b"],
+                    "options": [{"name": "ndots", "value": "1"}, {"name": "edns0"}],
+                }
+            },
+            (
+                "search a.svc.cluster.local svc.cluster.local cluster.local b\nnameserver"
+                " 10.96.0.10\noptions ndots:1 edns0\n"
+            ),
+        ),
     ],
-)  # fmt: skip
+)
 def test_pod_asks_the_dns_that_its_policy_names(spec: dict, text: str, tmp_path: Path) -> None:
     of_node = tmp_path / "resolv.conf"
     of_node.write_text("# made by hand\nsearch home\nnameserver 10.0.0.1\noptions edns0\n")

@@ -1,4 +1,6 @@
-"""Pods, Deployments and Services that behave: what a learner does, and what happens behind the cluster's back."""
+"""Pods, Deployments and Services that behave: what a learner does, and what happens behind the
+cluster's back.
+"""
 
 import json
 import subprocess
@@ -48,12 +50,21 @@ def test_killed_container_is_started_again(pocket, cleaned) -> None:
 
 def test_deleted_pod_leaves_nothing_on_the_engine(pocket, cleaned) -> None:
     manifest = {
-        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "tidy"},
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "tidy"},
         "spec": {
             "volumes": [{"name": "scratch", "emptyDir": {}}],
-            "containers": [{"name": "c", "image": "busybox", "command": ["sleep", "3600"], "volumeMounts": [{"name": "scratch", "mountPath": "/scratch"}]}],
+            "containers": [
+                {
+                    "name": "c",
+                    "image": "busybox",
+                    "command": ["sleep", "3600"],
+                    "volumeMounts": [{"name": "scratch", "mountPath": "/scratch"}],
+                }
+            ],
         },
-    }  # fmt: skip
+    }
     cleaned.kubectl("apply -f -", stdin=json.dumps(manifest))
     cleaned.kubectl("wait --for=condition=Ready pod/tidy --timeout=60s")
     label = f"io.kubernetes.pod.uid={cleaned.kubectl('get pod tidy -o jsonpath={.metadata.uid}')}"
@@ -89,11 +100,17 @@ def volumes(cleaned, tmp_path: Path):
     """Two persistent volumes, each a folder of the node's."""
     manifests = [
         {
-            "apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": f"folder-{number}"},
-            "spec": {"capacity": {"storage": "10Mi"}, "accessModes": ["ReadWriteOnce"], "hostPath": {"path": str(tmp_path / str(number)), "type": "DirectoryOrCreate"}},
+            "apiVersion": "v1",
+            "kind": "PersistentVolume",
+            "metadata": {"name": f"folder-{number}"},
+            "spec": {
+                "capacity": {"storage": "10Mi"},
+                "accessModes": ["ReadWriteOnce"],
+                "hostPath": {"path": str(tmp_path / str(number)), "type": "DirectoryOrCreate"},
+            },
         }
         for number in range(2)
-    ]  # fmt: skip
+    ]
     cleaned.kubectl(
         "apply -f -", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": manifests})
     )
@@ -104,15 +121,35 @@ def volumes(cleaned, tmp_path: Path):
 
 def test_stateful_set_keeps_what_its_pods_wrote(pocket, volumes, cleaned) -> None:
     """Each Pod mounts a claim of its own, which the template names and has no volume for."""
-    container = {"name": "c", "image": "busybox", "command": ["sleep", "3600"], "volumeMounts": [{"name": "data", "mountPath": "/data"}]}  # fmt: skip
+    container = {
+        "name": "c",
+        "image": "busybox",
+        "command": ["sleep", "3600"],
+        "volumeMounts": [{"name": "data", "mountPath": "/data"}],
+    }
     manifest = {
-        "apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "db"},
+        "apiVersion": "apps/v1",
+        "kind": "StatefulSet",
+        "metadata": {"name": "db"},
         "spec": {
-            "replicas": 2, "serviceName": "db", "selector": {"matchLabels": {"app": "db"}},
-            "template": {"metadata": {"labels": {"app": "db"}}, "spec": {"terminationGracePeriodSeconds": 1, "containers": [container]}},
-            "volumeClaimTemplates": [{"metadata": {"name": "data"}, "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "10Mi"}}}}],
+            "replicas": 2,
+            "serviceName": "db",
+            "selector": {"matchLabels": {"app": "db"}},
+            "template": {
+                "metadata": {"labels": {"app": "db"}},
+                "spec": {"terminationGracePeriodSeconds": 1, "containers": [container]},
+            },
+            "volumeClaimTemplates": [
+                {
+                    "metadata": {"name": "data"},
+                    "spec": {
+                        "accessModes": ["ReadWriteOnce"],
+                        "resources": {"requests": {"storage": "10Mi"}},
+                    },
+                }
+            ],
         },
-    }  # fmt: skip
+    }
     cleaned.kubectl("apply -f -", stdin=json.dumps(manifest))
     cleaned.kubectl("rollout status statefulset/db --timeout=120s")
     for name in ("db-0", "db-1"):
@@ -145,7 +182,10 @@ def test_port_of_a_service_can_be_published_by_a_container_too(pocket, cleaned, 
     """Each answers at its own address, whichever came first."""
 
     def serve(name: str) -> str:
-        return f"sh -c 'mkdir /tmp/www; echo {name} > /tmp/www/index.html; exec httpd -f -p 80 -h /tmp/www'"
+        return (
+            f"sh -c 'mkdir /tmp/www; echo {name} > /tmp/www/index.html; exec httpd -f -p 80 -h"
+            " /tmp/www'"
+        )
 
     def expose() -> None:
         cleaned.kubectl("expose pod inside --port=8765 --target-port=80")
@@ -292,13 +332,29 @@ def test_command_that_is_not_there_waits_longer_with_each_try(cleaned) -> None:
 
 def test_init_container_is_ready_when_it_has_succeeded(cleaned) -> None:
     manifest = {
-        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "prepared"},
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "prepared"},
         "spec": {
             "volumes": [{"name": "shared", "emptyDir": {}}],
-            "initContainers": [{"name": "first", "image": "busybox", "command": ["sh", "-c", "echo made > /shared/file"], "volumeMounts": [{"name": "shared", "mountPath": "/shared"}]}],
-            "containers": [{"name": "c", "image": "busybox", "command": ["sleep", "3600"], "volumeMounts": [{"name": "shared", "mountPath": "/shared"}]}],
+            "initContainers": [
+                {
+                    "name": "first",
+                    "image": "busybox",
+                    "command": ["sh", "-c", "echo made > /shared/file"],
+                    "volumeMounts": [{"name": "shared", "mountPath": "/shared"}],
+                }
+            ],
+            "containers": [
+                {
+                    "name": "c",
+                    "image": "busybox",
+                    "command": ["sleep", "3600"],
+                    "volumeMounts": [{"name": "shared", "mountPath": "/shared"}],
+                }
+            ],
         },
-    }  # fmt: skip
+    }
     cleaned.kubectl("apply -f -", stdin=json.dumps(manifest))
     cleaned.kubectl("wait --for=condition=Ready pod/prepared --timeout=60s")
     assert cleaned.kubectl("exec prepared -c c -- cat /shared/file") == "made"

@@ -1,4 +1,6 @@
-"""Malformed requests: whatever is sent, the answer is a 4xx with a Status, or the thing is done; never a 5xx, and the cluster lives on."""
+"""Malformed requests: whatever is sent, the answer is a 4xx with a Status, or the thing is done;
+never a 5xx, and the cluster lives on.
+"""
 
 import json
 import random
@@ -10,31 +12,116 @@ pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
 
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
 POD = {
-    "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "f", "labels": {"a": "b"}},
+    "apiVersion": "v1",
+    "kind": "Pod",
+    "metadata": {"name": "f", "labels": {"a": "b"}},
     "spec": {
-        "schedulerName": "none", "containers": [{"name": "c", "image": "busybox", "env": [{"name": "A", "value": "b"}], "ports": [{"containerPort": 80}],
-        "resources": {"limits": {"cpu": "1"}}, "readinessProbe": {"httpGet": {"port": 80}}, "volumeMounts": [{"name": "v", "mountPath": "/v"}]}],
-        "volumes": [{"name": "v", "configMap": {"name": "x"}}], "tolerations": [{"key": "k", "operator": "Exists"}],
+        "schedulerName": "none",
+        "containers": [
+            {
+                "name": "c",
+                "image": "busybox",
+                "env": [{"name": "A", "value": "b"}],
+                "ports": [{"containerPort": 80}],
+                "resources": {"limits": {"cpu": "1"}},
+                "readinessProbe": {"httpGet": {"port": 80}},
+                "volumeMounts": [{"name": "v", "mountPath": "/v"}],
+            }
+        ],
+        "volumes": [{"name": "v", "configMap": {"name": "x"}}],
+        "tolerations": [{"key": "k", "operator": "Exists"}],
     },
-}  # fmt: skip
+}
 LABELS = {"matchLabels": {"a": "b"}}
 TEMPLATE = {"metadata": {"labels": {"a": "b"}}, "spec": POD["spec"]}
 OBJECTS = {
     "/api/v1/namespaces/default/pods": POD,
-    "/api/v1/namespaces/default/services": {"metadata": {"name": "f"}, "spec": {"type": "NodePort", "ports": [{"port": 80, "targetPort": "x"}], "selector": {"a": "b"}}},
+    "/api/v1/namespaces/default/services": {
+        "metadata": {"name": "f"},
+        "spec": {
+            "type": "NodePort",
+            "ports": [{"port": 80, "targetPort": "x"}],
+            "selector": {"a": "b"},
+        },
+    },
     "/api/v1/namespaces/default/configmaps": {"metadata": {"name": "f"}, "data": {"a": "b"}},
-    "/api/v1/namespaces/default/secrets": {"metadata": {"name": "f"}, "data": {"a": "Yg=="}, "stringData": {"c": "d"}},
-    "/api/v1/namespaces/default/persistentvolumeclaims": {"metadata": {"name": "f"}, "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}},
-    "/api/v1/namespaces/default/resourcequotas": {"metadata": {"name": "f"}, "spec": {"hard": {"pods": "100"}}},
-    "/api/v1/namespaces/default/limitranges": {"metadata": {"name": "f"}, "spec": {"limits": [{"type": "Container", "default": {"cpu": "1"}}]}},
-    "/apis/apps/v1/namespaces/default/deployments": {"metadata": {"name": "f"}, "spec": {"replicas": 0, "selector": LABELS, "template": TEMPLATE}},
-    "/apis/apps/v1/namespaces/default/statefulsets": {"metadata": {"name": "f"}, "spec": {"replicas": 0, "serviceName": "f", "selector": LABELS, "template": TEMPLATE, "volumeClaimTemplates": [{"metadata": {"name": "v"}, "spec": {}}]}},
-    "/apis/batch/v1/namespaces/default/jobs": {"metadata": {"name": "f"}, "spec": {"suspend": True, "template": {"spec": {**POD["spec"], "restartPolicy": "Never"}}}},
-    "/apis/batch/v1/namespaces/default/cronjobs": {"metadata": {"name": "f"}, "spec": {"schedule": "0 0 1 1 *", "suspend": True, "jobTemplate": {"spec": {"template": {"spec": {**POD["spec"], "restartPolicy": "Never"}}}}}},
-    "/apis/networking.k8s.io/v1/namespaces/default/ingresses": {"metadata": {"name": "f"}, "spec": {"rules": [{"host": "a.b", "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": {"service": {"name": "a", "port": {"number": 80}}}}]}}]}},
-    "/apis/autoscaling/v2/namespaces/default/horizontalpodautoscalers": {"metadata": {"name": "f"}, "spec": {"maxReplicas": 3, "scaleTargetRef": {"kind": "Deployment", "name": "f", "apiVersion": "apps/v1"}}},
-    "/apis/rbac.authorization.k8s.io/v1/namespaces/default/rolebindings": {"metadata": {"name": "f"}, "roleRef": {"kind": "Role", "name": "r", "apiGroup": "rbac.authorization.k8s.io"}, "subjects": [{"kind": "User", "name": "u"}]},
-}  # fmt: skip
+    "/api/v1/namespaces/default/secrets": {
+        "metadata": {"name": "f"},
+        "data": {"a": "Yg=="},
+        "stringData": {"c": "d"},
+    },
+    "/api/v1/namespaces/default/persistentvolumeclaims": {
+        "metadata": {"name": "f"},
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
+    },
+    "/api/v1/namespaces/default/resourcequotas": {
+        "metadata": {"name": "f"},
+        "spec": {"hard": {"pods": "100"}},
+    },
+    "/api/v1/namespaces/default/limitranges": {
+        "metadata": {"name": "f"},
+        "spec": {"limits": [{"type": "Container", "default": {"cpu": "1"}}]},
+    },
+    "/apis/apps/v1/namespaces/default/deployments": {
+        "metadata": {"name": "f"},
+        "spec": {"replicas": 0, "selector": LABELS, "template": TEMPLATE},
+    },
+    "/apis/apps/v1/namespaces/default/statefulsets": {
+        "metadata": {"name": "f"},
+        "spec": {
+            "replicas": 0,
+            "serviceName": "f",
+            "selector": LABELS,
+            "template": TEMPLATE,
+            "volumeClaimTemplates": [{"metadata": {"name": "v"}, "spec": {}}],
+        },
+    },
+    "/apis/batch/v1/namespaces/default/jobs": {
+        "metadata": {"name": "f"},
+        "spec": {"suspend": True, "template": {"spec": {**POD["spec"], "restartPolicy": "Never"}}},
+    },
+    "/apis/batch/v1/namespaces/default/cronjobs": {
+        "metadata": {"name": "f"},
+        "spec": {
+            "schedule": "0 0 1 1 *",
+            "suspend": True,
+            "jobTemplate": {
+                "spec": {"template": {"spec": {**POD["spec"], "restartPolicy": "Never"}}}
+            },
+        },
+    },
+    "/apis/networking.k8s.io/v1/namespaces/default/ingresses": {
+        "metadata": {"name": "f"},
+        "spec": {
+            "rules": [
+                {
+                    "host": "a.b",
+                    "http": {
+                        "paths": [
+                            {
+                                "path": "/",
+                                "pathType": "Prefix",
+                                "backend": {"service": {"name": "a", "port": {"number": 80}}},
+                            }
+                        ]
+                    },
+                }
+            ]
+        },
+    },
+    "/apis/autoscaling/v2/namespaces/default/horizontalpodautoscalers": {
+        "metadata": {"name": "f"},
+        "spec": {
+            "maxReplicas": 3,
+            "scaleTargetRef": {"kind": "Deployment", "name": "f", "apiVersion": "apps/v1"},
+        },
+    },
+    "/apis/rbac.authorization.k8s.io/v1/namespaces/default/rolebindings": {
+        "metadata": {"name": "f"},
+        "roleRef": {"kind": "Role", "name": "r", "apiGroup": "rbac.authorization.k8s.io"},
+        "subjects": [{"kind": "User", "name": "u"}],
+    },
+}
 ODD = (
     None,
     True,
@@ -109,10 +196,20 @@ def test_odd_objects_are_refused_politely(cluster, seed: int) -> None:
 
 
 def test_template_that_nobody_validates_is_stored_and_shown(cluster) -> None:
-    """As on Kubernetes: a StatefulSet whose Pods cannot be made is there, and says so in its events."""
+    """As on Kubernetes: a StatefulSet whose Pods cannot be made is there, and says so in its
+    events.
+    """
     path = "/apis/apps/v1/namespaces/default/statefulsets"
     spec = {"containers": [{"env": [{"value": "x"}], "volumeMounts": [{}]}], "volumes": [{}]}
-    odd = {"metadata": {"name": "odd"}, "spec": {"serviceName": "odd", "selector": LABELS, "template": {"metadata": {"labels": {"a": "b"}}, "spec": spec}, "volumeClaimTemplates": [{}]}}  # fmt: skip
+    odd = {
+        "metadata": {"name": "odd"},
+        "spec": {
+            "serviceName": "odd",
+            "selector": LABELS,
+            "template": {"metadata": {"labels": {"a": "b"}}, "spec": spec},
+            "volumeClaimTemplates": [{}],
+        },
+    }
     with cluster.http() as http:
         try:
             assert http.post(path, json=odd).status_code == 201
@@ -143,7 +240,12 @@ def note(answer: httpx.Response, body: object) -> list[tuple[int, str, str]]:
         ("POST", "/api/v1/namespaces/default/pods", b"{", "application/json"),
         ("POST", "/api/v1/namespaces/default/pods", b"[" * 5000, "application/json"),
         ("POST", "/api/v1/namespaces/default/pods", b"\xff\xfe", "application/json"),
-        ("POST", "/api/v1/namespaces/default/pods", b"k8s\0\xff\xff\xff", "application/vnd.kubernetes.protobuf"),
+        (
+            "POST",
+            "/api/v1/namespaces/default/pods",
+            b"k8s\0\xff\xff\xff",
+            "application/vnd.kubernetes.protobuf",
+        ),
         ("POST", "/api/v1/namespaces/default/pods", b"k8s", "application/vnd.kubernetes.protobuf"),
         ("POST", "/api/v1/namespaces/default/pods", b"a: [", "application/yaml"),
         ("POST", "/api/v1/namespaces/default/pods", b"{}", "text/html"),
@@ -153,22 +255,77 @@ def note(answer: httpx.Response, body: object) -> list[tuple[int, str, str]]:
         ("GET", "/api/v1/pods?limit=x", b"", "application/json"),
         ("GET", "/api/v1/pods?continue=x", b"", "application/json"),
         ("GET", "/api/v1/pods?watch=true&resourceVersion=x", b"", "application/json"),
-        ("DELETE", "/api/v1/namespaces/default/pods/none?gracePeriodSeconds=x", b"", "application/json"),
+        (
+            "DELETE",
+            "/api/v1/namespaces/default/pods/none?gracePeriodSeconds=x",
+            b"",
+            "application/json",
+        ),
         ("PUT", "/api/v1/namespaces/default/pods", b"{}", "application/json"),
         ("DELETE", "/api/v1/namespaces/default/status", b"", "application/json"),
-        ("DELETE", "/apis/apps/v1/namespaces/default/deployments/none/status", b"", "application/json"),
-        ("DELETE", "/api/v1/namespaces/default/pods/none", b'{"preconditions": []}', "application/json"),
-        ("POST", "/api/v1/namespaces/default/pods/none/eviction", b'{"deleteOptions": "now"}', "application/json"),
-        ("POST", "/api/v1/namespaces/default/pods/none/binding", b'{"target": []}', "application/json"),
-        ("POST", "/api/v1/namespaces/default/serviceaccounts/default/token", b'{"spec": []}', "application/json"),
-        ("POST", "/api/v1/namespaces/default/serviceaccounts/default/token", b'{"spec": {"expirationSeconds": "x"}}', "application/json"),
-        ("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", b'{"spec": []}', "application/json"),
-        ("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", b'{"spec": {"groups": 1}}', "application/json"),
-        ("POST", "/apis/authentication.k8s.io/v1/tokenreviews", b'{"spec": "x"}', "application/json"),
-        ("PUT", "/apis/apps/v1/namespaces/default/deployments/none/scale", b"[]", "application/json"),
+        (
+            "DELETE",
+            "/apis/apps/v1/namespaces/default/deployments/none/status",
+            b"",
+            "application/json",
+        ),
+        (
+            "DELETE",
+            "/api/v1/namespaces/default/pods/none",
+            b'{"preconditions": []}',
+            "application/json",
+        ),
+        (
+            "POST",
+            "/api/v1/namespaces/default/pods/none/eviction",
+            b'{"deleteOptions": "now"}',
+            "application/json",
+        ),
+        (
+            "POST",
+            "/api/v1/namespaces/default/pods/none/binding",
+            b'{"target": []}',
+            "application/json",
+        ),
+        (
+            "POST",
+            "/api/v1/namespaces/default/serviceaccounts/default/token",
+            b'{"spec": []}',
+            "application/json",
+        ),
+        (
+            "POST",
+            "/api/v1/namespaces/default/serviceaccounts/default/token",
+            b'{"spec": {"expirationSeconds": "x"}}',
+            "application/json",
+        ),
+        (
+            "POST",
+            "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
+            b'{"spec": []}',
+            "application/json",
+        ),
+        (
+            "POST",
+            "/apis/authorization.k8s.io/v1/subjectaccessreviews",
+            b'{"spec": {"groups": 1}}',
+            "application/json",
+        ),
+        (
+            "POST",
+            "/apis/authentication.k8s.io/v1/tokenreviews",
+            b'{"spec": "x"}',
+            "application/json",
+        ),
+        (
+            "PUT",
+            "/apis/apps/v1/namespaces/default/deployments/none/scale",
+            b"[]",
+            "application/json",
+        ),
         ("OPTIONS", "/api/v1/namespaces/default/configmaps/none", b"", "application/json"),
     ],
-)  # fmt: skip
+)
 def test_what_is_no_request_is_refused_politely(
     cluster, method: str, path: str, content: bytes, kind: str
 ) -> None:

@@ -1,4 +1,6 @@
-"""What becomes of objects on their way in, and of Pods on their way to a node; without an engine."""
+"""What becomes of objects on their way in, and of Pods on their way to a node; without an
+engine.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -232,6 +234,9 @@ def test_quota_counts_in_the_units_that_were_asked_for() -> None:
         )
         with pytest.raises(APIError) as refused:
             cluster.client.create(PODS, asking("big", "192Mi"))
-        assert "exceeded quota: q, requested: requests.memory=192Mi, used: requests.memory=100Mi, limited: requests.memory=256Mi" in str(refused.value)  # fmt: skip
+        assert (
+            "exceeded quota: q, requested: requests.memory=192Mi, used: requests.memory=100Mi,"
+            " limited: requests.memory=256Mi" in str(refused.value)
+        )
 
     play(story)

@@ -6,7 +6,7 @@ pytest.importorskip("kubernetes_validate")
 
 from lab.cluster.model.errors import APIError
 from lab.cluster.model.schema import Schemas
-from lab.cluster.registry.registry import managedfields, patch
+from lab.cluster.registry import managedfields, patch
 
 SCHEMAS = Schemas()
 POD, DEPLOYMENT = SCHEMAS.of_kind("", "v1", "Pod"), SCHEMAS.of_kind("apps", "v1", "Deployment")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.cluster.registry.registry import store as stores
+from lab.cluster.registry import store as stores
 from lab.cluster.registry.store import GoneError, Store
 
 

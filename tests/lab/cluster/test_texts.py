@@ -1,4 +1,6 @@
-"""What is read from short texts, and what is said when they are wrong: label selectors and schedules."""
+"""What is read from short texts, and what is said when they are wrong: label selectors and
+schedules.
+"""
 
 import pytest
 
@@ -13,10 +15,17 @@ from lab.cluster.registry.validation.schedule import schedule_error, zone_error
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
-        ("a=b", "a=b"), ("a==b, c!=d", "a=b,c notin (d)"), ("a in (y,x),!b", "a in (x,y),!b"), ("a.b/c notin (d)", "a.b/c notin (d)"), ("a", "a"),
-        ("a=", "a="), ("in in (in)", "in=in"), ("", ""), (" a = b ", "a=b"),
+        ("a=b", "a=b"),
+        ("a==b, c!=d", "a=b,c notin (d)"),
+        ("a in (y,x),!b", "a in (x,y),!b"),
+        ("a.b/c notin (d)", "a.b/c notin (d)"),
+        ("a", "a"),
+        ("a=", "a="),
+        ("in in (in)", "in=in"),
+        ("", ""),
+        (" a = b ", "a=b"),
     ],
-)  # fmt: skip
+)
 def test_selector_is_read(text: str, shown: str) -> None:
     assert text_of(parse_labels(text)) == shown
 
@@ -32,7 +41,10 @@ def test_selector_is_read(text: str, shown: str) -> None:
         ("=b", "found '=', expected: !, identifier, or 'end of string'"),
         (
             "a=b/c",
-            'unable to parse requirement: values[0][a]: Invalid value: "b/c": a valid label must be',
+            (
+                'unable to parse requirement: values[0][a]: Invalid value: "b/c": a valid label'
+                " must be"
+            ),
         ),
         (
             "-a=b",

@@ -1,7 +1,9 @@
-"""What kubectl prints here is what it prints on a real Kubernetes: recorded transcripts, replayed by ``replay.py``.
+"""What kubectl prints here is what it prints on a real Kubernetes: recorded transcripts, replayed
+by ``replay.py``.
 
-Most scenarios depend on nothing but the cluster. Those left out here depend on the machine (its memory, IPv6) or on seconds that a busy
-machine does not keep; docs/kubernetes.md names them, and ``replay.py`` replays them all.
+Most scenarios depend on nothing but the cluster. Those left out here depend on the machine (its
+memory, IPv6) or on seconds that a busy machine does not keep; docs/kubernetes.md names them, and
+``replay.py`` replays them all.
 """
 
 import json
@@ -15,10 +17,24 @@ import pytest
 
 HERE = Path(__file__).parent
 EXACT = (
-    "01-version", "02-api-resources", "03-explain", "05-namespaces", "08-pod-describe", "12-nodeport", "13-clusterip-dns", "14-pod-update",
-    "18-configmap-secret", "19-pvc", "23-taint-cordon", "24-invalid-manifests", "28-auth-can-i", "29-top", "31-dry-run", "32-server-side-apply",
+    "01-version",
+    "02-api-resources",
+    "03-explain",
+    "05-namespaces",
+    "08-pod-describe",
+    "12-nodeport",
+    "13-clusterip-dns",
+    "14-pod-update",
+    "18-configmap-secret",
+    "19-pvc",
+    "23-taint-cordon",
+    "24-invalid-manifests",
+    "28-auth-can-i",
+    "29-top",
+    "31-dry-run",
+    "32-server-side-apply",
     "37-crd",
-)  # fmt: skip
+)
 PLAYED_AT_MOST = 3
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
@@ -36,9 +52,14 @@ def _image_of_a_second_version() -> Iterator[None]:
 
 @pytest.mark.parametrize("scenario", EXACT)
 def test_prints_what_kubernetes_prints(cluster, scenario: str, tmp_path: Path) -> None:
-    """How far a Pod has come in the moment of looking is chance, on the recorded cluster as here: what differs is played again."""
+    """How far a Pod has come in the moment of looking is chance, on the recorded cluster as here:
+    what differs is played again.
+    """
     report = tmp_path / "report.json"
-    tool = f"{sys.executable} {HERE / 'replay.py'} --kubeconfig {cluster.kubeconfig} --kubectl {shutil.which('kubectl')}"
+    tool = (
+        f"{sys.executable} {HERE / 'replay.py'} --kubeconfig {cluster.kubeconfig} --kubectl"
+        f" {shutil.which('kubectl')}"
+    )
     for _ in range(PLAYED_AT_MOST):
         done = cluster.run(f"{tool} --only '^{scenario}$' --show --json {report}", seconds=240)
         result = json.loads(report.read_text())["scenarios"][scenario]

@@ -45,9 +45,12 @@ def test_no_cluster_of_its_own_beside_the_machines_engine() -> None:
     [
         (kubernetes.Cluster("own", ready=True), "its own: ready"),
         (kubernetes.Cluster("own", ready=False), "its own: does not answer"),
-        (kubernetes.Cluster("current", True, "kind", "docker-course-1"), "that of kind, in the namespace docker-course-1: ready"),
+        (
+            kubernetes.Cluster("current", True, "kind", "docker-course-1"),
+            "that of kind, in the namespace docker-course-1: ready",
+        ),
         (None, "none"),
     ],
-)  # fmt: skip
+)
 def test_status_says_which(cluster: kubernetes.Cluster | None, said: str) -> None:
     assert kubernetes.told(cluster).startswith(said)

@@ -1,4 +1,6 @@
-"""The machine's kubeconfig as the lab takes it along: one context, whole, reached at a port of the lab's own."""
+"""The machine's kubeconfig as the lab takes it along: one context, whole, reached at a port of the
+lab's own.
+"""
 
 import base64
 from pathlib import Path
@@ -107,10 +109,16 @@ def test_server_is_reached_at_another_port_under_its_own_name(
         ({"contexts": []}, "needs a context kind-kind"),
         ({"users": []}, "needs a user me"),
         ({"users": [{"name": "me", "user": {"tokenFile": "gone"}}]}, "gone, which cannot be read"),
-        ({"users": [{"name": "me", "user": {"exec": {"command": "aws"}}}]}, "signs in through a program of this machine (aws)"),
-        ({"clusters": [{"name": "kind", "cluster": {**CLUSTER, "proxy-url": "socks5://x"}}]}, "through a proxy"),
+        (
+            {"users": [{"name": "me", "user": {"exec": {"command": "aws"}}}]},
+            "signs in through a program of this machine (aws)",
+        ),
+        (
+            {"clusters": [{"name": "kind", "cluster": {**CLUSTER, "proxy-url": "socks5://x"}}]},
+            "through a proxy",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_taken_is_said(tmp_path: Path, change: dict[str, Any], said: str) -> None:
     with pytest.raises(LabError) as error:
         kubeconfig.current({"KUBECONFIG": written(tmp_path, **change)})

@@ -62,7 +62,8 @@ def test_a_run_is_recorded_to_its_end_every_time(cell: RunCell, mark: str) -> No
 def test_a_recording_leaves_out_what_others_do(cell: RunCell, mark: str) -> None:
     with record_events(names=[mark]) as events:
         cell(
-            f"%%shell\ndocker run -l lesson={mark} busybox true\ndocker run --name {mark} -l lesson={mark} busybox true"
+            f"%%shell\ndocker run -l lesson={mark} busybox true\ndocker run --name {mark} -l"
+            f" lesson={mark} busybox true"
         )
     assert {event.name for event in events if event.type == "container"} == {mark}
     assert len(events) == 6
@@ -79,8 +80,9 @@ def test_a_recording_survives_an_error_in_its_block(cell: RunCell, mark: str) ->
 def test_the_sequence_of_a_life(cell: RunCell, mark: str) -> None:
     with record_events(names=[mark]) as events:
         cell(
-            f"%%shell\ndocker create --name {mark} -l lesson={mark} redis\n"
-            f"docker start {mark}\ndocker restart {mark}\ndocker stop {mark}\ndocker start {mark}\ndocker kill {mark}"
+            f"%%shell\ndocker create --name {mark} -l lesson={mark} redis\ndocker start"
+            f" {mark}\ndocker restart {mark}\ndocker stop {mark}\ndocker start {mark}\ndocker kill"
+            f" {mark}"
         )
     asked = [
         line
@@ -97,31 +99,32 @@ def test_the_sequence_of_a_life(cell: RunCell, mark: str) -> None:
 
 def test_a_map_shows_ports_networks_volumes_and_states(cell: RunCell, mark: str) -> None:
     ran = cell(
-        f"%%shell\ndocker network create --label lesson={mark} net-{mark}\n"
-        f"docker volume create --label lesson={mark} vol-{mark}\n"
-        f"docker run -d --name web-{mark} -l lesson={mark} --network net-{mark} -p 127.0.0.1:8099:80 nginx\n"
-        f"docker run -d --name db-{mark} -l lesson={mark} -v vol-{mark}:/data redis\n"
-        f"docker run --name end-{mark} -l lesson={mark} busybox sh -c 'exit 3' || true"
+        f"%%shell\ndocker network create --label lesson={mark} net-{mark}\ndocker volume create"
+        f" --label lesson={mark} vol-{mark}\ndocker run -d --name web-{mark} -l lesson={mark}"
+        f" --network net-{mark} -p 127.0.0.1:8099:80 nginx\ndocker run -d --name db-{mark} -l"
+        f" lesson={mark} -v vol-{mark}:/data redis\ndocker run --name end-{mark} -l lesson={mark}"
+        " busybox sh -c 'exit 3' || true"
     )
     assert ran.error is None
-    assert str(engine_map(label=f"lesson={mark}")) == (
-        f"network bridge\n"
+    assert (
+        str(engine_map(label=f"lesson={mark}")) == "network bridge\n"
         f"├─ db-{mark}  running\n"
-        f"│  ├─ image redis\n"
-        f"│  ├─ port 6379/tcp not published\n"
+        "│  ├─ image redis\n"
+        "│  ├─ port 6379/tcp not published\n"
         f"│  └─ volume vol-{mark} -> /data\n"
         f"└─ end-{mark}  exited (3)\n"
-        f"   └─ image busybox\n"
+        "   └─ image busybox\n"
         f"network net-{mark}\n"
         f"└─ web-{mark}  running\n"
-        f"   ├─ image nginx\n"
-        f"   └─ port 80/tcp <- 127.0.0.1:8099"
+        "   ├─ image nginx\n"
+        "   └─ port 80/tcp <- 127.0.0.1:8099"
     )
 
 
 def test_states_are_marked_where_containers_are(cell: RunCell, mark: str) -> None:
     cell(
-        f"%%shell\ndocker run -d --name {mark} -l lesson={mark} busybox sleep 600\ndocker pause {mark}"
+        f"%%shell\ndocker run -d --name {mark} -l lesson={mark} busybox sleep 600\ndocker pause"
+        f" {mark}"
     )
     diagram = state_diagram(mark, "no-such-container")
     assert f"{mark}: paused\n  docker unpause -> running" in str(diagram)
@@ -131,7 +134,8 @@ def test_states_are_marked_where_containers_are(cell: RunCell, mark: str) -> Non
 
 def test_layers_and_writable_layers_have_their_sizes(cell: RunCell, mark: str) -> None:
     cell(
-        f"%shell docker run --name {mark} -l lesson={mark} busybox sh -c 'head -c 3000000 /dev/zero > /big'"
+        f"%shell docker run --name {mark} -l lesson={mark} busybox sh -c 'head -c 3000000 /dev/zero"
+        " > /big'"
     )
     plot = writable_layer_plot(mark)
     assert f"3MB  {mark} (busybox)" in str(plot)

@@ -19,7 +19,8 @@ ROOT = Path(__file__).parents[3]
 
 def test_braces_dollars_quotes_and_heredocs_reach_bash_unchanged(cell: RunCell) -> None:
     ran = cell(
-        "%%shell\nname=you\necho '{{.Names}}' \"{$name}\" {a,b}\ncat <<'END'\n{x} $name \"q\"\nEND\n"
+        "%%shell\nname=you\necho '{{.Names}}' \"{$name}\" {a,b}\ncat <<'END'\n{x} $name"
+        ' "q"\nEND\n'
     )
     assert ran.error is None
     assert ran.output == '{{.Names}} {you} a b\n{x} $name "q"\n'

@@ -21,31 +21,52 @@ docker build -t MARK $dir
 docker build -t MARK $dir"""
 TYPICAL = [
     "%%shell\ndocker ps -aq --filter label=lesson=MARK | xargs -r docker rm -f >/dev/null",
-    "%%shell\ndocker run -d --name MARK -l lesson=MARK -p 80 nginx\ndocker run -l lesson=MARK busybox hostname\n"
-    "docker run -l lesson=MARK busybox date",
-    "%%shell\ndocker ps -a --filter label=lesson=MARK\ndocker port MARK\ndocker top MARK\n"
-    "docker stats --no-stream MARK\ndocker images busybox\ndocker history busybox",
-    "%%shell\ndocker inspect MARK --format '{{.Id}} {{.State.StartedAt}} {{.NetworkSettings.IPAddress}}'\n"
-    "docker inspect MARK --format '{{json .NetworkSettings.Networks}}'\ntime sleep 0.1",
+    (
+        "%%shell\ndocker run -d --name MARK -l lesson=MARK -p 80 nginx\ndocker run -l lesson=MARK"
+        " busybox hostname\ndocker run -l lesson=MARK busybox date"
+    ),
+    (
+        "%%shell\ndocker ps -a --filter label=lesson=MARK\ndocker port MARK\ndocker top MARK\n"
+        "docker stats --no-stream MARK\ndocker images busybox\ndocker history busybox"
+    ),
+    (
+        "%%shell\ndocker inspect MARK --format '{{.Id}} {{.State.StartedAt}}"
+        " {{.NetworkSettings.IPAddress}}'\ndocker inspect MARK --format '{{json"
+        " .NetworkSettings.Networks}}'\ntime sleep 0.1"
+    ),
     BUILD,
-    "with record_events(label='lesson=MARK') as events:\n    %shell docker run --rm -l lesson=MARK busybox echo hello\n"
-    "sequence_diagram(events)",
+    (
+        "with record_events(label='lesson=MARK') as events:\n    %shell docker run --rm -l"
+        " lesson=MARK busybox echo hello\nsequence_diagram(events)"
+    ),
     "engine_map(label='lesson=MARK')",
     "state_diagram('MARK')",
     "writable_layer_plot('MARK')",
     "predict('k', 'Which?', ['a', 'b'])",
     "outcome('k', 'a')",
-    "quiz([{'question': 'Q', 'type': 'numeric', 'answers': [{'type': 'value', 'value': 1, 'correct': True}]}])",
+    (
+        "quiz([{'question': 'Q', 'type': 'numeric', 'answers': [{'type': 'value', 'value': 1,"
+        " 'correct': True}]}])"
+    ),
     "%%shell\nseq 100",
     "%%shell --expect-exit 125\ndocker run --name MARK busybox",
 ]
 
 TYPICAL_OF_KUBECTL = [
-    "%%shell\nkubectl create deployment MARK --image=nginx\nkubectl expose deployment MARK --port=80 --type=NodePort\n"
-    "kubectl wait --for=condition=Available deployment/MARK --timeout=60s",
+    (
+        "%%shell\nkubectl create deployment MARK --image=nginx\nkubectl expose deployment MARK"
+        " --port=80 --type=NodePort\nkubectl wait --for=condition=Available deployment/MARK"
+        " --timeout=60s"
+    ),
     "%%shell\nkubectl get deployments,replicasets,pods,services -l app=MARK -o wide",
-    "%%shell\nkubectl describe pod -l app=MARK | sed -n '/^Events:/,$p'\nkubectl describe deployment MARK",
-    "%%shell\nkubectl cluster-info | head -n 1\nkubectl get nodes -o jsonpath='{.items[0].status.capacity.memory}'",
+    (
+        "%%shell\nkubectl describe pod -l app=MARK | sed -n '/^Events:/,$p'\nkubectl describe"
+        " deployment MARK"
+    ),
+    (
+        "%%shell\nkubectl cluster-info | head -n 1\nkubectl get nodes -o"
+        " jsonpath='{.items[0].status.capacity.memory}'"
+    ),
     "object_tree()",
     "%%shell --expect-exit 1\nkubectl --server=https://127.0.0.1:1 get pods",
     "%%shell\nkubectl delete deployment,service MARK --cascade=foreground -o name",

@@ -29,7 +29,15 @@ def obj(
     return {"kind": kind, "metadata": meta, **more}
 
 
-def pod(name: str, owner: str = "", *, labels: dict[str, str] | None = None, state: Obj | None = None, ready: bool = True, restarts: int = 0) -> Obj:  # fmt: skip
+def pod(
+    name: str,
+    owner: str = "",
+    *,
+    labels: dict[str, str] | None = None,
+    state: Obj | None = None,
+    ready: bool = True,
+    restarts: int = 0,
+) -> Obj:
     container = {"name": "web", "state": state or {"running": {}}, "restartCount": restarts}
     status = {
         "phase": "Running",
@@ -233,7 +241,10 @@ def test_a_cluster_that_is_not_there_is_said_plainly(fake_kubectl: Path) -> None
 
 
 def test_kinds_that_may_not_be_listed_are_left_out(fake_kubectl: Path) -> None:
-    answer = '{"items": [{"kind": "Pod", "metadata": {"name": "hello", "uid": "1"}, "spec": {"containers": []}}]}'
+    answer = (
+        '{"items": [{"kind": "Pod", "metadata": {"name": "hello", "uid": "1"}, "spec":'
+        ' {"containers": []}}]}'
+    )
     fake_kubectl.write_text(
         f"#!/bin/sh\necho '{answer}'\necho 'jobs.batch is forbidden' >&2\nexit 1\n"
     )

@@ -30,9 +30,17 @@ def node(obj: Obj) -> list[Any]:
     addresses = {a["type"]: a["address"] for a in at(obj, "status", "addresses", default=[])}
     kernel = f"{info.get('kernelVersion')} ({info.get('architecture')})"
     return [
-        name_of(obj), shown, roles or NONE, age(obj), info.get("kubeletVersion"), addresses.get("InternalIP", NONE),
-        addresses.get("ExternalIP", NONE), info.get("osImage"), kernel, info.get("containerRuntimeVersion"),
-    ]  # fmt: skip
+        name_of(obj),
+        shown,
+        roles or NONE,
+        age(obj),
+        info.get("kubeletVersion"),
+        addresses.get("InternalIP", NONE),
+        addresses.get("ExternalIP", NONE),
+        info.get("osImage"),
+        kernel,
+        info.get("containerRuntimeVersion"),
+    ]
 
 
 def event(obj: Obj) -> list[Any]:
@@ -44,10 +52,17 @@ def event(obj: Obj) -> list[Any]:
     component = source.get("component") or obj.get("reportingComponent") or ""
     host = source.get("host") or obj.get("reportingInstance") or ""
     return [
-        since(last), obj.get("type"), obj.get("reason"), f"{involved.get('kind', '').lower()}/{involved.get('name')}",
-        involved.get("fieldPath") or "", f"{component}, {host}" if host else component, (obj.get("message") or "").strip(),
-        since(first), series.get("count") or obj.get("count") or 1, name_of(obj),
-    ]  # fmt: skip
+        since(last),
+        obj.get("type"),
+        obj.get("reason"),
+        f"{involved.get('kind', '').lower()}/{involved.get('name')}",
+        involved.get("fieldPath") or "",
+        f"{component}, {host}" if host else component,
+        (obj.get("message") or "").strip(),
+        since(first),
+        series.get("count") or obj.get("count") or 1,
+        name_of(obj),
+    ]
 
 
 def new_event(obj: Obj) -> list[Any]:
@@ -75,11 +90,18 @@ def volume(obj: Obj) -> list[Any]:
     spec, claim = obj["spec"], at(obj, "spec", "claimRef", default={})
     phase = "Terminating" if is_deleting(obj) else at(obj, "status", "phase")
     return [
-        name_of(obj), at(spec, "capacity", "storage", default=""), access_modes(spec.get("accessModes")),
-        spec.get("persistentVolumeReclaimPolicy"), phase, f"{claim['namespace']}/{claim['name']}" if claim else "",
-        spec.get("storageClassName") or "", spec.get("volumeAttributesClassName") or UNSET, at(obj, "status", "reason", default=""),
-        age(obj), spec.get("volumeMode") or UNSET,
-    ]  # fmt: skip
+        name_of(obj),
+        at(spec, "capacity", "storage", default=""),
+        access_modes(spec.get("accessModes")),
+        spec.get("persistentVolumeReclaimPolicy"),
+        phase,
+        f"{claim['namespace']}/{claim['name']}" if claim else "",
+        spec.get("storageClassName") or "",
+        spec.get("volumeAttributesClassName") or UNSET,
+        at(obj, "status", "reason", default=""),
+        age(obj),
+        spec.get("volumeMode") or UNSET,
+    ]
 
 
 def claim(obj: Obj) -> list[Any]:
@@ -87,18 +109,28 @@ def claim(obj: Obj) -> list[Any]:
     bound = bool(spec.get("volumeName"))
     phase = "Terminating" if is_deleting(obj) else status.get("phase")
     return [
-        name_of(obj), phase, spec.get("volumeName") or "", at(status, "capacity", "storage", default="") if bound else "",
-        access_modes(status.get("accessModes")) if bound else "", spec.get("storageClassName") or "",
-        spec.get("volumeAttributesClassName") or UNSET, age(obj), spec.get("volumeMode") or UNSET,
-    ]  # fmt: skip
+        name_of(obj),
+        phase,
+        spec.get("volumeName") or "",
+        at(status, "capacity", "storage", default="") if bound else "",
+        access_modes(status.get("accessModes")) if bound else "",
+        spec.get("storageClassName") or "",
+        spec.get("volumeAttributesClassName") or UNSET,
+        age(obj),
+        spec.get("volumeMode") or UNSET,
+    ]
 
 
 def storage_class(obj: Obj) -> list[Any]:
     default = annotations_of(obj).get("storageclass.kubernetes.io/is-default-class") == "true"
     return [
-        name_of(obj) + (" (default)" if default else ""), obj.get("provisioner"), obj.get("reclaimPolicy"), obj.get("volumeBindingMode"),
-        "true" if obj.get("allowVolumeExpansion") else "false", age(obj),
-    ]  # fmt: skip
+        name_of(obj) + (" (default)" if default else ""),
+        obj.get("provisioner"),
+        obj.get("reclaimPolicy"),
+        obj.get("volumeBindingMode"),
+        "true" if obj.get("allowVolumeExpansion") else "false",
+        age(obj),
+    ]
 
 
 def quota(obj: Obj) -> list[Any]:

@@ -12,10 +12,16 @@ def pod(obj: Obj) -> list[Any]:
     shown = f"{restarts}" + (f" ({since(restarted)} ago)" if restarts and restarted else "")
     addresses = status.get("podIPs") or []
     return [
-        name_of(obj), f"{ready}/{_wanted(spec)}", pod_status(obj), shown, age(obj),
-        addresses[0]["ip"] if addresses else NONE, spec.get("nodeName") or NONE,
-        status.get("nominatedNodeName") or NONE, _gates(spec, obj),
-    ]  # fmt: skip
+        name_of(obj),
+        f"{ready}/{_wanted(spec)}",
+        pod_status(obj),
+        shown,
+        age(obj),
+        addresses[0]["ip"] if addresses else NONE,
+        spec.get("nodeName") or NONE,
+        status.get("nominatedNodeName") or NONE,
+        _gates(spec, obj),
+    ]
 
 
 def _restartable(container: Obj) -> bool:

@@ -21,17 +21,27 @@ from lab.cluster.model.selectors import from_map, text_of
 def deployment(obj: Obj) -> list[Any]:
     status = obj.get("status") or {}
     return [
-        name_of(obj), f"{status.get('readyReplicas', 0)}/{at(obj, 'spec', 'replicas', default=0)}", status.get("updatedReplicas", 0),
-        status.get("availableReplicas", 0), age(obj), *template_images(obj), object_selector(obj),
-    ]  # fmt: skip
+        name_of(obj),
+        f"{status.get('readyReplicas', 0)}/{at(obj, 'spec', 'replicas', default=0)}",
+        status.get("updatedReplicas", 0),
+        status.get("availableReplicas", 0),
+        age(obj),
+        *template_images(obj),
+        object_selector(obj),
+    ]
 
 
 def replica_set(obj: Obj) -> list[Any]:
     status = obj.get("status") or {}
     return [
-        name_of(obj), at(obj, "spec", "replicas", default=0), status.get("replicas", 0), status.get("readyReplicas", 0), age(obj),
-        *template_images(obj), object_selector(obj),
-    ]  # fmt: skip
+        name_of(obj),
+        at(obj, "spec", "replicas", default=0),
+        status.get("replicas", 0),
+        status.get("readyReplicas", 0),
+        age(obj),
+        *template_images(obj),
+        object_selector(obj),
+    ]
 
 
 def replication_controller(obj: Obj) -> list[Any]:
@@ -113,10 +123,16 @@ def cron_job(obj: Obj) -> list[Any]:
     last = status.get("lastScheduleTime")
     template = at(spec, "jobTemplate", "spec", "template", "spec", default={})
     return [
-        name_of(obj), spec.get("schedule"), spec.get("timeZone") or NONE, "True" if spec.get("suspend") else "False",
-        len(status.get("active") or []), since(last) if last else NONE, age(obj), *images(template),
+        name_of(obj),
+        spec.get("schedule"),
+        spec.get("timeZone") or NONE,
+        "True" if spec.get("suspend") else "False",
+        len(status.get("active") or []),
+        since(last) if last else NONE,
+        age(obj),
+        *images(template),
         object_selector({"spec": at(spec, "jobTemplate", "spec", default={})}),
-    ]  # fmt: skip
+    ]
 
 
 def autoscaler(obj: Obj) -> list[Any]:
@@ -124,9 +140,14 @@ def autoscaler(obj: Obj) -> list[Any]:
     target = spec["scaleTargetRef"]
     minimum = spec.get("minReplicas")
     return [
-        name_of(obj), f"{target['kind']}/{target['name']}", _metrics(spec, status), str(minimum) if minimum is not None else UNSET,
-        spec["maxReplicas"], status.get("currentReplicas", 0), age(obj),
-    ]  # fmt: skip
+        name_of(obj),
+        f"{target['kind']}/{target['name']}",
+        _metrics(spec, status),
+        str(minimum) if minimum is not None else UNSET,
+        spec["maxReplicas"],
+        status.get("currentReplicas", 0),
+        age(obj),
+    ]
 
 
 def _metrics(spec: Obj, status: Obj) -> str:

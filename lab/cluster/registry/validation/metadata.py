@@ -11,39 +11,46 @@ from lab.cluster.model.resources import Resource
 LABEL_FORMAT = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 LABEL = re.compile(LABEL_FORMAT)
 LABEL_ERROR = (
-    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an "
-    f"alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '{LABEL_FORMAT}')"
+    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and"
+    " must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used"
+    f" for validation is '{LABEL_FORMAT}')"
 )
 SUBDOMAIN_FORMAT = rf"{LABEL_FORMAT}(\.{LABEL_FORMAT})*"
 SUBDOMAIN = re.compile(SUBDOMAIN_FORMAT)
 SUBDOMAIN_ERROR = (
-    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with "
-    f"an alphanumeric character (e.g. 'example.com', regex used for validation is '{SUBDOMAIN_FORMAT}')"
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or"
+    " '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used"
+    f" for validation is '{SUBDOMAIN_FORMAT}')"
 )
 DNS1035_FORMAT = "[a-z]([-a-z0-9]*[a-z0-9])?"
 DNS1035 = re.compile(DNS1035_FORMAT)
 DNS1035_ERROR = (
-    "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with "
-    f"an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is '{DNS1035_FORMAT}')"
+    "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an"
+    " alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123',"
+    f" regex used for validation is '{DNS1035_FORMAT}')"
 )
 VALUE_FORMAT = "(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?"
 VALUE = re.compile(VALUE_FORMAT)
 VALUE_ERROR = (
-    "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an "
-    f"alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '{VALUE_FORMAT}')"
+    "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.',"
+    " and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or"
+    f" '12345', regex used for validation is '{VALUE_FORMAT}')"
 )
 NAME_FORMAT = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
 NAME = re.compile(NAME_FORMAT)
 NAME_ERROR = (
-    "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character "
-    f"(e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '{NAME_FORMAT}')"
+    "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end"
+    " with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for"
+    f" validation is '{NAME_FORMAT}')"
 )
 AS_LABEL = ("namespaces", "services")
 STANDARD_FINALIZERS = ("kubernetes", "orphan", "foregroundDeletion")
 AS_PATH_SEGMENT = (
-    "roles.rbac.authorization.k8s.io", "rolebindings.rbac.authorization.k8s.io", "clusterroles.rbac.authorization.k8s.io",
+    "roles.rbac.authorization.k8s.io",
+    "rolebindings.rbac.authorization.k8s.io",
+    "clusterroles.rbac.authorization.k8s.io",
     "clusterrolebindings.rbac.authorization.k8s.io",
-)  # fmt: skip
+)
 
 
 def is_label(text: str) -> str | None:
@@ -139,7 +146,10 @@ def update_meta(resource: Resource, old: Obj, new: Obj) -> Iterator[FieldError]:
     )
     if late and is_deleting(old):
         listed = "[]string{" + ", ".join(f'"{name}"' for name in late) + "}"
-        why = f"no new finalizers can be added if the object is being deleted, found new finalizers {listed}"
+        why = (
+            "no new finalizers can be added if the object is being deleted, found new finalizers"
+            f" {listed}"
+        )
         yield field_forbidden("metadata.finalizers", why)
     yield from labels(new["metadata"].get("labels"), "metadata.labels")
     yield from annotations(new["metadata"].get("annotations") or {}, "metadata.annotations")

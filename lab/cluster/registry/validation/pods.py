@@ -25,11 +25,15 @@ PORT_RANGE = "must be between 1 and 65535, inclusive"
 NOT_NEGATIVE = "must be greater than or equal to 0"
 SVC_NAME = re.compile(r"(?!-)(?!.*--)[a-z0-9-]*[a-z][a-z0-9-]*(?<!-)")
 ENV_NAME = re.compile(r"[ -<>-~]+")
-ENV_ERROR = "a valid environment variable name must consist only of printable ASCII characters other than '='"
+ENV_ERROR = (
+    "a valid environment variable name must consist only of printable ASCII characters other"
+    " than '='"
+)
 MUTABLE = (
-    "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,"
-    "`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` "
-    "(allow it to be set to 1 if it was previously negative)\n"
+    "pod updates may not change fields other than"
+    " `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations`"
+    " (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be"
+    " set to 1 if it was previously negative)\n"
 )
 
 
@@ -179,7 +183,8 @@ def _env_source(source: Obj, path: str, has_value: bool) -> Iterator[FieldError]
         yield invalid_value(
             path,
             "",
-            "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`",
+            "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef`"
+            " or `fileKeyRef`",
         )
     elif has_value:
         yield invalid_value(path, "", "may not be specified when `value` is not empty")
@@ -273,7 +278,9 @@ def _probe(probe: Obj, path: str, *, readiness: bool) -> Iterator[FieldError]:
 
 
 def pod_update(old: Obj, new: Obj) -> Iterator[FieldError]:
-    """Of a Pod's spec only images, the deadline and more tolerations may change; all else is shown as a difference."""
+    """Of a Pod's spec only images, the deadline and more tolerations may change; all else is shown
+    as a difference.
+    """
     before, after = old["spec"], new["spec"]
     if len(before["containers"]) != len(after.get("containers") or []):
         yield field_forbidden("spec.containers", "pod updates may not add or remove containers")
@@ -340,7 +347,10 @@ def warnings(spec: Obj, path: str) -> Iterator[str]:
             here = f"{path}.containers[{index}].env"
             name = variable.get("name", "")  # the template of a StatefulSet is not validated
             if name in names:
-                yield f'{here}[{number}]: hides previous definition of "{name}", which may be dropped when using apply'
+                yield (
+                    f'{here}[{number}]: hides previous definition of "{name}", which may be dropped'
+                    " when using apply"
+                )
             names[name] = number
 
 

@@ -8,9 +8,12 @@ MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", 
 DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 Field = tuple[int, int, Mapping[str, int]]  # least, most, names
 FIELDS: tuple[Field, ...] = (
-    (0, 59, {}), (0, 23, {}), (1, 31, {}), (1, 12, {name: i + 1 for i, name in enumerate(MONTHS)}),
+    (0, 59, {}),
+    (0, 23, {}),
+    (1, 31, {}),
+    (1, 12, {name: i + 1 for i, name in enumerate(MONTHS)}),
     (0, 6, {name: i for i, name in enumerate(DAYS)}),
-)  # fmt: skip
+)
 
 
 def schedule_error(schedule: str) -> str | None:

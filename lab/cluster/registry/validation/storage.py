@@ -18,8 +18,8 @@ from lab.cluster.registry.validation.metadata import is_dns1035, labels
 
 KEY_FORMAT = "[-._a-zA-Z0-9]+"
 KEY_ERROR = (
-    "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', "
-    f"regex used for validation is '{KEY_FORMAT}')"
+    "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',"
+    f"  or 'KEY_NAME',  or 'key-name', regex used for validation is '{KEY_FORMAT}')"
 )
 ACCESS_MODES = ("ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod")
 LARGEST = 1024 * 1024
@@ -103,7 +103,10 @@ def claim_update(old: Obj, new: Obj) -> Iterator[FieldError]:
         spec.pop("resources", None)
         spec.pop("volumeAttributesClassName", None)
     if before != after:
-        why = "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims\n"
+        why = (
+            "spec is immutable after creation except resources.requests and"
+            " volumeAttributesClassName for bound claims\n"
+        )
         yield field_forbidden("spec", why)
 
 
@@ -120,9 +123,16 @@ def volume(obj: Obj) -> Iterator[FieldError]:
             "spec.capacity[storage]", capacity["storage"], "must be greater than zero"
         )
     general = {
-        "accessModes", "capacity", "claimRef", "mountOptions", "nodeAffinity", "persistentVolumeReclaimPolicy", "storageClassName",
-        "volumeMode", "volumeAttributesClassName",
-    }  # fmt: skip
+        "accessModes",
+        "capacity",
+        "claimRef",
+        "mountOptions",
+        "nodeAffinity",
+        "persistentVolumeReclaimPolicy",
+        "storageClassName",
+        "volumeMode",
+        "volumeAttributesClassName",
+    }
     if not set(spec) - general:
         yield required("spec", "must specify a volume type")
 

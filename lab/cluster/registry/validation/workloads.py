@@ -20,9 +20,14 @@ from lab.cluster.registry.validation.schedule import schedule_error, zone_error
 
 IMMUTABLE = "field is immutable"
 STATEFUL_MUTABLE = (
-    "replicas", "ordinals", "template", "updateStrategy", "revisionHistoryLimit", "persistentVolumeClaimRetentionPolicy",
+    "replicas",
+    "ordinals",
+    "template",
+    "updateStrategy",
+    "revisionHistoryLimit",
+    "persistentVolumeClaimRetentionPolicy",
     "minReadySeconds",
-)  # fmt: skip
+)
 
 
 def _not_negative(spec: Obj, *fields: str, path: str = "spec") -> Iterator[FieldError]:
@@ -43,7 +48,9 @@ def _selector(spec: Obj, kind: str) -> Iterator[FieldError]:
 
 
 def _template(spec: Obj, *, complete: bool = True) -> Iterator[FieldError]:
-    """``complete``: the template has all that its Pods will have. That of a StatefulSet lacks the volumes of its claims, so nobody looks into it."""
+    """``complete``: the template has all that its Pods will have. That of a StatefulSet lacks the
+    volumes of its claims, so nobody looks into it.
+    """
     template = spec.get("template")
     if template is None:
         yield required("spec.template")
@@ -104,7 +111,10 @@ def _rolling_update(rolling: Obj) -> Iterator[FieldError]:
 
 def _number_or_percent(value: Any, path: str) -> Iterator[FieldError]:
     if isinstance(value, str) and not re.fullmatch(r"[0-9]+%", value):
-        why = "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')"
+        why = (
+            "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%', "
+            " or '93%', regex used for validation is '[0-9]+%')"
+        )
         yield invalid_value(path, value, why)
     elif isinstance(value, int) and value < 0:
         yield invalid_value(path, value, NOT_NEGATIVE)
@@ -165,8 +175,14 @@ def stateful_set_update(old: Obj, new: Obj) -> Iterator[FieldError]:
         return {key: value for key, value in obj["spec"].items() if key not in STATEFUL_MUTABLE}
 
     if fixed(old) != fixed(new):
-        listed = "'replicas', 'ordinals', 'template', 'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy'"
-        why = f"updates to statefulset spec for fields other than {listed} and 'minReadySeconds' are forbidden"
+        listed = (
+            "'replicas', 'ordinals', 'template', 'updateStrategy', 'revisionHistoryLimit',"
+            " 'persistentVolumeClaimRetentionPolicy'"
+        )
+        why = (
+            f"updates to statefulset spec for fields other than {listed} and 'minReadySeconds' are"
+            " forbidden"
+        )
         yield field_forbidden("spec", why)
 
 

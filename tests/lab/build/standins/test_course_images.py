@@ -1,4 +1,6 @@
-"""The course images do what lessons and exercises show of them, whether they are real or stand-ins."""
+"""The course images do what lessons and exercises show of them, whether they are real or
+stand-ins.
+"""
 
 import json
 import os

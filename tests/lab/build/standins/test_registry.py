@@ -1,4 +1,6 @@
-"""The registry in the lab answers as Docker Hub does, so that docker says what it says everywhere."""
+"""The registry in the lab answers as Docker Hub does, so that docker says what it says
+everywhere.
+"""
 
 import json
 import os

@@ -87,12 +87,18 @@ ALLOWED: dict[str, dict[str, Any]] = {
 }
 
 KUBELETS: list[tuple[str, dict[str, Any]]] = [
-    (f"/containers/create?name=k8s_POD_web_default_{'0' * 36}_0", {"Image": "busybox", "Labels": {"io.kubernetes.pod.uid": "x"}}),
+    (
+        f"/containers/create?name=k8s_POD_web_default_{'0' * 36}_0",
+        {"Image": "busybox", "Labels": {"io.kubernetes.pod.uid": "x"}},
+    ),
     ("/containers/x/rename?name=/k8s_POD_web", {}),
-    ("/containers/create?name=web", {"Image": "busybox", "Labels": {"io.kubernetes.container.name": "POD"}}),
+    (
+        "/containers/create?name=web",
+        {"Image": "busybox", "Labels": {"io.kubernetes.container.name": "POD"}},
+    ),
     ("/volumes/create", {"Name": "v", "Labels": {"io.kubernetes.pod.uid": "x"}}),
     ("/networks/create", {"Name": "n", "Labels": {"io.kubernetes.cluster": "x"}}),
-]  # fmt: skip
+]
 
 REFUSED: dict[str, Any] = {
     "--privileged": host(Privileged=True),
@@ -254,19 +260,44 @@ def test_other_ways_out_are_refused(method: str, target: str, body: dict[str, An
 @pytest.mark.parametrize(
     ("method", "target"),
     [
-        ("POST", "/swarm/init"), ("POST", "/services/create"), ("GET", "/nodes"), ("POST", "/secrets/create"), ("POST", "/configs/create"),
-        ("POST", "/plugins/pull?remote=x"), ("POST", "/plugins/x/enable"), ("POST", "/plugins/create"),
-        ("POST", "/containers/x/checkpoints"), ("GET", "/containers/x/attach/ws"), ("POST", "/containers/x/copy"),
-        ("POST", "/build?networkmode=host"), ("POST", "/build?networkmode=none&networkmode=host"), ("POST", "/build?NetworkMode=none&networkmode=host"),
-        ("POST", "/build?remote=git://x/y"), ("POST", "/build?cgroupparent=x"), ("POST", '/build?securityopt=["seccomp=unconfined"]'),
+        ("POST", "/swarm/init"),
+        ("POST", "/services/create"),
+        ("GET", "/nodes"),
+        ("POST", "/secrets/create"),
+        ("POST", "/configs/create"),
+        ("POST", "/plugins/pull?remote=x"),
+        ("POST", "/plugins/x/enable"),
+        ("POST", "/plugins/create"),
+        ("POST", "/containers/x/checkpoints"),
+        ("GET", "/containers/x/attach/ws"),
+        ("POST", "/containers/x/copy"),
+        ("POST", "/build?networkmode=host"),
+        ("POST", "/build?networkmode=none&networkmode=host"),
+        ("POST", "/build?NetworkMode=none&networkmode=host"),
+        ("POST", "/build?remote=git://x/y"),
+        ("POST", "/build?cgroupparent=x"),
+        ("POST", '/build?securityopt=["seccomp=unconfined"]'),
         ("POST", "/images/create?fromSrc=http://x/y.tar"),
-        ("POST", "/v1.23/containers/x/start"), ("POST", "/v2.0/containers/create"), ("POST", "/v1.45/v1.23/containers/create"),
-        ("POST", "/v1.45//containers/create"), ("POST", "/v1.45/./containers/create"), ("POST", "/containers/../containers/create"),
-        ("POST", "/containers%2fcreate"), ("POST", "/%63ontainers/create"), ("POST", "/containers/create;x"), ("POST", "/containers/create#x"),
-        ("POST", "http://docker/containers/create"), ("POST", "*"), ("CONNECT", "/containers/create"), ("PATCH", "/containers/x"),
-        ("POST", "/Containers/create"), ("POST", "/build?a=1;networkmode=host"), ("POST", "/build?networkmode=%68ost"), ("POST", "/build?%zz"),
+        ("POST", "/v1.23/containers/x/start"),
+        ("POST", "/v2.0/containers/create"),
+        ("POST", "/v1.45/v1.23/containers/create"),
+        ("POST", "/v1.45//containers/create"),
+        ("POST", "/v1.45/./containers/create"),
+        ("POST", "/containers/../containers/create"),
+        ("POST", "/containers%2fcreate"),
+        ("POST", "/%63ontainers/create"),
+        ("POST", "/containers/create;x"),
+        ("POST", "/containers/create#x"),
+        ("POST", "http://docker/containers/create"),
+        ("POST", "*"),
+        ("CONNECT", "/containers/create"),
+        ("PATCH", "/containers/x"),
+        ("POST", "/Containers/create"),
+        ("POST", "/build?a=1;networkmode=host"),
+        ("POST", "/build?networkmode=%68ost"),
+        ("POST", "/build?%zz"),
     ],
-)  # fmt: skip
+)
 def test_target_is_refused(method: str, target: str) -> None:
     with pytest.raises(RefusedError):
         judge(method, target)
@@ -275,13 +306,20 @@ def test_target_is_refused(method: str, target: str) -> None:
 @pytest.mark.parametrize(
     ("method", "target"),
     [
-        ("HEAD", "/_ping"), ("GET", "/v1.24/version"), ("GET", "/v1.45/containers/json?all=1&filters=%7B%22label%22%3A%5B%22a%22%5D%7D"),
-        ("POST", "/v1.45/containers/web/attach?stderr=1&stdout=1&stream=1"), ("GET", "/v1.45/images/localhost:5000/me/app:1.0/json"),
-        ("DELETE", "/v1.45/images/sha256:0123"), ("POST", "/v1.45/images/me/app/push?tag=1"), ("POST", "/v1.45/build?t=me&version=1"),
-        ("POST", "/session"), ("POST", "/grpc"), ("POST", "/v1.45/images/create?fromImage=nginx&tag=latest"),
+        ("HEAD", "/_ping"),
+        ("GET", "/v1.24/version"),
+        ("GET", "/v1.45/containers/json?all=1&filters=%7B%22label%22%3A%5B%22a%22%5D%7D"),
+        ("POST", "/v1.45/containers/web/attach?stderr=1&stdout=1&stream=1"),
+        ("GET", "/v1.45/images/localhost:5000/me/app:1.0/json"),
+        ("DELETE", "/v1.45/images/sha256:0123"),
+        ("POST", "/v1.45/images/me/app/push?tag=1"),
+        ("POST", "/v1.45/build?t=me&version=1"),
+        ("POST", "/session"),
+        ("POST", "/grpc"),
+        ("POST", "/v1.45/images/create?fromImage=nginx&tag=latest"),
         ("PUT", "/v1.45/containers/web/archive?path=%2Ftmp"),
     ],
-)  # fmt: skip
+)
 def test_target_is_allowed(method: str, target: str) -> None:
     assert judge(method, target)[1].partition("?")[0] == target.partition("?")[0]
 
