@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import Literal
 
 import click
-from rich.markup import escape
 
 from lab import doctor as doctors
 from lab import seat as engine
 from lab import up as labs
+from lab.commandline import Commands
 from lab.course import ROOT, WORKSPACE
 from lab.errors import LabError
 from lab.machine import joined_cluster as kubernetes
 from lab.machine.host import connect
-from lab.progress import console, say
+from lab.progress import say
 
 Kind = Literal["student", "instructor"]
 NEED_ENGINE = (
@@ -29,21 +29,6 @@ NEED_ENGINE = (
     "browser",
     "lesson",
 )  # markers of tests that need more than Python
-
-
-class Commands(click.Group):
-    """Shows a LabError as its text and exits with 1; click's own usage errors exit with 2."""
-
-    def invoke(self, ctx: click.Context) -> object:
-        try:
-            return super().invoke(ctx)
-        except LabError as error:
-            console.print(f"[bold red]✗[/] {escape(error.what)}", soft_wrap=True)
-            console.print(f"[bold]Try:[/] {escape(error.hint)}", soft_wrap=True)
-            sys.exit(1)
-        except KeyboardInterrupt:
-            say("Stopped. Run the same command again: it goes on from here.")
-            sys.exit(130)
 
 
 @click.group(

@@ -1,27 +1,20 @@
-"""The lab image: what it is made of, and when it has to be made again."""
+"""The lab image: built where it is missing, and older ones forgotten."""
 
 import hashlib
 import io
-import os
 import re
-import ssl
-import tarfile
-from collections.abc import Iterator
-from pathlib import Path
 
 import docker
 from docker.errors import APIError, ImageNotFound
 
 from lab.build.base_image import ensure_base
-from lab.course import LABEL, NAME, ROOT
+from lab.build.context import build_context
+from lab.course import LABEL, NAME
 from lab.errors import LabError
 from lab.progress import Step, step
 
 REPOSITORY = "docker-course/lab"
 CHECKOUT = "course.checkout"  # label: which checkout built it
-INSIDE = ROOT / "lab" / "inside"
-OF_IMAGE = ("Dockerfile", "start", "runtime", "one-output", "registry", "jupyter")
-PACKAGED = {".py", ".json"}  # what is taken of the packages lab and grader
 STEP = re.compile(r"Step (\d+)/(\d+) : (.*)")
 
 
@@ -37,50 +30,6 @@ def ensure_lab_image(client: docker.DockerClient, *, hub: bool) -> str:
             _build(client, context, name, base, progress)
         _forget_older(client, name)
     return name
-
-
-def build_context() -> bytes:
-    """The build context as a tar, the same bytes for the same content (its hash names the
-    image).
-    """
-    with tarfile.open(fileobj=(spool := io.BytesIO()), mode="w") as archive:
-        for name, content, executable in sorted(_context_files()):
-            entry = tarfile.TarInfo(name)
-            entry.size = len(content)
-            entry.mode = 0o755 if executable else 0o644
-            archive.addfile(entry, io.BytesIO(content))
-    return spool.getvalue()
-
-
-def _context_files() -> Iterator[tuple[str, bytes, bool]]:
-    for name in OF_IMAGE:
-        for path in [INSIDE / name, *(INSIDE / name).rglob("*")]:
-            if path.is_file():
-                executable = os.access(path, os.X_OK)
-                yield path.relative_to(INSIDE).as_posix(), path.read_bytes(), executable
-    yield "requirements.txt", (ROOT / "requirements-image.txt").read_bytes(), False
-    yield "ca-certificates.crt", host_certificates(), False
-    yield "course/pyproject.toml", (ROOT / "pyproject.toml").read_bytes(), False
-    yield "course/README.md", b"", False
-    for package in ("lab", "grader"):
-        for path in (ROOT / package).rglob("*"):
-            if path.suffix in PACKAGED and path.is_file():
-                yield f"course/{path.relative_to(ROOT).as_posix()}", path.read_bytes(), False
-
-
-def host_certificates() -> bytes:
-    """The certificate authorities that this machine trusts, an organisation's own among them
-    (PEM).
-    """
-    named = [
-        os.environ.get("SSL_CERT_FILE"),
-        "/etc/ssl/certs/ca-certificates.crt",
-        ssl.get_default_verify_paths().cafile,
-    ]
-    for candidate in filter(None, named):
-        if Path(candidate).is_file():
-            return Path(candidate).read_bytes()
-    return b""
 
 
 def any_lab_image(client: docker.DockerClient) -> str:

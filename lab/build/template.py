@@ -26,7 +26,7 @@ from docker.models.containers import Container
 
 from lab import seat as engine
 from lab.build.base_image import MADE
-from lab.build.image import host_certificates
+from lab.build.context import host_certificates
 from lab.course import LABEL, ROOT
 from lab.errors import LabError
 from lab.progress import step

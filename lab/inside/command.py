@@ -1,0 +1,19 @@
+"""``lab`` in a terminal of the lab: the commands that a student has there, such as ``lab submit``."""
+
+from importlib.metadata import entry_points
+
+import click
+
+from lab.commandline import Commands
+
+
+@click.group(
+    cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
+def main() -> None:
+    """What the course can do in here. On your own machine, bin/lab knows more."""
+
+
+for _command in entry_points(group="lab.commands"):
+    for _loaded in _command.load():
+        main.add_command(_loaded)
