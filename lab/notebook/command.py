@@ -5,6 +5,7 @@ for ever.
 import os
 import pty
 import selectors
+import shlex
 import signal
 import subprocess
 import tempfile
@@ -13,6 +14,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO
 
 from lab.notebook.typist import Typist
@@ -39,15 +41,7 @@ _PLAIN_OUTPUT = {
     "COLUMNS": str(_COLUMNS),
 }
 
-# Stands in front of the script, on its first line, so that bash still counts lines as the reader
-# does. `head` and `grep -q` end before who writes to them, who then dies of SIGPIPE, or does not,
-# as it happens: no failure, so errexit is off for that moment (and on again at the next command).
-_REPORT_FAILURE = (
-    """trap '__pipe=("${PIPESTATUS[@]}"); if [[ ${#__pipe[@]} -gt 1 && ${__pipe[-1]} -eq 0 && "${__pipe[*]} " =~ ^((0|141)[[:space:]])+$"""
-    """ || ${__pipe[*]} == 141 && ( $BASH_COMMAND == "("*"|"* || $BASH_COMMAND == *=*"|"* && ${BASH_COMMAND%%=*} != *" "* ) ]]; then if [[ $- == *e* ]]; then set +e; __go_on=1; fi;"""
-    """ else printf "%s\\0%s\\0%s\\0" "$LINENO" "$BASH_COMMAND" "${__pipe[*]}" >&{fd}; fi' ERR; """
-    """trap '[[ -z ${__go_on-} ]] || { unset __go_on; set -e; }' DEBUG; """
-)
+_REPORT_FAILURE = Path(__file__).with_name("report_failure.bash")
 _SIGPIPE_STATUS = 128 + signal.SIGPIPE
 
 Output = Callable[[str, bytes], None]
@@ -243,7 +237,8 @@ def _on_terminal(stack: ExitStack, script: str, report: IO[bytes], typed: str) -
 def _bash(
     script: str, report: IO[bytes], stdin: int | IO[bytes], stdout: int, stderr: int
 ) -> subprocess.Popen[bytes]:
-    prefix = _REPORT_FAILURE.replace("{fd}", str(report.fileno()))
+    # On the script's first line, so that bash still counts lines as the reader does.
+    prefix = f"__report_fd={report.fileno()}; source {shlex.quote(str(_REPORT_FAILURE))}; "
     return subprocess.Popen(
         ["bash", "-ETeuo", "pipefail", "-c", prefix + script, "cell"],
         stdin=stdin,
