@@ -12,14 +12,14 @@ from typing import Literal
 import click
 
 from lab import doctor as doctors
-from lab import seat as engine
 from lab import up as labs
 from lab.commandline import Commands
 from lab.course import ROOT, WORKSPACE
 from lab.errors import LabError
-from lab.machine import joined_cluster as kubernetes
+from lab.machine import containers, joined_cluster
 from lab.machine.host import connect
 from lab.progress import say
+from lab.seat import CURRENT, Seat
 
 Kind = Literal["student", "instructor"]
 NEED_ENGINE = (
@@ -143,13 +143,14 @@ def reset(ctx: click.Context, kind: Kind) -> None:
     stays.
     """
     client, lab = connect(), labs.Lab(kind)
-    before = engine.find(client, lab.name)
-    folder = Path(before.labels["course.workspace"]) if before else WORKSPACE
-    port = int(before.labels["course.port"]) if before else None
-    where = before.labels["course.engine"] if before else "own"
-    cluster = kubernetes.chosen(None, before, on_host=where == "host")
+    running = containers.find(client, lab.name)
+    before = Seat.from_container(running) if running else None
+    folder = Path(before.workspace) if before and before.workspace else WORKSPACE
+    port = before.port if before else None
+    where = "host" if before and before.mode == "host" else "own"
+    cluster = joined_cluster.chosen(None, before, on_host=where == "host")
     labs.reset(client, lab)
-    asked = cluster if cluster == kubernetes.CURRENT else None
+    asked = cluster if cluster == CURRENT else None
     ctx.invoke(up, kind=kind, port=port, folder=folder, where=where, cluster=asked, no_browser=True)
 
 
@@ -164,7 +165,7 @@ def status(kind: Kind, as_json: bool) -> None:
     elif state.running:
         click.echo(
             f"running    {state.url}\nworkspace  {state.workspace}\ncluster   "
-            f" {kubernetes.told(state.cluster)}"
+            f" {joined_cluster.describe(state.cluster)}"
         )
     else:
         click.echo("not running (bin/lab up starts it)")

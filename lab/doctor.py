@@ -12,14 +12,14 @@ from docker.models.containers import Container
 from rich.console import Console
 from rich.table import Table
 
-from lab import seat as engine
 from lab import up as labs
 from lab.build import template
 from lab.build.base_image import hub_answers
 from lab.course import ROOT
 from lab.errors import LabError
-from lab.machine import joined_cluster as kubernetes
+from lab.machine import containers, joined_cluster
 from lab.machine.host import connect
+from lab.seat import NONE, OWN
 
 OLDEST_API = (1, 41)  # Docker 20.10: the first with a cgroup namespace of one's own
 MEMORY_GIB = 2.0  # JupyterLab, the engine and a lesson's containers: an estimate, not a measurement
@@ -116,7 +116,7 @@ def _hub(client: docker.DockerClient) -> Finding:
 
 
 def _lab(client: docker.DockerClient) -> list[Finding]:
-    container = engine.find(client, labs.Lab().name)
+    container = containers.find(client, labs.Lab().name)
     if container is None:
         return [Finding("lab", "note", "not running", "bin/lab up")]
     if container.status != "running":
@@ -128,27 +128,27 @@ def _lab(client: docker.DockerClient) -> list[Finding]:
                 "bin/lab up starts it anew; your work is kept",
             )
         ]
-    cluster = kubernetes.status(client, labs.Lab().name, container)
+    cluster = joined_cluster.status(client, labs.Lab().name, container)
     return [Finding("lab", "ok", "running"), *_inside(container), _cluster(cluster)]
 
 
-def _cluster(cluster: kubernetes.Cluster) -> Finding:
-    told = kubernetes.told(cluster)
-    if cluster.kind == kubernetes.NONE:
+def _cluster(cluster: joined_cluster.Cluster) -> Finding:
+    words = joined_cluster.describe(cluster)
+    if cluster.kind == NONE:
         return Finding(
             "cluster",
             "note",
-            told,
+            words,
             "bin/lab up --engine own, or --cluster current where you have one",
         )
     if cluster.ready:
-        return Finding("cluster", "ok", told)
+        return Finding("cluster", "ok", words)
     todo = (
         "bin/lab reset"
-        if cluster.kind == kubernetes.OWN
+        if cluster.kind == OWN
         else f"kubectl --context {cluster.context} get namespaces"
     )
-    return Finding("cluster", "bad", told, todo)
+    return Finding("cluster", "bad", words, todo)
 
 
 def _inside(container: Container) -> list[Finding]:
@@ -160,7 +160,7 @@ def _inside(container: Container) -> list[Finding]:
     }
     findings = []
     for name, command in asked.items():
-        answer = engine.run(container, command)
+        answer = containers.run(container, command)
         text = answer.text.strip().splitlines()[0] if answer.text.strip() else ""
         findings.append(
             Finding(
@@ -178,7 +178,7 @@ def _inside(container: Container) -> list[Finding]:
 
 
 def _stand_ins(container: Container) -> Finding:
-    listing = engine.run(
+    listing = containers.run(
         container,
         [
             "docker",

@@ -9,7 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,22 +17,20 @@ import docker
 from docker.errors import APIError
 from docker.models.containers import Container
 
-from lab import seat as engine
 from lab.build import image as images
 from lab.build import template
 from lab.build.base_image import hub_answers
 from lab.course import LABEL, NAME, ROOT
 from lab.errors import LabError
-from lab.machine import host, workspace
-from lab.machine import joined_cluster as kubernetes
+from lab.machine import containers, host, joined_cluster, workspace
 from lab.machine.host import ensure_engine, owner
 from lab.progress import say, step
+from lab.seat import Seat
 
 # image 1.3 GB, course images 0.5 GB in the template and as much in the engine; the rest is room to
 # build and work
 FREE_GIB = 6
 START_SECONDS = 180
-INSIDE_WORKSPACE, INSIDE_COURSE = "/home/student/workspace", "/home/student/course"
 
 
 @dataclass(frozen=True)
@@ -70,7 +68,7 @@ class Status:
     image: str | None
     workspace: str | None
     stand_ins: bool | None
-    cluster: kubernetes.Cluster | None = None
+    cluster: joined_cluster.Cluster | None = None
 
 
 def up(
@@ -85,29 +83,25 @@ def up(
     """
     require_space()
     client = ensure_engine()
-    running = engine.find(client, lab.name)
-    choice = kubernetes.chosen(cluster, running, on_host=on_host)
-    if port and not (running and running.labels.get("course.port") == str(port)):
+    running = containers.find(client, lab.name)
+    present = Seat.from_container(running) if running else None
+    cluster_choice = joined_cluster.chosen(cluster, present, on_host=on_host)
+    if port and not (present and present.port == port):
         free_port(port)  # before anything is built, and before a lab that runs is replaced
-    hub = _known_hub(running) if running else None
+    hub = present.hub if present else None
     hub = hub_answers(client) if hub is None else hub
     image = images.ensure_lab_image(client, hub=hub)
     layers = None if on_host else template.ensure(client, image, hub=hub)
     report(workspace.update(folder, owner(folder if folder.exists() else ROOT)))
-    running = _still_right(running, image, folder, port, on_host, choice)
-    if running is None:
-        setting = kubernetes.settle(client, lab.name, image, choice, on_host=on_host)
-        engine_container = _start(
-            client,
-            lab,
-            image=image,
-            layers=layers,
-            folder=folder,
-            port=port,
-            hub=hub,
-            cluster=setting,
-        )
-        _wait_until_open(engine_container)
+    seat = replace(
+        _seat(lab, image=image, layers=layers, folder=folder, hub=hub),
+        port=port or (present.port if present else None),
+        cluster=cluster_choice,
+    )
+    if running is None or not _reusable(running, seat):
+        seat = replace(seat, port=free_port(port or lab.port))
+        joined_cluster.attach(client, seat)
+        _wait_until_open(_start(client, seat))
     return status(client, lab)
 
 
@@ -122,151 +116,58 @@ def require_space() -> None:
         )
 
 
-def _known_hub(container: Container) -> bool | None:
-    label = container.labels.get("course.hub")
-    return None if label is None else label == "yes"
+def _seat(lab: Lab, *, image: str, layers: str | None, folder: Path, hub: bool) -> Seat:
+    """The seat of a lab: with an engine of its own, or without ``layers`` beside the machine's
+    engine.
 
-
-def _still_right(
-    container: Container | None,
-    image: str,
-    folder: Path,
-    port: int | None,
-    on_host: bool,
-    cluster: str,
-) -> Container | None:
-    """The running lab when it is the one that is wanted; else it is removed (its engine's data
-    stay) and None.
+    There it is an ordinary container in the machine's network, with the workspace at its own path,
+    so that ``-v "$PWD":/x`` and localhost work.
     """
-    if container is None:
-        return None
-    wanted = {
-        "image": image,
-        "folder": str(folder),
-        "port": str(port or container.labels.get("course.port")),
-        "engine": "host" if on_host else "own",
-        "cluster": cluster,
-    }
-    found = {
-        "image": container.attrs["Config"]["Image"],
-        "folder": container.labels.get("course.workspace"),
-        "port": container.labels.get("course.port"),
-        "engine": container.labels.get("course.engine"),
-        "cluster": container.labels.get(kubernetes.CHOICE),
-    }
-    if container.status == "running" and wanted == found and _answers(container):
-        return container
-    say(
-        "The lab is there but not as it should be (stopped, half started or of another version):"
-        " starting it anew; work and engine are kept."
-    )
-    _remove(container)
-    return None
-
-
-def _start(
-    client: docker.DockerClient,
-    lab: Lab,
-    *,
-    image: str,
-    layers: str | None,
-    folder: Path,
-    port: int | None,
-    hub: bool,
-    cluster: kubernetes.Setting,
-) -> Container:
-    """Start the lab's container: with an engine of its own, or without ``layers`` beside the
-    machine's engine.
-    """
-    port = free_port(port or lab.port)
-    uid, gid = owner(folder)
-    environment = {
-        "LAB_UID": str(uid),
-        "LAB_GID": str(gid),
-        "LAB_INSTRUCTOR": "yes" if lab.kind == "instructor" else "",
-        "LAB_FOLDER": INSIDE_COURSE if lab.kind == "instructor" else INSIDE_WORKSPACE,
-        "JUPYTER_TOKEN": secrets.token_urlsafe(24),
-        **cluster.environment,
-    }
-    labels = {
-        "course.workspace": str(folder),
-        "course.port": str(port),
-        "course.engine": "own" if layers else "host",
-    }
-    labels[kubernetes.CHOICE] = cluster.choice
-    if layers is None:
-        return _start_on_host(
-            client, lab, image, folder, port, environment, labels, cluster.volumes
-        )
-    volumes = {
-        **cluster.volumes,
-        lab.volume: {"bind": engine.OUR_VOLUME, "mode": "rw"},
-        layers: {"bind": "/template", "mode": "ro"},
-        str(folder): {"bind": INSIDE_WORKSPACE, "mode": "rw"},
-    }
-    if lab.kind != "student":
-        volumes[str(ROOT)] = {"bind": INSIDE_COURSE, "mode": "rw"}
-    labels["course.images"] = "stand-ins" if template.holds_stand_ins(layers) else "hub"
-    client.volumes.create(lab.volume, labels={LABEL: lab.name})
-    try:
-        return engine.start(
-            client,
-            image,
-            lab.name,
-            ["/usr/local/lib/lab/start", "lab"],
-            volumes=volumes,
-            environment=environment,
-            labels=labels,
-            hub=hub,
-            ports={8888: ("127.0.0.1", port)},
-        )
-    except APIError as error:
-        raise _explain(error, port) from error
-
-
-def _start_on_host(
-    client: docker.DockerClient,
-    lab: Lab,
-    image: str,
-    folder: Path,
-    port: int,
-    environment: dict[str, str],
-    labels: dict[str, str],
-    volumes: dict[str, dict[str, str]],
-) -> Container:
-    """An ordinary container in the machine's network, with the workspace at its own path, so that
-    ``-v "$PWD":/x`` and localhost work.
-    """
-    if lab.kind == "instructor":
+    if layers is None and lab.kind == "instructor":
         raise LabError(
             "The instructor's lab needs an engine of its own.",
             "bin/lab up --instructor without --engine host",
         )
-    say(
-        "Using the machine's own engine: what is made there gets the lab's label, bin/lab down"
-        " removes that and nothing else; images are what it holds or can pull."
-    )
-    return client.containers.run(
+    common = Seat(
+        lab.name,
         image,
-        ["/usr/local/lib/lab/start", "host"],
-        name=lab.name,
-        detach=True,
-        init=True,
-        network_mode="host",
-        volumes={
-            **volumes,
-            str(folder): {"bind": str(folder), "mode": "rw"},
-            host.machine_socket(): {"bind": "/run/lab/machine.sock", "mode": "rw"},
-        },
-        environment={
-            **environment,
-            "LAB_FOLDER": str(folder),
-            "LAB_LABEL": f"{LABEL}={lab.name}",
-            "LAB_ADDRESS": "127.0.0.1",
-            "LAB_PORT": str(port),
-        },
-        labels={LABEL: lab.name, **labels},
+        workspace=str(folder),
+        instructor=lab.kind == "instructor",
+        user=owner(folder),
+        token=secrets.token_urlsafe(24),
     )
+    if layers is None:
+        return replace(common, mode="host", machine_socket=host.machine_socket())
+    checkout = None if lab.kind == "student" else str(ROOT)
+    return replace(common, hub=hub, data=lab.volume, template=layers, checkout=checkout)
+
+
+def _reusable(running: Container, wanted: Seat) -> bool:
+    """Whether a lab's container is the one that is wanted; else it is removed (its engine's data
+    stay).
+    """
+    if running.status == "running" and Seat.from_container(running) == wanted and _answers(running):
+        return True
+    say(
+        "The lab is there but not as it should be (stopped, half started or of another version):"
+        " starting it anew; work and engine are kept."
+    )
+    _remove(running)
+    return False
+
+
+def _start(client: docker.DockerClient, seat: Seat) -> Container:
+    if seat.mode == "host":
+        say(
+            "Using the machine's own engine: what is made there gets the lab's label, bin/lab down"
+            " removes that and nothing else; images are what it holds or can pull."
+        )
+        return containers.start(client, seat)
+    client.volumes.create(seat.data, labels={LABEL: seat.name})
+    try:
+        return containers.start(client, seat)
+    except APIError as error:
+        raise _explain(error, seat.port or 0) from error
 
 
 def _explain(error: APIError, port: int) -> LabError:
@@ -314,16 +215,14 @@ def _wait_until_open(container: Container) -> None:
             time.sleep(0.2)
 
 
-def _url(container: Container) -> str:
-    environment = dict(entry.split("=", 1) for entry in container.attrs["Config"]["Env"])
-    return f"http://localhost:{container.labels['course.port']}/lab?token={environment['JUPYTER_TOKEN']}"
+def _url(seat: Seat) -> str:
+    return f"http://localhost:{seat.port}/lab?token={seat.token}"
 
 
 def _answers(container: Container) -> bool:
-    url = f"http://127.0.0.1:{container.labels.get('course.port')}/api"
-    opener = urllib.request.build_opener(
-        urllib.request.ProxyHandler({})
-    )  # a proxy has no business with this machine's own address
+    url = f"http://127.0.0.1:{Seat.from_container(container).port}/api"
+    # A proxy has no business with this machine's own address.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(url, timeout=5) as answer:
             return bool(answer.status == 200)
@@ -344,17 +243,18 @@ def report(done: workspace.Update) -> None:
 
 def status(client: docker.DockerClient, lab: Lab) -> Status:
     """The lab as it is now; nothing is changed."""
-    container = engine.find(client, lab.name)
+    container = containers.find(client, lab.name)
     if container is None:
         return Status(running=False, url=None, image=None, workspace=None, stand_ins=None)
+    seat = Seat.from_container(container)
     open_now = container.status == "running" and _answers(container)
     return Status(
         running=open_now,
-        url=_url(container) if open_now else None,
-        image=container.attrs["Config"]["Image"],
-        workspace=container.labels.get("course.workspace"),
-        stand_ins=container.labels.get("course.images") == "stand-ins",
-        cluster=kubernetes.status(client, lab.name, container) if open_now else None,
+        url=_url(seat) if open_now else None,
+        image=seat.image,
+        workspace=seat.workspace,
+        stand_ins=seat.stand_ins,
+        cluster=joined_cluster.status(client, lab.name, container) if open_now else None,
     )
 
 
@@ -378,7 +278,7 @@ def reset(client: docker.DockerClient, lab: Lab) -> None:
     """Throw away the lab's container, its engine's data, and what the lab made on the machine's own
     engine; keep the work.
     """
-    kubernetes.leave(client, lab.name)
+    joined_cluster.detach(client, lab.name)
     ours: dict[str, Any] = {"label": f"{LABEL}={lab.name}"}
     for container in client.containers.list(all=True, filters=ours):
         _remove(container)
@@ -406,19 +306,17 @@ def enter(client: docker.DockerClient, lab: Lab, command: list[str]) -> int:
             "`bin/lab sh` needs the docker command, and there is none on PATH.",
             "use a terminal in JupyterLab (File > New > Terminal)",
         )
-    environment = dict(
-        entry.split("=", 1) for entry in client.containers.get(lab.name).attrs["Config"]["Env"]
-    )
+    seat = Seat.from_container(client.containers.get(lab.name))
     terminal = ["--tty"] if sys.stdin.isatty() and sys.stdout.isatty() else []
     options = [
         "--interactive",
         *terminal,
         "--user",
-        environment["LAB_UID"],
+        str(seat.user[0]),
         "--env",
         "HOME=/home/student",
         "--workdir",
-        environment["LAB_FOLDER"],
+        seat.folder,
     ]
     called = [docker_command, "exec", *options, lab.name, *(command or ["bash", "-l"])]
     return subprocess.run(called, env=host.environment(), check=False).returncode

@@ -7,9 +7,10 @@ import docker
 from docker.models.containers import Container
 
 from grader.sandbox.docker import Place
-from lab import seat as engine
 from lab.course import LABEL, NAME
 from lab.errors import LabError
+from lab.machine import containers
+from lab.seat import Seat
 
 START_SECONDS = 180
 
@@ -27,26 +28,16 @@ class BenchLab:
 
     def __enter__(self) -> Self:
         self._remove()
-        volumes = {
-            f"{self._name}-engine": {"bind": engine.OUR_VOLUME, "mode": "rw"},
-            str(self._place.registry): {"bind": "/template", "mode": "ro"},
-        }
-        environment = {
-            "LAB_UID": "1000",
-            "LAB_GID": "1000",
-            "LAB_FOLDER": "/srv",
-            "JUPYTER_TOKEN": self._name,
-        }
-        self._client.volumes.create(f"{self._name}-engine", labels={LABEL: self._name})
-        self.container = engine.start(
-            self._client,
-            self._place.image,
+        seat = Seat(
             self._name,
-            ["/usr/local/lib/lab/start", "lab"],
-            volumes=volumes,
-            environment=environment,
+            self._place.image,
+            token=self._name,
             hub=False,
+            data=f"{self._name}-engine",
+            template=str(self._place.registry),
         )
+        self._client.volumes.create(seat.data, labels={LABEL: self._name})
+        self.container = containers.start(self._client, seat)
         self._wait()
         return self
 
@@ -55,7 +46,7 @@ class BenchLab:
 
     def run(self, *command: str, folder: str = "/") -> str:
         """What a command in it prints; LabError when it fails."""
-        done = engine.run(self.container, list(command), workdir=folder)
+        done = containers.run(self.container, list(command), workdir=folder)
         if done.exit_code:
             raise LabError(
                 f"`{' '.join(command)}` failed:\n{done.text[-2000:]}",
@@ -75,7 +66,7 @@ class BenchLab:
             time.sleep(0.2)
 
     def _remove(self) -> None:
-        if found := engine.find(self._client, self._name):
+        if found := containers.find(self._client, self._name):
             found.remove(force=True, v=True)
         for volume in self._client.volumes.list(filters={"label": f"{LABEL}={self._name}"}):
             volume.remove(force=True)

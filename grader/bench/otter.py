@@ -23,10 +23,10 @@ from docker.errors import DockerException
 from grader.bench.classes import PointsLostError, full_points
 from grader.sandbox.docker import PYTHON, Limits, Place, Sandbox
 from grader.sandbox.files import USER
-from lab import seat as engine
 from lab.course import LABEL, NAME
 from lab.errors import LabError
 from lab.inside.guard.containers import WORK
+from lab.machine import containers
 
 VERSION = "7.0.0"
 MEMORY_MIB = 1024  # Otter's own kernel and libraries need more than ours
@@ -110,7 +110,7 @@ class OtterGrader:
                 "submission.ipynb",
                 "--no-logo",
             ]
-            done = engine.run(container, command, user=str(USER), workdir=WORK)
+            done = containers.run(container, command, user=str(USER), workdir=WORK)
             if done.exit_code:
                 raise LabError(f"otter run failed:\n{done.text[-2000:]}", "bin/lab bench again")
             results = json.loads(sandbox.read_file("results.json"))

@@ -29,8 +29,8 @@ from grader.sandbox.docker import (
     remove,
 )
 from grader.sandbox.files import USER
-from lab import seat as engine
 from lab.course import LABEL, STATE
+from lab.machine import containers
 from lab.progress import Step, step
 
 PREFIX = "docker-course-sandbox-template-"
@@ -69,7 +69,7 @@ def _ensured(client: docker.DockerClient, place: Place, names: Sequence[str]) ->
     image, volume = place.image, str(place.template)
     with suppress(NotFound):
         client.volumes.get(volume)
-        if engine.has_file(client, image, volume, COMPLETE):
+        if containers.has_file(client, image, volume, COMPLETE):
             return place
         remove(client.api, f"{MAKER}={volume}")
         client.volumes.get(volume).remove(force=True)

@@ -24,15 +24,17 @@ import docker
 from docker.errors import APIError
 from docker.models.containers import Container
 
-from lab import seat as engine
 from lab.build.base_image import MADE
 from lab.build.context import host_certificates
 from lab.course import LABEL, ROOT
 from lab.errors import LabError
+from lab.machine import containers
 from lab.progress import step
+from lab.seat import STAND_INS, Seat
 
 STANDINS = ROOT / "lab" / "build" / "standins"
-PREFIX = "docker-course-template-"
+HUB = "docker-course-template-hub-"
+LOCK = "docker-course-template-lock"
 BUILDER = "docker-course-template-builder"
 # docker-registry itself: the front on port 5000 lets nobody write the mirror's own images
 REGISTRY = "127.0.0.1:5001"
@@ -88,7 +90,7 @@ def _alone() -> Iterator[None]:
     """One process of this machine at a time, whoever runs it and from whichever checkout: templates
     are shared.
     """
-    path = Path(tempfile.gettempdir(), f"{PREFIX}lock")
+    path = Path(tempfile.gettempdir(), LOCK)
     if not path.exists():
         with suppress(FileExistsError):
             os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o666))
@@ -101,19 +103,15 @@ def _ensure(client: docker.DockerClient, lab_image: str, *, hub: bool) -> str:
     for mode in (hub, not hub):
         volume = _volume(hub=mode)
         if _exists(client, volume):
-            if engine.has_file(client, lab_image, volume, COMPLETE):
+            if containers.has_file(client, lab_image, volume, COMPLETE):
                 return volume
             _discard(client, volume)
     volume = _volume(hub=hub)
     client.volumes.create(volume, labels={LABEL: "template"})
-    if leftover := engine.find(client, BUILDER):
+    if leftover := containers.find(client, BUILDER):
         leftover.remove(force=True, v=True)
-    command, volumes = (
-        ["/usr/local/lib/lab/start", "template"],
-        {volume: {"bind": "/template", "mode": "rw"}},
-    )
-    container = engine.start(
-        client, lab_image, BUILDER, command, volumes=volumes, environment={}, hub=hub
+    container = containers.start(
+        client, Seat(BUILDER, lab_image, mode="template", template=volume, hub=hub)
     )
     try:
         builder = Builder(client, container)
@@ -140,7 +138,7 @@ def remove_all(client: docker.DockerClient, *, but: str = "") -> None:
 
 def holds_stand_ins(volume: str) -> bool:
     """Whether a template's images are stand-ins (else they are Docker Hub's)."""
-    return volume.startswith(f"{PREFIX}stand-ins-")
+    return volume.startswith(STAND_INS)
 
 
 def _volume(*, hub: bool) -> str:
@@ -150,7 +148,7 @@ def _volume(*, hub: bool) -> str:
             digest.update(
                 path.relative_to(STANDINS).as_posix().encode() + b"\0" + path.read_bytes()
             )
-    return f"{PREFIX}{'hub' if hub else 'stand-ins'}-{digest.hexdigest()[:12]}"
+    return f"{HUB if hub else STAND_INS}{digest.hexdigest()[:12]}"
 
 
 def _exists(client: docker.DockerClient, volume: str) -> bool:
@@ -226,13 +224,13 @@ class Builder:
 
     def run(self, script: str) -> None:
         """Run a shell script inside; LabError with its last lines when it fails."""
-        for _ in engine.stream(
+        for _ in containers.stream(
             self.client, self.container, ["bash", "-euo", "pipefail", "-c", script]
         ):
             pass
 
     def _copy_base(self) -> None:
-        """The base image's files, streamed from the machine's engine."""
+        """The base image's files, streamed from the machine's containers."""
         donor = self.client.containers.create(
             MADE, ["true"], labels={LABEL: "probe"}, network_disabled=True
         )
@@ -240,7 +238,7 @@ class Builder:
             with tempfile.TemporaryFile() as tar:
                 for chunk in donor.export():
                     tar.write(cast(bytes, chunk))
-                engine.put_stream(self.container, SCRATCH, "base.tar", tar)
+                containers.put_stream(self.container, SCRATCH, "base.tar", tar)
         finally:
             donor.remove(force=True)
 

@@ -11,7 +11,7 @@ import json
 import secrets
 import tarfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import docker
@@ -19,21 +19,15 @@ from docker.errors import ContainerError, ImageNotFound, NotFound
 from docker.models.containers import Container
 from docker.models.volumes import Volume
 
-from lab import seat as engine
 from lab.build import image as images
 from lab.course import LABEL
 from lab.errors import LabError
-from lab.machine import kubeconfig
+from lab.machine import containers, kubeconfig
 from lab.progress import say, step
+from lab.seat import CLUSTER_PORT, CURRENT, NONE, OWN, ClusterChoice, Seat, cluster_volume
 
-OWN, CURRENT, NONE = "own", "current", "none"
-KUBECONFIG = "/home/student/.kube/config"  # in the lab
-CHOICE, CONTEXT, NAMESPACE = "course.cluster", "course.context", "course.namespace"  # labels
-INSIDE, BESIDE = (
-    "/run/lab/cluster",
-    "/cluster",
-)  # where the volume is, in the lab and in the containers beside it
-PORT = 6443  # of the lab's loopback
+CONTEXT, NAMESPACE = "course.context", "course.namespace"  # labels
+BESIDE = "/cluster"  # where the volume is in the containers beside the lab
 ANSWER_SECONDS, DELETE_SECONDS = 15, 120
 QUOTA = {
     "pods": "60",
@@ -44,15 +38,6 @@ QUOTA = {
     "secrets": "60",
     "persistentvolumeclaims": "15",
 }
-
-
-@dataclass(frozen=True)
-class Setting:
-    """What the lab's container needs for its cluster."""
-
-    choice: str
-    environment: Mapping[str, str]
-    volumes: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -67,12 +52,7 @@ class Cluster:
     namespace: str | None = None
 
 
-def volume_name(lab: str) -> str:
-    """The volume that belongs to a joined cluster."""
-    return f"{lab}-cluster"
-
-
-def chosen(asked: str | None, running: Container | None, *, on_host: bool) -> str:
+def chosen(asked: str | None, present: Seat | None, *, on_host: bool) -> ClusterChoice:
     """Which cluster is wanted: what was asked for, else what the lab has, else its own. Beside the
     machine's own engine there is no own one.
     """
@@ -82,76 +62,53 @@ def chosen(asked: str | None, running: Container | None, *, on_host: bool) -> st
             " routes and ports of the machine.",
             "bin/lab up --engine own; or --cluster current, where kubectl has a cluster already",
         )
-    before = running.labels.get(CHOICE) if running else None
-    wanted = asked or (CURRENT if before == CURRENT else OWN)
-    return NONE if on_host and wanted == OWN else wanted
+    if asked == CURRENT or (asked is None and present and present.cluster == CURRENT):
+        return CURRENT
+    return NONE if on_host else OWN
 
 
-def settle(
-    client: docker.DockerClient, lab: str, image: str, choice: str, *, on_host: bool
-) -> Setting:
-    """Make the wanted cluster ready for the lab's container that is to be started; leave another
-    one that was joined before.
-    """
-    if choice != CURRENT:
-        leave(client, lab)
-        return Setting(choice, {"LAB_CLUSTER": choice, "KUBECONFIG": KUBECONFIG})
+def attach(client: docker.DockerClient, seat: Seat) -> None:
+    """Make ready the cluster of a lab that is to be started; detach another one that it had."""
+    if seat.cluster != CURRENT:
+        detach(client, seat.name)
+        return
     config = kubeconfig.current()
-    joined = _joined(client, lab)
+    joined = _joined(client, seat.name)
     if joined is not None and joined.attrs["Labels"].get(CONTEXT) != config.context:
-        leave(client, lab)
+        detach(client, seat.name)
         joined = None
-    volume = joined or _join(client, lab, image, config)
+    volume = joined or _join(client, seat, config)
     namespace = volume.attrs["Labels"][NAMESPACE]
-    inside = config if on_host else config.at(PORT)
-    _put(
-        client,
-        image,
-        lab,
-        {"lab.conf": inside.document(namespace), "machine.conf": config.document(namespace)},
-    )
-    if not on_host:
-        _relay(client, lab, image, *config.server)
-    environment = {
-        "LAB_CLUSTER": CURRENT,
-        "KUBECONFIG": KUBECONFIG,
-        "LAB_CLUSTER_PORT": "" if on_host else str(PORT),
-    }
-    return Setting(CURRENT, environment, {volume_name(lab): {"bind": INSIDE, "mode": "ro"}})
+    inside = config if seat.mode == "host" else config.at(CLUSTER_PORT)
+    files = {"lab.conf": inside.document(namespace), "machine.conf": config.document(namespace)}
+    _put(client, seat.image, seat.name, files)
+    if seat.mode != "host":
+        _relay(client, seat, *config.server)
 
 
 def _joined(client: docker.DockerClient, lab: str) -> Volume | None:
     try:
-        return client.volumes.get(volume_name(lab))
+        return client.volumes.get(cluster_volume(lab))
     except NotFound:
         return None
 
 
-def _join(
-    client: docker.DockerClient, lab: str, image: str, config: kubeconfig.Kubeconfig
-) -> Volume:
+def _join(client: docker.DockerClient, seat: Seat, config: kubeconfig.Kubeconfig) -> Volume:
     """A namespace of the lab's own on somebody's cluster, with a quota. LabError with the cluster's
     own words where it refuses.
     """
     namespace = f"docker-course-{secrets.token_hex(3)}"
-    labels = {LABEL: lab, CONTEXT: config.context, NAMESPACE: namespace}
-    volume: Volume = client.volumes.create(volume_name(lab), labels=labels)
+    labels = {LABEL: seat.name, CONTEXT: config.context, NAMESPACE: namespace}
+    volume: Volume = client.volumes.create(cluster_volume(seat.name), labels=labels)
     with step(f"Make the namespace {namespace} in {config.context}"):
         files = {
             "machine.conf": config.document(namespace),
-            "namespace.json": _namespace(namespace, lab),
+            "namespace.json": _namespace(namespace, seat.name),
         }
-        _put(client, image, lab, files)
+        _put(client, seat.image, seat.name, files)
         try:
-            _kubectl(
-                client,
-                image,
-                lab,
-                "create",
-                "-f",
-                f"{BESIDE}/namespace.json",
-                f"--request-timeout={ANSWER_SECONDS}s",
-            )
+            create = ["create", "-f", f"{BESIDE}/namespace.json"]
+            _kubectl(client, seat.image, seat.name, *create, f"--request-timeout={ANSWER_SECONDS}s")
         except ContainerError as error:
             volume.remove(force=True)
             raise LabError(
@@ -167,11 +124,11 @@ def _join(
     return volume
 
 
-def leave(client: docker.DockerClient, lab: str) -> None:
+def detach(client: docker.DockerClient, lab: str) -> None:
     """Remove the namespace that the lab made on somebody's cluster, and the way there. Where that
     cluster does not answer, say what is left.
     """
-    if container := engine.find(client, volume_name(lab)):
+    if container := containers.find(client, cluster_volume(lab)):
         container.remove(force=True, v=True)
     volume = _joined(client, lab)
     if volume is None:
@@ -200,7 +157,7 @@ def leave(client: docker.DockerClient, lab: str) -> None:
                 f" {_said(error)}\nWhen it answers: kubectl --context {context} delete namespace"
                 f" {namespace}"
             )
-    if container := engine.find(client, lab):
+    if container := containers.find(client, lab):
         container.remove(force=True, v=True)
     volume.remove(force=True)
 
@@ -237,7 +194,7 @@ def _put(client: docker.DockerClient, image: str, lab: str, files: Mapping[str, 
 
 
 def _mounted(lab: str) -> dict[str, dict[str, str]]:
-    return {volume_name(lab): {"bind": BESIDE, "mode": "rw"}}
+    return {cluster_volume(lab): {"bind": BESIDE, "mode": "rw"}}
 
 
 def _kubectl(client: docker.DockerClient, image: str, lab: str, *arguments: str) -> None:
@@ -261,33 +218,33 @@ def _said(error: Exception) -> str:
     return (text.decode(errors="replace") if isinstance(text, bytes) else str(text)).strip()[-1000:]
 
 
-def _relay(client: docker.DockerClient, lab: str, image: str, host: str, port: int) -> None:
+def _relay(client: docker.DockerClient, seat: Seat, host: str, port: int) -> None:
     """Between the lab and the foreign API server: a socket in the volume, a connection from the
     machine's network for each of the lab's.
     """
-    name = volume_name(lab)
-    if before := engine.find(client, name):
+    name = cluster_volume(seat.name)
+    if before := containers.find(client, name):
         before.remove(force=True, v=True)
     address = f"[{host}]" if ":" in host else host
     client.containers.run(
-        image,
+        seat.image,
         ["socat", f"UNIX-LISTEN:{BESIDE}/api.sock,fork,unlink-early", f"TCP:{address}:{port}"],
         name=name,
         detach=True,
         init=True,
         network_mode="host",
-        volumes=_mounted(lab),
-        labels={LABEL: lab},
+        volumes=_mounted(seat.name),
+        labels={LABEL: seat.name},
     )
 
 
 def status(client: docker.DockerClient, lab: str, container: Container) -> Cluster:
     """The cluster of a running lab, asked from within as a student would."""
-    kind = container.labels.get(CHOICE, NONE)
+    kind = Seat.from_container(container).cluster
     if kind == NONE:
         return Cluster(NONE, ready=False)
     ready = (
-        engine.run(
+        containers.run(
             container, ["kubectl", "get", "--raw", "/readyz", "--request-timeout=5s"]
         ).exit_code
         == 0
@@ -297,10 +254,10 @@ def status(client: docker.DockerClient, lab: str, container: Container) -> Clust
     return Cluster(kind, ready, known.get(CONTEXT), known.get(NAMESPACE))
 
 
-def told(cluster: Cluster | None) -> str:
+def describe(cluster: Cluster | None) -> str:
     """The cluster in a few words.
 
-    >>> told(Cluster("current", True, "kind-kind", "docker-course-0a1b2c"))
+    >>> describe(Cluster("current", True, "kind-kind", "docker-course-0a1b2c"))
     'that of kind-kind, in the namespace docker-course-0a1b2c: ready'
     """
     if cluster is None or cluster.kind == NONE:

@@ -9,10 +9,10 @@ from pathlib import Path
 import docker
 import pytest
 
-from lab import seat as engine
 from lab.build import image as images
 from lab.build import template
 from lab.course import LABEL
+from lab.machine import containers
 from lab.machine.host import ensure_engine
 
 pytestmark = [pytest.mark.machine, pytest.mark.timeout(300)]
@@ -43,11 +43,11 @@ def test_what_an_interrupted_run_left_is_made_anew(client: docker.DockerClient) 
     client.containers.create(
         image, ["true"], name=template.BUILDER, volumes={unfinished: {"bind": "/template"}}
     )
-    assert not engine.has_file(client, image, unfinished, template.COMPLETE)
+    assert not containers.has_file(client, image, unfinished, template.COMPLETE)
 
     assert template.ensure(client, image, hub=False) == unfinished
-    assert engine.has_file(client, image, unfinished, template.COMPLETE)
-    assert engine.find(client, template.BUILDER) is None
+    assert containers.has_file(client, image, unfinished, template.COMPLETE)
+    assert containers.find(client, template.BUILDER) is None
 
     begun = time.monotonic()
     assert template.ensure(client, image, hub=True) == unfinished, (

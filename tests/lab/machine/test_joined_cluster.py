@@ -1,17 +1,17 @@
 """Which cluster a lab gets."""
 
-from types import SimpleNamespace
-from typing import Any
-
 import pytest
 
 from lab.errors import LabError
-from lab.machine import joined_cluster as kubernetes
+from lab.machine import joined_cluster
+from lab.seat import Seat
 
 
-def running(cluster: str | None) -> Any:
-    """A lab's container, as far as this looks at it."""
-    return SimpleNamespace(labels={kubernetes.CHOICE: cluster} if cluster else {})
+def running(cluster: str | None) -> Seat:
+    """The seat that is read from a lab's container with that label."""
+    labels = {"course.cluster": cluster} if cluster else {}
+    config = {"Image": "lab", "Labels": labels, "Env": [], "Cmd": ["start", "lab"]}
+    return Seat.from_docker({"Name": "/lab", "Config": config, "HostConfig": {"Binds": []}})
 
 
 @pytest.mark.parametrize(
@@ -30,27 +30,27 @@ def running(cluster: str | None) -> Any:
     ],
 )
 def test_what_was_asked_for_else_what_is_there(
-    asked: str | None, before: Any, on_host: bool, wanted: str
+    asked: str | None, before: Seat | None, on_host: bool, wanted: str
 ) -> None:
-    assert kubernetes.chosen(asked, before, on_host=on_host) == wanted
+    assert joined_cluster.chosen(asked, before, on_host=on_host) == wanted
 
 
 def test_no_cluster_of_its_own_beside_the_machines_engine() -> None:
     with pytest.raises(LabError, match="no cluster of its own"):
-        kubernetes.chosen("own", None, on_host=True)
+        joined_cluster.chosen("own", None, on_host=True)
 
 
 @pytest.mark.parametrize(
     ("cluster", "said"),
     [
-        (kubernetes.Cluster("own", ready=True), "its own: ready"),
-        (kubernetes.Cluster("own", ready=False), "its own: does not answer"),
+        (joined_cluster.Cluster("own", ready=True), "its own: ready"),
+        (joined_cluster.Cluster("own", ready=False), "its own: does not answer"),
         (
-            kubernetes.Cluster("current", True, "kind", "docker-course-1"),
+            joined_cluster.Cluster("current", True, "kind", "docker-course-1"),
             "that of kind, in the namespace docker-course-1: ready",
         ),
         (None, "none"),
     ],
 )
-def test_status_says_which(cluster: kubernetes.Cluster | None, said: str) -> None:
-    assert kubernetes.told(cluster).startswith(said)
+def test_status_says_which(cluster: joined_cluster.Cluster | None, said: str) -> None:
+    assert joined_cluster.describe(cluster).startswith(said)

@@ -1,0 +1,107 @@
+"""Containers on the machine's Docker: found, started, and what is run in them or put there."""
+
+import os
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import IO, Any, cast
+
+import docker
+from docker.errors import APIError, NotFound
+from docker.models.containers import Container
+
+from lab.course import LABEL
+from lab.errors import LabError
+from lab.seat import Seat
+
+
+def start(client: docker.DockerClient, seat: Seat) -> Container:
+    """Create and start a lab's container.
+
+    Raises docker.errors.APIError, with the container removed, when the machine refuses.
+    """
+    created = client.api.create_container_from_config(seat.to_docker(), seat.name)  # type: ignore[no-untyped-call]
+    container = client.containers.get(created["Id"])
+    try:
+        container.start()
+    except APIError:
+        container.remove(force=True, v=True)
+        raise
+    return container
+
+
+def find(client: docker.DockerClient, name: str) -> Container | None:
+    """The container of that name, if there is one."""
+    try:
+        return client.containers.get(name)
+    except NotFound:
+        return None
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a command inside printed (stdout and stderr as one text), and its exit status."""
+
+    exit_code: int
+    text: str
+
+
+def run(container: Container, command: list[str], **options: Any) -> Output:
+    """Run a command inside, as root; options as for docker-py's ``exec_run``."""
+    code, out = container.exec_run(command, **options)
+    return Output(code or 0, cast(bytes, out or b"").decode(errors="replace"))
+
+
+def stream(client: docker.DockerClient, container: Container, command: list[str]) -> Iterator[str]:
+    """Run a command inside and yield its output line by line; LabError when it fails."""
+    handle = client.api.exec_create(container.id, command)["Id"]
+    rest = ""
+    tail: list[str] = []
+    for chunk in client.api.exec_start(handle, stream=True):
+        *lines, rest = (rest + chunk.decode(errors="replace")).split("\n")
+        for line in lines:
+            tail = [*tail[-9:], line]
+            yield line
+    code = client.api.exec_inspect(handle)["ExitCode"]
+    if code:
+        raise LabError(
+            f"`{' '.join(command)[:120]}` failed in the lab (exit status {code}):\n"
+            + "\n".join([*tail, rest]),
+            "bin/lab doctor, then bin/lab up again",
+        )
+
+
+def put_stream(container: Container, folder: str, name: str, source: IO[bytes]) -> None:
+    """Copy one file into the container through the Docker API; it goes over a file on disk, not
+    through memory.
+    """
+    with tempfile.TemporaryFile() as spool:
+        with tarfile.open(fileobj=spool, mode="w") as archive:
+            entry = tarfile.TarInfo(name)
+            entry.size = source.seek(0, os.SEEK_END)
+            source.seek(0)
+            archive.addfile(entry, source)
+        spool.seek(0)
+        container.put_archive(folder, cast(bytes, spool))
+
+
+def has_file(client: docker.DockerClient, image: str, volume: str, path: str) -> bool:
+    """Whether a volume holds a file: asked of a container that is created for it and never
+    started.
+    """
+    probe = client.containers.create(
+        image,
+        ["true"],
+        volumes={volume: {"bind": "/v", "mode": "ro"}},
+        labels={LABEL: "probe"},
+        network_disabled=True,
+    )
+    try:
+        probe.get_archive(f"/v/{path}")
+    except NotFound:
+        return False
+    else:
+        return True
+    finally:
+        probe.remove(force=True)
