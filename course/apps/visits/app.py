@@ -12,7 +12,7 @@ PASSWORD = os.environ["STORE_PASSWORD"]
 
 
 def ask_store(command: str) -> str:
-    """Redis's answer to one command, without its first character; ConnectionError says why there is none."""
+    """Redis's answer to a command without its first character; ConnectionError says why none."""
     try:
         with (
             socket.create_connection((STORE, 6379), timeout=2) as connection,
@@ -41,10 +41,9 @@ class Site(BaseHTTPRequestHandler):
             elif self.path == "/ready":
                 self.reply(200, ask_store("PING"))
             else:
-                self.reply(
-                    200,
-                    f"{GREETING}! Visit {ask_store('INCR visits')}, answered by {socket.gethostname()}",
-                )
+                visits = ask_store("INCR visits")
+                host = socket.gethostname()
+                self.reply(200, f"{GREETING}! Visit {visits}, answered by {host}")
         except ConnectionError as error:
             self.reply(503, str(error))
 
