@@ -1,3 +1,1 @@
-"""The lab: where the course's work happens (image, engine, registry, JupyterLab). It never imports
-``grader``.
-"""
+"""The lab: image, engine, registry, JupyterLab. It never imports ``grader``."""

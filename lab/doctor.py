@@ -27,9 +27,7 @@ MEMORY_GIB = 2.0  # JupyterLab, the engine and a lesson's containers: an estimat
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing examined. ``state``: ok, note (works, but know this) or bad (the course cannot run
-    so).
-    """
+    """One thing examined: ok, note (works, but know this) or bad (the course cannot run so)."""
 
     name: str
     state: Literal["ok", "note", "bad"]

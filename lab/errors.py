@@ -2,7 +2,7 @@
 
 
 class LabError(Exception):
-    """A problem with a next step: ``what`` happened and what was expected, then what to ``try``.
+    """A problem with a next step: ``what`` happened and was expected; ``hint`` says what to try.
 
     >>> print(LabError("Port 8888 is taken.", "bin/lab up --port 8889"))
     Port 8888 is taken.

@@ -35,9 +35,7 @@ START_SECONDS = 180
 
 @dataclass(frozen=True)
 class Lab:
-    """Which lab: a student's, the instructor's, or the one that the tests use. They can run side by
-    side.
-    """
+    """Which lab: a student's, the instructor's or the tests'; they can run side by side."""
 
     kind: Literal["student", "instructor", "test"] = "student"
 
@@ -59,9 +57,7 @@ class Lab:
 
 @dataclass(frozen=True)
 class Status:
-    """What ``status --json`` prints. ``url`` holds the token and is null unless JupyterLab
-    answers.
-    """
+    """What ``status --json`` prints; ``url`` holds the token, and is null unless it answers."""
 
     running: bool
     url: str | None
@@ -74,8 +70,7 @@ class Status:
 def up(
     lab: Lab, *, folder: Path, port: int | None, on_host: bool = False, cluster: str | None = None
 ) -> Status:
-    """Set up everything that is missing and start the lab; nothing that is already right is
-    touched.
+    """Set up everything that is missing and start the lab; what is right is left alone.
 
     ``on_host``: work with the machine's own engine instead of one inside; what is made there gets
     the lab's label. ``cluster``: own, or current (that of kubectl's current context on this
@@ -117,8 +112,7 @@ def require_space() -> None:
 
 
 def _seat(lab: Lab, *, image: str, layers: str | None, folder: Path, hub: bool) -> Seat:
-    """The seat of a lab: with an engine of its own, or without ``layers`` beside the machine's
-    engine.
+    """The seat of a lab; without ``layers``, beside the machine's own engine.
 
     There it is an ordinary container in the machine's network, with the workspace at its own path,
     so that ``-v "$PWD":/x`` and localhost work.
@@ -143,9 +137,7 @@ def _seat(lab: Lab, *, image: str, layers: str | None, folder: Path, hub: bool) 
 
 
 def _reusable(running: Container, wanted: Seat) -> bool:
-    """Whether a lab's container is the one that is wanted; else it is removed (its engine's data
-    stay).
-    """
+    """Whether a lab's container is the one that is wanted; else it is removed, its data kept."""
     if running.status == "running" and Seat.from_container(running) == wanted and _answers(running):
         return True
     say(
@@ -264,9 +256,7 @@ def as_json(state: Status) -> dict[str, object]:
 
 
 def down(client: docker.DockerClient, lab: Lab, *, everything: bool) -> None:
-    """Remove the lab and all that carries its label; with ``everything`` the template and the
-    images as well.
-    """
+    """Remove the lab and all with its label; with ``everything`` template and images as well."""
     with step("Remove the lab"):
         reset(client, lab)
         if everything:
@@ -275,9 +265,7 @@ def down(client: docker.DockerClient, lab: Lab, *, everything: bool) -> None:
 
 
 def reset(client: docker.DockerClient, lab: Lab) -> None:
-    """Throw away the lab's container, its engine's data, and what the lab made on the machine's own
-    engine; keep the work.
-    """
+    """Throw away container, engine's data and what was made on the machine; keep the work."""
     joined_cluster.detach(client, lab.name)
     ours: dict[str, Any] = {"label": f"{LABEL}={lab.name}"}
     for container in client.containers.list(all=True, filters=ours):
@@ -295,8 +283,7 @@ def _remove(container: Container) -> None:
 
 
 def enter(client: docker.DockerClient, lab: Lab, command: list[str]) -> int:
-    """Run a command in the lab as the student, with this terminal's input and output; returns its
-    exit status.
+    """Run a command in the lab as the student, at this terminal; returns its exit status.
 
     Through the docker command line, which knows terminals: raw mode, window size, signals.
     """

@@ -29,6 +29,7 @@ from grader.handin.manifest import (
 )
 from lab.course import ROOT, WORKSPACE
 from lab.errors import LabError
+from lab.files import write_whole
 
 REMEMBERED = ".student"  # in the workspace: who submitted from here before
 EXCHANGE = ".exchange"  # in the workspace: where JupyterLab's Submit button puts its copies
@@ -224,13 +225,7 @@ def _write(path: Path, content: bytes, workspace: Path) -> None:
     if not path.parent.is_dir():
         path.parent.mkdir()
         os.chown(path.parent, owner.st_uid, owner.st_gid)
-    scratch = path.with_name(f".{path.name}.new")
-    scratch.unlink(missing_ok=True)
-    descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
-    with os.fdopen(descriptor, "wb") as stream:
-        stream.write(content)
-    os.chown(scratch, owner.st_uid, owner.st_gid)
-    scratch.replace(path)
+    write_whole(path, content, (owner.st_uid, owner.st_gid))
 
 
 def _default_workspace() -> Path:

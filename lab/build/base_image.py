@@ -1,6 +1,4 @@
-"""The base of the lab image: Debian trixie, pulled where Docker Hub answers, made of Debian's own
-packages where it does not.
-"""
+"""The base of the lab image: Debian trixie, pulled, or made of Debian's own packages."""
 
 import os
 import re
@@ -47,52 +45,51 @@ def ensure_base(client: docker.DockerClient, *, hub: bool) -> str:
 def _make(client: docker.DockerClient) -> None:
     mirror = apt_mirror()
     if not shutil.which("mmdebstrap"):
-        say(
-            "Docker Hub does not answer: installing Debian's [bold]mmdebstrap[/] (as root) to make the base image from packages ..."
-        )
-        with step("Install mmdebstrap"):
-            run_as_root(["apt-get", "update", "-qq"], "apt-get update")
-            run_as_root(
-                [
-                    "apt-get",
-                    "install",
-                    "-y",
-                    "-qq",
-                    "--no-install-recommends",
-                    "mmdebstrap",
-                    "debian-archive-keyring",
-                ],
-                "apt-get install mmdebstrap",
-            )
+        _install_mmdebstrap()
     with (
         tempfile.TemporaryDirectory(prefix="docker-course-") as folder,
         step("Make the base image from Debian's packages"),
     ):
         tar = Path(folder, "base.tar")
-        keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
-        mode = "root" if os.geteuid() == 0 else "unshare"
-        command = [
-            "mmdebstrap",
-            "--variant=minbase",
-            "--quiet",
-            f"--mode={mode}",
-            f"--keyring={keyring}",
-            "trixie",
-            str(tar),
-            mirror,
-        ]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise LabError(
-                "Docker Hub does not answer, and Debian's packages could not be had either:\n"
-                + "\n".join(done.stderr.strip().splitlines()[-3:]),
-                "check the network (`apt-get update` must work), then bin/lab up again",
-            )
+        _bootstrap(tar, mirror)
+        repository, _, tag = MADE.partition(":")
         client.api.import_image_from_file(
             str(tar),
-            repository=MADE.split(":")[0],
-            tag=MADE.split(":")[1],
+            repository=repository,
+            tag=tag,
             changes=['CMD ["bash"]', f"LABEL {LABEL}=base"],
+        )
+
+
+def _install_mmdebstrap() -> None:
+    say(
+        "Docker Hub does not answer: installing Debian's [bold]mmdebstrap[/] (as root) to make"
+        " the base image from packages ..."
+    )
+    install = ["apt-get", "install", "-y", "-qq", "--no-install-recommends"]
+    packages = ["mmdebstrap", "debian-archive-keyring"]
+    with step("Install mmdebstrap"):
+        run_as_root(["apt-get", "update", "-qq"], "apt-get update")
+        run_as_root([*install, *packages], "apt-get install mmdebstrap")
+
+
+def _bootstrap(tar: Path, mirror: str) -> None:
+    command = [
+        "mmdebstrap",
+        "--variant=minbase",
+        "--quiet",
+        f"--mode={'root' if os.geteuid() == 0 else 'unshare'}",
+        "--keyring=/usr/share/keyrings/debian-archive-keyring.gpg",
+        "trixie",
+        str(tar),
+        mirror,
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise LabError(
+            "Docker Hub does not answer, and Debian's packages could not be had either:\n"
+            + "\n".join(done.stderr.strip().splitlines()[-3:]),
+            "check the network (`apt-get update` must work), then bin/lab up again",
         )
 
 
@@ -111,6 +108,8 @@ def apt_mirror() -> str:
         if found and "debian" in found[1]:
             return found[1]
     raise LabError(
-        "Docker Hub does not answer, and this machine has no Debian packages configured to make the base image from.",
-        f"get the engine to Docker Hub (a proxy? a login?) until `docker pull {IMAGE}` works, then bin/lab up again",
+        "Docker Hub does not answer, and this machine has no Debian packages configured to make the"
+        " base image from.",
+        f"get the engine to Docker Hub (a proxy? a login?) until `docker pull {IMAGE}` works, then"
+        " bin/lab up again",
     )

@@ -1,5 +1,4 @@
-"""The template: one volume with the course images as a stopped engine's layers and as a registry's
-contents.
+"""The template: one volume with the course images, for a stopped engine and for a registry.
 
 Each fresh engine is filled from it. It is made once, in a container of the lab image: pulled where
 Docker Hub answers, else built as stand-ins (``lab/build/standins/images.toml``). A volume that was
@@ -55,9 +54,7 @@ class CourseImage:
     hub: tuple[str, ...] = ()
 
     def offered(self, *, hub: bool) -> tuple[str, ...]:
-        """The tags that students find: all of a stand-in's, on Docker Hub those that do not cost a
-        gigabyte.
-        """
+        """The tags that students find; on Docker Hub only those that do not cost a gigabyte."""
         return () if self.internal else (self.hub if hub and self.hub else self.tags)
 
 
@@ -87,9 +84,7 @@ def ensure(client: docker.DockerClient, lab_image: str, *, hub: bool) -> str:
 
 @contextmanager
 def _alone() -> Iterator[None]:
-    """One process of this machine at a time, whoever runs it and from whichever checkout: templates
-    are shared.
-    """
+    """One process of this machine at a time, from whichever checkout: templates are shared."""
     path = Path(tempfile.gettempdir(), LOCK)
     if not path.exists():
         with suppress(FileExistsError):
@@ -163,9 +158,7 @@ def _discard(client: docker.DockerClient, volume: str) -> None:
 
 @dataclass(frozen=True)
 class Builder:
-    """The container in which a template is made: an engine and a registry whose data are the
-    template.
-    """
+    """The container in which a template is made: its engine's data are the template."""
 
     client: docker.DockerClient
     container: Container
@@ -173,12 +166,14 @@ class Builder:
     def wait_until_ready(self) -> None:
         """LabError when the engine inside does not start: then none ever will on this machine."""
         deadline = time.monotonic() + READY_SECONDS
-        while b" ready" not in (said := self.container.logs()):
+        while b" ready" not in (log := self.container.logs()):
             self.container.reload()
             if self.container.status != "running" or time.monotonic() > deadline:
                 raise LabError(
-                    f"An engine inside a container does not start on this machine:\n{said.decode(errors='replace').strip()}",
-                    "bin/lab doctor; or bin/lab up --engine host, which uses the machine's own engine",
+                    "An engine inside a container does not start on this machine:\n"
+                    + log.decode(errors="replace").strip(),
+                    "bin/lab doctor; or bin/lab up --engine host, which uses the machine's own"
+                    " engine",
                 )
             time.sleep(0.1)
 
@@ -191,13 +186,15 @@ class Builder:
                 progress.note(image.name)
                 bring(image)
                 for tag in image.offered(hub=hub):
-                    there = f"{REGISTRY}/library/{tag}"
+                    name = f"{REGISTRY}/library/{tag}"
                     self.run(
-                        f"docker tag {tag} {there} && docker push --quiet {there} && docker image rm {there}"
+                        f"docker tag {tag} {name} && docker push --quiet {name}"
+                        f" && docker image rm {name}"
                     )
             internal = " ".join(tag for image in images if image.internal for tag in image.tags)
             self.run(
-                f"docker image rm {internal} || true; docker builder prune --all --force; docker image prune --force"
+                f"docker image rm {internal} || true; docker builder prune --all --force;"
+                " docker image prune --force"
             )
 
     def pull(self, image: CourseImage) -> None:
@@ -206,14 +203,11 @@ class Builder:
             self.run(f"docker pull --quiet {tag}")
 
     def prepare_and_build(self) -> Callable[[CourseImage], None]:
-        """Put the base image and the build contexts into the builder; returns what builds one image
-        there.
-        """
+        """Bring base image and build contexts into the builder; returns what builds an image."""
         self._copy_base()
         self.container.put_archive(SCRATCH, _contexts())
-        self.run(
-            f"docker import --change 'CMD [\"bash\"]' {SCRATCH}/base.tar debian:trixie-slim && rm {SCRATCH}/base.tar"
-        )
+        tar = f"{SCRATCH}/base.tar"
+        self.run(f"docker import --change 'CMD [\"bash\"]' {tar} debian:trixie-slim && rm {tar}")
         return self._build
 
     def mark_complete(self) -> None:
@@ -247,14 +241,13 @@ class Builder:
         args = " ".join(f"--build-arg {key}={value}" for key, value in image.args.items())
         folder = f"{SCRATCH}/standins"
         self.run(
-            f"docker build --progress plain --build-context ca={folder}/ca {names} {args} {folder}/{image.folder}"
+            f"docker build --progress plain --build-context ca={folder}/ca {names} {args}"
+            f" {folder}/{image.folder}"
         )
 
 
 def _contexts() -> bytes:
-    """The build contexts, and the context `ca` with the machine's certificate authorities, as a
-    tar.
-    """
+    """The build contexts, and `ca` with the machine's certificate authorities, as a tar."""
     with tarfile.open(fileobj=(spool := io.BytesIO()), mode="w") as archive:
         archive.add(STANDINS, arcname="standins")
         certificates = host_certificates()

@@ -1,4 +1,4 @@
-"""``lab`` in a terminal of the lab: the commands that a student has there, such as ``lab submit``."""
+"""``lab`` in a terminal of the lab: the commands that a student has there."""
 
 from importlib.metadata import entry_points
 

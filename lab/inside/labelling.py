@@ -1,5 +1,4 @@
-"""Between a student and the machine's own engine (``bin/lab up --engine host``): what is created
-gets the lab's label.
+"""What is created on the machine's own engine (``--engine host``) gets the lab's label.
 
 So ``down`` and ``reset`` can remove what the lab made and nothing else. A proxy on a Unix socket:
 containers, networks, volumes and builds of the classic builder are labelled; BuildKit's builds
@@ -24,8 +23,7 @@ HEAD_BYTES = 64 * 1024
 
 
 def labelled_body(body: bytes, label: tuple[str, str]) -> bytes:
-    """The JSON of a create request with one label more; anything else is left for the engine to
-    refuse.
+    """The JSON of a create request with one label more; what is none is the engine's to refuse.
 
     >>> labelled_body(b'{"Image": "busybox"}', ("course.lab", "x"))
     b'{"Image": "busybox", "Labels": {"course.lab": "x"}}'
@@ -54,9 +52,7 @@ def labelled_target(target: str, label: tuple[str, str]) -> str:
 
 
 async def serve(listen: Path, engine: Path, label: tuple[str, str]) -> None:
-    """Accept connections for ever. Whoever may write to ``listen`` decides by its mode, which the
-    caller sets.
-    """
+    """Accept connections for ever; the mode of ``listen`` decides whose."""
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -81,9 +77,7 @@ async def serve(listen: Path, engine: Path, label: tuple[str, str]) -> None:
 
 
 async def _request(reader: asyncio.StreamReader, label: tuple[str, str]) -> bytes:
-    """The first request of a connection, as it goes to the engine. Each connection carries one: the
-    engine is told to close.
-    """
+    """The first request of a connection, as it goes to the engine, which closes after it."""
     head = await reader.readuntil(b"\r\n\r\n")
     line, *fields = head.decode("latin-1").rstrip("\r\n").split("\r\n")
     method, target, version = line.split(" ")

@@ -1,5 +1,4 @@
-"""The engine of a grading sandbox, started inside its container: rootless, its images mounted from
-a read-only template.
+"""The engine of a grading sandbox: rootless, its images mounted from a read-only template.
 
 Run by path with the system's Python (``/usr/bin/python3 -I .../lab/inside/sandbox_engine.py``), so
 it imports the standard library alone. When the engine answers, one line ``{"event": "ready"}``
@@ -71,8 +70,16 @@ _CONTAINERD_CONFIG = """\
 version = 2
 root = "{root}"
 state = "{state}"
-disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.nri.v1.nri", "io.containerd.snapshotter.v1.aufs", "io.containerd.snapshotter.v1.blockfile",
-  "io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.devmapper", "io.containerd.snapshotter.v1.zfs", "io.containerd.tracing.processor.v1.otlp"]
+disabled_plugins = [
+  "io.containerd.grpc.v1.cri",
+  "io.containerd.nri.v1.nri",
+  "io.containerd.snapshotter.v1.aufs",
+  "io.containerd.snapshotter.v1.blockfile",
+  "io.containerd.snapshotter.v1.btrfs",
+  "io.containerd.snapshotter.v1.devmapper",
+  "io.containerd.snapshotter.v1.zfs",
+  "io.containerd.tracing.processor.v1.otlp",
+]
 [grpc]
 address = "{socket}"
 [ttrpc]
@@ -81,8 +88,7 @@ address = "{socket}.ttrpc"
 
 
 def link_template(template: Path, data: Path) -> None:
-    """Make the template's images those of the engine at ``data``: metadata is copied, a layer's
-    files stay where they are.
+    """Give the engine at ``data`` the template's images: metadata is copied, layers stay there.
 
     A layer's ``diff`` is a symbolic link into the read-only template, and ``committed`` keeps the
     engine from ever writing there; ``docker rmi`` removes the link alone.
@@ -120,9 +126,7 @@ def answers(path: Path) -> bool:
 
 
 def _run_registry() -> None:
-    """The registry, answering afterwards; in the engine's own network, where it is Docker Hub as
-    far as the engine knows.
-    """
+    """Start the registry, which is Docker Hub as far as the engine knows, until it answers."""
     store = {
         "REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY": str(REGISTRY),
         "REGISTRY_STORAGE_MAINTENANCE_READONLY": "{enabled: true}",
@@ -131,9 +135,7 @@ def _run_registry() -> None:
 
 
 def _start_containerd() -> None:
-    """Before ``dockerd``, which would start it as well, then find nobody there at its first try and
-    wait a second until the next.
-    """
+    """Start containerd before ``dockerd`` does, which then waits a second for it."""
     CONTAINERD.mkdir(parents=True, exist_ok=True)
     config = CONTAINERD / "config.toml"
     config.write_text(
@@ -145,9 +147,7 @@ def _start_containerd() -> None:
 
 
 def _start_guard(*, cluster: bool) -> None:
-    """The student's way to the engine, which hands on what it allows (lab/inside/guard); the
-    kubelet's as well.
-    """
+    """Start the way of the student, and of the kubelet, to the engine (lab/inside/guard)."""
     sockets = ["--listen", STUDENT_SOCKET, "--engine", CHECKER_SOCKET]
     sockets += ["--cluster", CLUSTER_SOCKET] if cluster else []
     subprocess.Popen(
@@ -156,8 +156,9 @@ def _start_guard(*, cluster: bool) -> None:
 
 
 def _reserve_ports() -> None:
-    """Bind the cluster's ports in the network in which this runs, and hold them as RESERVED. A
-    socket stays in its network wherever it is used.
+    """Bind the cluster's ports in the network in which this runs, and hold them as RESERVED.
+
+    A socket stays in its network wherever it is used.
 
     Nothing listens there yet; and without SO_REUSEADDR nobody else can bind to them, at no address.
     """
@@ -208,8 +209,7 @@ def _start_cluster() -> "subprocess.Popen[bytes]":
 
 
 def _keep_links_inside() -> None:
-    """No path through the student's folder leads out of it, for the engine: a link there could be
-    turned at any moment.
+    """Let no path through the student's folder lead out of it: a link could be turned any moment.
 
     Containers get the folder without that (``RUNTIME``): what a link means to them ends in their
     own file system.

@@ -36,9 +36,7 @@ def connect() -> docker.DockerClient:
 
 
 def ensure_engine() -> docker.DockerClient:
-    """The machine's engine; Debian's ``docker.io`` is installed and started first where there is
-    none.
-    """
+    """The machine's engine; where there is none, Debian's is installed and started first."""
     try:
         return connect()
     except LabError:
@@ -51,9 +49,7 @@ def ensure_engine() -> docker.DockerClient:
 
 
 def environment() -> dict[str, str]:
-    """DOCKER_HOST wins; else the socket of the CLI's current context (Docker Desktop, rootless),
-    where it has one.
-    """
+    """DOCKER_HOST wins; else the socket of the CLI's current context, where it has one."""
     variables = dict(os.environ)
     if "DOCKER_HOST" not in variables and shutil.which("docker"):
         command = ["docker", "context", "inspect", "--format", "{{.Endpoints.docker.Host}}"]
@@ -64,8 +60,9 @@ def environment() -> dict[str, str]:
 
 
 def _go_on_as_root() -> None:
-    """Run this command again through sudo where only the socket's permissions are in the way. The
-    workspace stays the caller's.
+    """Run this command again through sudo where only the socket's permissions are in the way.
+
+    The workspace stays the caller's.
     """
     if not _permission_denied() or os.environ.get("DOCKER_HOST") or not shutil.which("sudo"):
         return
@@ -78,9 +75,7 @@ def _go_on_as_root() -> None:
 
 
 def machine_socket() -> str:
-    """Path of the engine's socket as the engine's own machine sees it; LabError where it is reached
-    over a network.
-    """
+    """The engine's socket as its own machine sees it; LabError where that is another machine."""
     named = environment().get("DOCKER_HOST", f"unix://{SOCKET}")
     if not named.startswith("unix://"):
         raise LabError(
@@ -205,9 +200,7 @@ def _wait_for_engine(seconds: float = 60) -> docker.DockerClient:
 
 
 def owner(path: Path) -> tuple[int, int]:
-    """uid and gid of the person the course is for: who called sudo, else who owns ``path`` when
-    root runs this, else the caller.
-    """
+    """uid and gid of who called sudo, else of who owns ``path`` for root, else of the caller."""
     if os.geteuid() != 0:
         return os.getuid(), os.getgid()
     if "SUDO_UID" in os.environ:

@@ -1,6 +1,4 @@
-"""The machine's own kubeconfig: its current context by itself, with the credentials in it, as a
-file that can be taken elsewhere.
-"""
+"""The current context of the machine's kubeconfig, as a file that can be taken elsewhere."""
 
 import base64
 import os
@@ -25,9 +23,7 @@ Entry = dict[str, Any]
 
 @dataclass(frozen=True)
 class Kubeconfig:
-    """One context: what it is called, and its entries of a cluster and a user, as kubectl has
-    them.
-    """
+    """One context: its name, and its entries of a cluster and a user, as kubectl has them."""
 
     context: str
     cluster: Entry
@@ -40,9 +36,7 @@ class Kubeconfig:
         return url.hostname or LOOPBACK, url.port or {"http": 80}.get(url.scheme, 443)
 
     def at(self, port: int) -> "Kubeconfig":
-        """The same cluster, reached at a port of one's own: the server's certificate is still that
-        of its own name.
-        """
+        """The same cluster at a port of the loopback; its certificate is still that of its name."""
         url = urlsplit(self.cluster["server"])
         moved = {**self.cluster, "server": url._replace(netloc=f"{LOOPBACK}:{port}").geturl()}
         if url.scheme == "https":
@@ -63,18 +57,14 @@ class Kubeconfig:
 
 
 def default() -> Path:
-    """Where kubectl looks without KUBECONFIG; for root through sudo, in the home of who called
-    it.
-    """
+    """Where kubectl looks without KUBECONFIG; through sudo, in the home of who called it."""
     caller = os.environ.get("SUDO_UID")
     home = Path(pwd.getpwuid(int(caller)).pw_dir) if caller else Path.home()
     return home / ".kube" / "config"
 
 
 def current(environment: Mapping[str, str] = os.environ) -> Kubeconfig:
-    """The current context of the files that KUBECONFIG names, else of ``~/.kube/config``. LabError
-    where there is none to take.
-    """
+    """The current context of KUBECONFIG's files, else of ``~/.kube/config``; LabError without."""
     named = [Path(part) for part in environment.get("KUBECONFIG", "").split(os.pathsep) if part]
     files = [path for path in named or [default()] if path.is_file()]
     entries = [(path, _read(path)) for path in files]
@@ -108,9 +98,7 @@ def _read(path: Path) -> Entry:
 
 
 def _entry(entries: list[tuple[Path, Entry]], kind: str, name: str) -> tuple[Path, Entry]:
-    """The first entry of that name, as kubectl takes it, and the folder that its files are relative
-    to.
-    """
+    """The first entry of that name, as kubectl takes it, and the folder of the files it names."""
     for path, content in entries:
         for one in content.get(f"{kind}s") or []:
             if one.get("name") == name:

@@ -1,5 +1,4 @@
-"""The student's folder: lessons and released assignments are copied in; what the student has
-touched is never written again.
+"""The student's folder: what the course brings, and never over what the student has touched.
 
 ``.course.json`` in the workspace holds the SHA-256 of each file as it was last put there: a file
 that still has it is untouched.
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from lab.course import ROOT
 from lab.errors import LabError
+from lab.files import write_whole
 
 RECORD = ".course.json"
 # nbgrader's Assignment List offers what is in its outbound/, and submits to its inbound/
@@ -52,13 +52,13 @@ def update(workspace: Path, owner: tuple[int, int]) -> Update:
         elif state == "changed":
             done.kept.append(name)
         elif _make_folder(target.parent, workspace, owner):
-            _write(target, content, owner)
+            write_whole(target, content, owner)
             record[name] = _digest(content)
             (done.updated if state == "untouched" else done.added).append(name)
         else:
             done.kept.append(name)
     _make_folder(workspace / EXCHANGE / "inbound", workspace, owner)
-    _write(workspace / RECORD, json.dumps(record, indent=1, sort_keys=True).encode(), owner)
+    write_whole(workspace / RECORD, json.dumps(record, indent=1, sort_keys=True).encode(), owner)
     return done
 
 
@@ -74,9 +74,7 @@ def _shipped() -> Iterator[tuple[str, bytes]]:
 
 
 def _unanswered(notebook: bytes) -> bytes:
-    """A notebook without its outputs: they are there for the tests, and would tell the answers to
-    the predictions.
-    """
+    """A notebook without its outputs, which would tell the answers to the predictions."""
     try:
         content = json.loads(notebook)
     except ValueError:
@@ -88,9 +86,7 @@ def _unanswered(notebook: bytes) -> bytes:
 
 
 def _state(target: Path, recorded: str | None, content: bytes) -> str:
-    """``missing``, ``current``, ``untouched`` (an older version of ours) or ``changed`` (the
-    student's).
-    """
+    """missing, current, untouched (an older version of ours) or changed (the student's)."""
     if target.is_symlink() or (target.exists() and not target.is_file()):
         return "changed"
     if not target.exists():
@@ -118,8 +114,9 @@ def _digest(content: bytes) -> str:
 
 
 def _make_folder(folder: Path, workspace: Path, owner: tuple[int, int]) -> bool:
-    """Make a folder and those above it up to the workspace; False where a link or a file stands in
-    its way (never followed).
+    """Make a folder and those above it up to the workspace.
+
+    False where a link or a file stands in its way, which is never followed.
     """
     above = [folder, *folder.parents]
     inside = above[: above.index(workspace)]
@@ -135,16 +132,3 @@ def _make_folder(folder: Path, workspace: Path, owner: tuple[int, int]) -> bool:
         new.mkdir()
         os.chown(new, *owner)
     return True
-
-
-def _write(target: Path, content: bytes, owner: tuple[int, int]) -> None:
-    """Replace a file in one step: an interrupted run leaves the old one or the new one, whole."""
-    scratch = target.with_name(f".{target.name}.new")
-    scratch.unlink(missing_ok=True)
-    descriptor = os.open(
-        scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), 0o644
-    )
-    with os.fdopen(descriptor, "wb") as stream:
-        stream.write(content)
-    os.chown(scratch, *owner)
-    scratch.replace(target)

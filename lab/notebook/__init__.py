@@ -1,6 +1,4 @@
-"""What the cells of a lesson use: `%load_ext lab.notebook` registers `%%shell` and gives these
-names to the notebook.
-"""
+"""What lessons use: `%load_ext lab.notebook` brings `%%shell` and these names."""
 
 from typing import TYPE_CHECKING
 

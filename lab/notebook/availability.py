@@ -47,9 +47,7 @@ class Answers:
 
     @property
     def outage(self) -> float | None:
-        """The longest time without an answer, in seconds; 0.0 if every request got one, None if no
-        answer came any more.
-        """
+        """The longest time without an answer, in seconds; None if no answer came any more."""
         if self.requests and not self.requests[-1].answered:
             return None
         if all(each.answered for each in self.requests):
@@ -76,8 +74,7 @@ class Answers:
 def record_answers(
     name: str, url: str, *, give_up_seconds: float = GIVE_UP_SECONDS
 ) -> Iterator[Answers]:
-    """Ask `url` fifty times a second while the commands of the `with` block run, and until it is
-    clear what came of them.
+    """Ask `url` fifty times a second during the `with` block, and until its outcome is clear.
 
     That is: until every request of a second was answered, or none of the last `give_up_seconds`.
     `name` is what the plot calls it. Raises LessonError if `url` does not answer at the beginning.

@@ -13,9 +13,7 @@ from lab.notebook.names import is_invented, shown_names
 
 @dataclass(frozen=True)
 class Port:
-    """A port of a container; `host` is where the machine answers for it, empty if nowhere (exposed,
-    not published).
-    """
+    """A port of a container, and where the machine answers for it (empty: not published)."""
 
     container: str
     host: str
@@ -32,6 +30,8 @@ class Mount:
 
 @dataclass(frozen=True)
 class Container:
+    """A container and what it uses; `state` is in the words of `docker ps -a`."""
+
     name: str
     image: str
     state: str
@@ -51,8 +51,7 @@ class Census:
 
 
 def take_census(client: docker.DockerClient, label: str | None) -> Census:
-    """Containers, and the images, networks and volumes that they use or that carry `label`
-    (`lesson=09`) themselves.
+    """Containers, and the images, networks and volumes that they use or that carry `label`.
 
     Without a label: all of each, but of the networks that every engine has only those in use.
     """

@@ -1,6 +1,4 @@
-"""What stands in the cluster now, read by kubectl: objects, who made whom, and where Services send
-requests.
-"""
+"""What is in the cluster now, read by kubectl: objects, who made whom, and Services."""
 
 import json
 import subprocess
@@ -20,9 +18,7 @@ Health = Literal["good", "bad", "none"]
 
 @dataclass(frozen=True)
 class Node:
-    """An object or a container: `facts` is how it is, `health` the same for the eye (`none`:
-    nothing is wanted of it).
-    """
+    """An object or a container; `health` is `none` where nothing is wanted of it."""
 
     kind: str
     name: str
@@ -42,6 +38,8 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class Service:
+    """A Service: its ports as `port -> target`, and where it sends requests."""
+
     name: str
     type: str
     ports: tuple[str, ...]
@@ -51,18 +49,14 @@ class Service:
 
 @dataclass(frozen=True)
 class Inventory:
-    """Objects below those that own them, and Services; sorted so that the same state reads the
-    same.
-    """
+    """Objects below those that own them, and Services, so sorted that the same reads the same."""
 
     objects: tuple[Node, ...]
     services: tuple[Service, ...]
 
 
 def take_inventory(label: str | None) -> Inventory:
-    """The objects of the current namespace; with a label (`lesson=17`) those that carry it, and all
-    that they own.
-    """
+    """The current namespace's objects; with `label` (`lesson=17`) those, and what they own."""
     return inventory(_kubectl_get(), label)
 
 
@@ -112,9 +106,7 @@ def _owner(obj: Obj) -> str:
 
 
 def _nodes(objects: Iterable[Obj], everything: Sequence[Obj]) -> list[Node]:
-    """Trees, by kind, revision and name; what the cluster drew at random counts last, so that it
-    does not shuffle them.
-    """
+    """Trees by kind, revision and name; names that the cluster drew at random count last."""
     found = [(each, _node(each, everything)) for each in objects]
     found.sort(key=lambda pair: (*_order(pair[0]), _facts_below(pair[1]), pair[1].name))
     return [node for _, node in found]

@@ -1,6 +1,4 @@
-"""Run one bash script in a process group of its own, hand on its output as it comes, and never wait
-for ever.
-"""
+"""Run one bash script, hand on its output as it comes, and never wait for ever."""
 
 import os
 import pty
@@ -49,7 +47,7 @@ Output = Callable[[str, bytes], None]
 
 
 @dataclass(frozen=True)
-class Limits:
+class TimeLimits:
     """Seconds until the script is ended (a failure), and until it is sent Ctrl-C (no failure)."""
 
     timeout: float
@@ -57,7 +55,7 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ScriptOutcome:
     """How a script ended.
 
     `status` is what a shell would show in `$?` (128 + signal number for a signal). `line` and
@@ -78,14 +76,13 @@ class Outcome:
 def run_script(
     script: str,
     output: Output,
-    limits: Limits,
+    limits: TimeLimits,
     *,
     stdin: str = "",
     tty: bool = False,
     separate: bool = False,
-) -> Outcome:
-    """Run `script` with `bash -euo pipefail`; return when bash has ended, though its background
-    processes may go on.
+) -> ScriptOutcome:
+    """Run `script` with `bash -euo pipefail` until bash ends; what it left running may go on.
 
     Standard error comes through `"stdout"`, in order, unless `separate`. After `stdin` the script
     reads end-of-file; with `tty` a person types it.
@@ -106,7 +103,7 @@ def run_script(
             status = 0
         if line and len(pipe) > 1:  # bash names only the last command of a pipe
             command = script.splitlines()[line - 1]
-    return Outcome(
+    return ScriptOutcome(
         128 - status if status < 0 else status, line, command, pipe, stopped, interrupted
     )
 
@@ -131,10 +128,8 @@ class _Run:
             os.set_blocking(fd, False)
             self.selector.register(fd, selectors.EVENT_READ, name)
 
-    def follow(self, output: Output, limits: Limits) -> tuple[str | None, bool]:
-        """Hand on output until the script ends. Returns why it was stopped, and whether it was sent
-        Ctrl-C.
-        """
+    def follow(self, output: Output, limits: TimeLimits) -> tuple[str | None, bool]:
+        """Hand on output until the script ends; why it was stopped, and whether by Ctrl-C."""
         try:
             if limits.interrupt_after is None:
                 return (

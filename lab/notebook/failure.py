@@ -1,6 +1,6 @@
 """Say what failed in a shell cell, and what to do about it."""
 
-from lab.notebook.command import GRACE_SECONDS, Limits, Outcome
+from lab.notebook.command import GRACE_SECONDS, ScriptOutcome, TimeLimits
 from lab.notebook.errors import LessonError
 
 _STILL_RUNS = "The container itself may go on: docker ps shows it, docker rm -f NAME ends it."
@@ -33,7 +33,7 @@ class CommandError(LessonError):
         self.status = status
 
 
-def judge(outcome: Outcome, limits: Limits, expected: int | None) -> str | None:
+def judge(outcome: ScriptOutcome, limits: TimeLimits, expected: int | None) -> str | None:
     """Return a line to print below the output, if there is something to say.
 
     Raises CommandError if the script was stopped, or its exit status is neither 0 nor the
@@ -52,7 +52,7 @@ def judge(outcome: Outcome, limits: Limits, expected: int | None) -> str | None:
     return None
 
 
-def _stopped(reason: str, limits: Limits) -> str:
+def _stopped(reason: str, limits: TimeLimits) -> str:
     if reason == "timeout":
         return (
             f"This cell was ended after {limits.timeout:g} s.\nTry: a container in the foreground"
@@ -69,7 +69,7 @@ def _stopped(reason: str, limits: Limits) -> str:
     return f"Stopped.\n{_STILL_RUNS}"
 
 
-def _found(outcome: Outcome) -> str:
+def _found(outcome: ScriptOutcome) -> str:
     status = f"exit status {outcome.status}"
     if outcome.status == 0:
         return "Every command succeeded (exit status 0)."
@@ -85,7 +85,7 @@ def _one_line(command: str) -> str:
     return text if len(text) <= 160 else text[:157] + "..."
 
 
-def _try(outcome: Outcome) -> str:
+def _try(outcome: ScriptOutcome) -> str:
     if outcome.status == 0:
         return "Try: run the commands one by one; the failure that this cell is about did not come."
     advice = _TRY.get(outcome.status, "read the message above, change the cell, run it again.")

@@ -9,7 +9,7 @@ from typing import NoReturn
 from IPython.core.getipython import get_ipython
 from IPython.core.magic import no_var_expand
 
-from lab.notebook.command import Limits, run_script
+from lab.notebook.command import TimeLimits, run_script
 from lab.notebook.errors import LessonError
 from lab.notebook.failure import judge
 from lab.notebook.output import FoldedOutput, show
@@ -112,7 +112,7 @@ def _run(script: str, options: argparse.Namespace) -> None:
             captured.extend(data)
         shown.feed(stream, data)
 
-    limits = Limits(options.timeout, options.interrupt_after)
+    limits = TimeLimits(options.timeout, options.interrupt_after)
     stdin = options.stdin.replace("\\n", "\n").rstrip("\n") + "\n" if options.stdin else ""
     try:
         outcome = run_script(

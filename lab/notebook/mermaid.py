@@ -15,9 +15,7 @@ _SPECIAL = {
 
 @dataclass(frozen=True)
 class Diagram:
-    """A Mermaid diagram (`source`) and its readable `text`; the last expression of a cell shows
-    it.
-    """
+    """A Mermaid diagram (`source`) and its readable `text`; a cell's last expression shows it."""
 
     source: str
     text: str

@@ -6,14 +6,16 @@ from collections.abc import Iterable
 
 # The first halves of the names that the engine invents, as in "friendly_carver".
 _ADJECTIVES = """
-admiring adoring affectionate agitated amazing angry awesome beautiful blissful bold boring brave busy charming clever
-compassionate competent condescending confident cool cranky crazy dazzling determined distracted dreamy eager ecstatic
-elastic elated elegant eloquent epic exciting fervent festive flamboyant focused friendly frosty funny gallant gifted goofy
-gracious great happy hardcore heuristic hopeful hungry infallible inspiring intelligent interesting jolly jovial keen kind
-laughing loving lucid magical modest musing mystifying naughty nervous nice nifty nostalgic objective optimistic peaceful
-pedantic pensive practical priceless quirky quizzical recursing relaxed reverent romantic sad serene sharp silly sleepy
-stoic strange stupefied suspicious sweet tender thirsty trusting unruffled upbeat vibrant vigilant vigorous wizardly
-wonderful xenodochial youthful zealous zen
+admiring adoring affectionate agitated amazing angry awesome beautiful blissful bold boring brave
+busy charming clever compassionate competent condescending confident cool cranky crazy dazzling
+determined distracted dreamy eager ecstatic elastic elated elegant eloquent epic exciting fervent
+festive flamboyant focused friendly frosty funny gallant gifted goofy gracious great happy hardcore
+heuristic hopeful hungry infallible inspiring intelligent interesting jolly jovial keen kind
+laughing loving lucid magical modest musing mystifying naughty nervous nice nifty nostalgic
+objective optimistic peaceful pedantic pensive practical priceless quirky quizzical recursing
+relaxed reverent romantic sad serene sharp silly sleepy stoic strange stupefied suspicious sweet
+tender thirsty trusting unruffled upbeat vibrant vigilant vigorous wizardly wonderful xenodochial
+youthful zealous zen
 """
 _INVENTED = re.compile(rf"({'|'.join(_ADJECTIVES.split())})_[a-z]+\d*")
 _ANONYMOUS = re.compile(r"[0-9a-f]{64}")
@@ -34,8 +36,8 @@ def shown_names(containers: Iterable[tuple[str, str, str]]) -> dict[str, str]:
     A container without a name of its own is called after its image, so that a diagram is the same
     each time.
 
-    >>> shown_names([("1f", "web", "nginx"), ("2e", "sad_bell", "busybox"), ("3d", "zen_ride", "busybox")])
-    {'1f': 'web', '2e': 'busybox container', '3d': 'busybox container (2)'}
+    >>> shown_names([("1", "web", "nginx"), ("2", "sad_bell", "redis"), ("3", "zen_ride", "redis")])
+    {'1': 'web', '2': 'redis container', '3': 'redis container (2)'}
     """
     names: dict[str, str] = {}
     uses: dict[str, int] = defaultdict(int)

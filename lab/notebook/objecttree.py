@@ -1,11 +1,10 @@
-"""The cluster's objects as a tree: who made whom, down to the containers, and where each Service
-leads.
-"""
+"""The cluster's objects as a tree, down to the containers, and where each Service leads."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 
 from lab.notebook.cluster import Endpoint, Health, Inventory, Node, Service, take_inventory
 from lab.notebook.mermaid import Diagram, escape
+from lab.notebook.tree import Branch, draw_tree
 
 # Blue, orange and grey: told apart by every kind of eye, readable on white and on dark.
 _STYLES = (
@@ -16,12 +15,9 @@ _STYLES = (
 )
 _SHAPES = {"Pod": ("(", ")"), "container": ("[[", "]]"), "init container": ("[[", "]]")}
 
-Branch = tuple[str, Sequence["Branch"]]
-
 
 def object_tree(label: str | None = None) -> Diagram:
-    """Draw the objects of the current namespace, as they are now: Deployment, ReplicaSet, Pod,
-    container; Service and its endpoints.
+    """Draw the current namespace's objects: Deployment, ReplicaSet, Pod, container; Services.
 
     `label` (`"lesson=17"`) leaves the objects that carry it and everything that they own. Works
     with any cluster that `kubectl` reaches.
@@ -41,7 +37,7 @@ def object_tree(label: str | None = None) -> Diagram:
 
 def _text(found: Inventory) -> str:
     branches = [*map(_branch, found.objects), *map(_service_branch, found.services)]
-    lines = [line for name, leaves in branches for line in (name, *_lines(leaves))]
+    lines = [line for name, leaves in branches for line in (name, *draw_tree(leaves))]
     return "\n".join(lines) or "(nothing here yet)"
 
 
@@ -64,13 +60,6 @@ def _address(endpoint: Endpoint) -> str:
     return endpoint.address if endpoint.ready else f"{endpoint.address} (not ready)"
 
 
-def _lines(branches: Sequence[Branch]) -> Iterator[str]:
-    for index, (name, leaves) in enumerate(branches):
-        last = index == len(branches) - 1
-        yield ("└─ " if last else "├─ ") + name
-        yield from (("   " if last else "│  ") + line for line in _lines(leaves))
-
-
 class _Chart:
     """Mermaid's lines, with identifiers of its own, as names may hold anything."""
 
@@ -84,9 +73,8 @@ class _Chart:
             self._ids[key] = f"n{len(self._ids)}"
             left, right = _SHAPES.get(key[0], ("[", "]"))
             first, *rest = map(escape, filter(None, text))
-            self.lines.append(
-                f'    {self._ids[key]}{left}"{"<br/>".join([f"<b>{first}</b>", *rest])}"{right}:::{style}'
-            )
+            shown = "<br/>".join([f"<b>{first}</b>", *rest])
+            self.lines.append(f'    {self._ids[key]}{left}"{shown}"{right}:::{style}')
         return self._ids[key]
 
     def arrow(self, source: str, arrow: str, target: str) -> None:

@@ -1,6 +1,4 @@
-"""What a command printed, as a notebook shows it: whole plain lines, live, long output folded into
-a file.
-"""
+"""What a command printed, as a notebook shows it: whole lines, live, long output folded."""
 
 import hashlib
 import os
@@ -54,9 +52,7 @@ class FoldedOutput:
         sys.stdout.flush()
 
     def close(self) -> None:
-        """Show what was held back: an unfinished line, the end of folded output and where all of it
-        is.
-        """
+        """Show what was held back: an unfinished line, the end of folded output and where it is."""
         for rest in filter(None, self._unfinished.values()):
             self._add(plain(rest))
         self._unfinished.clear()

@@ -69,8 +69,7 @@ def layer_plot(*images: str) -> Plot:
 
 
 def writable_layer_plot(*containers: str) -> Plot:
-    """Plot what each container wrote on top of its image: its writable layer. No names: all
-    containers.
+    """Plot what containers wrote on top of their images; without names, all of them.
 
     >>> writable_layer_plot("one", "two", "three")
     """
@@ -103,11 +102,12 @@ def _layer(entry: dict[str, Any]) -> _Bar:
 
 
 def instruction(created_by: str) -> str:
-    """The Dockerfile's instruction in an entry of an image's history, however the builder wrote it
-    down.
+    """The Dockerfile's instruction in an entry of an image's history, whoever wrote it down.
 
-    >>> instruction("RUN /bin/sh -c make # buildkit"), instruction('/bin/sh -c #(nop)  CMD ["sh"]'), instruction("")
-    ('RUN make', 'CMD ["sh"]', 'base layer')
+    >>> instruction("RUN /bin/sh -c make # buildkit"), instruction("")
+    ('RUN make', 'base layer')
+    >>> instruction('/bin/sh -c #(nop)  CMD ["sh"]')
+    'CMD ["sh"]'
     """
     text = re.sub(r"\s+", " ", created_by).removesuffix(" # buildkit").strip()
     text = re.sub(r"^/bin/sh -c #\(nop\) ", "", text).strip()

@@ -14,10 +14,9 @@ _choices: dict[str, ipywidgets.RadioButtons] = {}
 
 
 def predict(key: str, question: str, options: Sequence[str]) -> None:
-    """Ask for a prediction: radio buttons in the order given, none chosen, no verdict. `key` is for
-    `outcome`.
+    """Ask for a prediction: radio buttons in the order given; `key` is for `outcome`.
 
-    >>> predict("second-run", "What does the second run do?", ["pulls again", "uses the image that is here"])
+    >>> predict("second-run", "What does the second run do?", ["pulls again", "uses what is here"])
     """
     if len(set(options)) < max(len(options), 2):
         raise LessonError(f"predict({key!r}): give at least two different options.")
@@ -34,7 +33,7 @@ def predict(key: str, question: str, options: Sequence[str]) -> None:
 def outcome(key: str, observed: str, why: str = "") -> None:
     """Show what was predicted under `key` beside what was `observed`, and `why` it came so.
 
-    >>> outcome("second-run", "uses the image that is here", why="The layers are on the engine already.")
+    >>> outcome("second-run", "uses what is here", why="The layers are on the engine already.")
     """
     predicted = _choices[key].value if key in _choices else None
     facts = {"You predicted": predicted, "What happened": observed, "Why": why}

@@ -44,8 +44,7 @@ class Event:
 def record_events(
     *, names: Collection[str] = (), label: str | None = None
 ) -> Iterator[list[Event]]:
-    """Record the engine's events from here to the end of the `with` block; the list is filled
-    there, oldest first.
+    """Record the engine's events in the `with` block; the list is filled at its end.
 
     `names` keeps only what concerns these containers, images, networks or volumes; `label`
     (`"lesson=02"` or `"lesson"`) what concerns containers with this label. Neither: everything on
@@ -69,9 +68,7 @@ def record_events(
 def _settled(
     client: docker.DockerClient, since: str, names: Collection[str], label: str | None
 ) -> list[Event]:
-    """The engine answers `docker run` moments before it publishes the end of the container: ask
-    until both agree.
-    """
+    """Ask until the engine, which answers before a container's end is published, has both."""
     deadline = time.monotonic() + _SETTLE_SECONDS
     while True:
         events = _concerning(_past_events(client, since), names, label)
@@ -82,9 +79,7 @@ def _settled(
 
 
 def _engine_time(client: docker.DockerClient) -> str:
-    """The engine's own clock (a laptop's and its virtual machine's differ), as
-    seconds.nanoseconds.
-    """
+    """The engine's own clock (its virtual machine's may differ), as seconds.nanoseconds."""
     moment, _, fraction = client.info()["SystemTime"].rstrip("Z").partition(".")
     return f"{int(datetime.fromisoformat(moment + '+00:00').timestamp())}.{fraction.ljust(9, '0')}"
 
@@ -138,9 +133,7 @@ def _concerning(events: list[Event], names: Collection[str], label: str | None) 
 
 
 def has_label(labels: dict[str, str], label: str | None) -> bool:
-    """Whether `label` (`"lesson=02"`, or `"lesson"` with any value) is among these; None is
-    never.
-    """
+    """Whether `label` (`lesson=02`, or `lesson` with any value) is there; None is never."""
     if label is None:
         return False
     key, given, value = label.partition("=")
@@ -152,8 +145,9 @@ def _container_ids(events: list[Event]) -> list[str]:
 
 
 def _agrees(client: docker.DockerClient, container_id: str, events: list[Event]) -> bool:
-    """Whether the recording has the end of this container, if it has ended. (To inspect waits for
-    the engine's lock.)
+    """Whether the recording has the end of this container, if it has ended.
+
+    To inspect it waits for the engine's lock.
     """
     actions = [
         event.action

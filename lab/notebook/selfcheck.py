@@ -24,12 +24,11 @@ _COLOURS = {
 
 
 def quiz(questions: Sequence[dict[str, Any]]) -> None:
-    """Show questions in jupyterquiz's own format, in the order given; nothing is loaded from the
-    network.
+    """Show questions in jupyterquiz's format, in the order given, without the network.
 
     >>> quiz([{"question": "Which one runs?", "type": "multiple_choice", "answers": [
-    ...     {"answer": "an image", "correct": False, "feedback": "An image is a snapshot on disk."},
-    ...     {"answer": "a container", "correct": True, "feedback": "Its process is the container."}]}])
+    ...     {"answer": "an image", "correct": False, "feedback": "An image is a snapshot."},
+    ...     {"answer": "a container", "correct": True, "feedback": "Its process is the one."}]}])
     """
     # jupyterquiz draws an element's id with `random`: the same quiz gets the same id, so that
     # outputs can be compared.

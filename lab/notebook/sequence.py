@@ -65,8 +65,7 @@ class Arrow:
 
 
 def sequence_diagram(events: Sequence[Event], *, times: bool = False) -> Diagram:
-    """Draw recorded events: client → daemon → (registry) → containers, one line of text for each
-    arrow.
+    """Draw recorded events, an arrow each: client → daemon → (registry) → containers.
 
     What only a client can ask for is drawn from the client; what the engine does on its own (a
     restart policy, `--rm`) from the daemon. (A container that ended by itself and starts again:
@@ -96,9 +95,7 @@ def sequence_diagram(events: Sequence[Event], *, times: bool = False) -> Diagram
 
 
 def _participants(arrows: Iterable[Arrow]) -> dict[str, str]:
-    """Client, daemon, registry, then containers as they appear, each with an identifier for
-    Mermaid.
-    """
+    """Client, daemon, registry, then containers as they appear, each with its identifier."""
     seen = [person for arrow in arrows for person in (arrow.source, arrow.target)]
     order = [CLIENT, DAEMON, *([REGISTRY] if REGISTRY in seen else []), *seen]
     return {person: f"p{index}" for index, person in enumerate(dict.fromkeys(order))}
@@ -131,9 +128,7 @@ class _Story:
             self._remember(event)
 
     def _request(self, index: int, event: Event) -> Iterator[Message]:
-        """The client's request that explains an event: before the networks and volumes that a start
-        takes.
-        """
+        """The client's request that explains an event, before what else a start takes."""
         who = event.container_id
         if event.action == "kill" and who not in self._requests:
             self._requests[who] = self._signal_request(index, who)
@@ -155,9 +150,7 @@ class _Story:
         return who in self._ended_alone or self._requests.get(who) == "restart"
 
     def _signal_request(self, index: int, who: str) -> str:
-        """The engine reports `stop` after the signals that it sent, and `restart` after the new
-        start.
-        """
+        """stop, restart or kill: what the engine reports after the signals that it sent."""
         later = [event.action for event in self._events[index + 1 :] if event.container_id == who]
         until_next = later[: later.index("start")] if "start" in later else later
         if "stop" not in until_next:

@@ -27,8 +27,7 @@ _HERE = "    classDef here fill:#cfe8fa,stroke:#0072b2,stroke-width:3px,color:#0
 
 
 def state_diagram(*container_names: str) -> Diagram:
-    """Draw the states of a container, the commands between them, and the state in which each named
-    container is now.
+    """Draw a container's states, the commands between them, and where each named one is now.
 
     >>> state_diagram("web")
     web: paused

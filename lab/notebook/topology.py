@@ -1,10 +1,11 @@
 """The engine's objects as a map: what runs where, from which image, and how it is reached."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 
 from lab.notebook.census import Census, Container, take_census
 from lab.notebook.engine import engine
 from lab.notebook.mermaid import Diagram, escape
+from lab.notebook.tree import Branch, draw_tree
 
 # Blue, orange and grey: told apart by every kind of eye, readable on white and on dark.
 _STYLES = (
@@ -42,7 +43,7 @@ def _text(census: Census) -> str:
             continue
         lines += [
             f"network {network}" if network else "no network",
-            *_tree([_branch(each) for each in members]),
+            *draw_tree([_branch(each) for each in members]),
         ]
     unused = [
         image for image in census.images if all(each.image != image for each in census.containers)
@@ -53,7 +54,7 @@ def _text(census: Census) -> str:
         ("volumes not in use", set(census.volumes) - used),
     ):
         if names:
-            lines += [title, *_tree([(name, ()) for name in sorted(names)])]
+            lines += [title, *draw_tree([(name, ()) for name in sorted(names)])]
     return "\n".join(lines) or "(nothing here yet)"
 
 
@@ -62,7 +63,7 @@ def _home(container: Container) -> str | None:
     return container.networks[0] if container.networks else None
 
 
-def _branch(container: Container) -> tuple[str, Sequence[str]]:
+def _branch(container: Container) -> Branch:
     ports = (
         (
             f"port {port.container} <- {port.host}"
@@ -73,22 +74,8 @@ def _branch(container: Container) -> tuple[str, Sequence[str]]:
     )
     mounts = (f"{mount.kind} {mount.source} -> {mount.target}" for mount in container.mounts)
     also = (f"also in network {network}" for network in container.networks[1:])
-    return f"{container.name}  {container.state}", [
-        f"image {container.image}",
-        *ports,
-        *mounts,
-        *also,
-    ]
-
-
-def _tree(branches: Sequence[tuple[str, Sequence[str]]]) -> Iterator[str]:
-    for index, (name, leaves) in enumerate(branches):
-        last = index == len(branches) - 1
-        yield ("└─ " if last else "├─ ") + name
-        for number, leaf in enumerate(leaves):
-            yield (
-                ("   " if last else "│  ") + ("└─ " if number == len(leaves) - 1 else "├─ ") + leaf
-            )
+    leaves = [f"image {container.image}", *ports, *mounts, *also]
+    return f"{container.name}  {container.state}", [(leaf, ()) for leaf in leaves]
 
 
 class _Ids:
@@ -133,7 +120,8 @@ def _mermaid(census: Census) -> str:
 def _node(ids: _Ids, container: Container) -> str:
     state = container.state.split()[0]
     style = state if state in {"running", "paused"} else "still"
-    return f'    {ids("container", container.name)}["<b>{escape(container.name)}</b><br/>{container.state}"]:::{style}'
+    shown = f"<b>{escape(container.name)}</b><br/>{container.state}"
+    return f'    {ids("container", container.name)}["{shown}"]:::{style}'
 
 
 def _links(ids: _Ids, container: Container) -> Iterable[str]:

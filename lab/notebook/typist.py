@@ -34,9 +34,7 @@ class Typist:
             self._press(self._keys.popleft())
 
     def press_ctrl_c(self) -> None:
-        """Press Ctrl-C: the terminal turns it into SIGINT, or a raw terminal hands it on to the
-        container's.
-        """
+        """Press Ctrl-C: SIGINT, or in a raw terminal a key that goes on to the container's."""
         self._press(_CTRL_C)
 
     def _press(self, key: bytes) -> None:

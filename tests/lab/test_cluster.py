@@ -1,6 +1,4 @@
-"""The cluster of a lab: there when it is wanted, unseen when not, kept as the engine's containers
-are; or somebody's own.
-"""
+"""The cluster of a lab: its own, kept as its containers are; or somebody's own."""
 
 import json
 import os
@@ -120,9 +118,7 @@ def test_reset_gives_a_fresh_one(checkout: Checkout) -> None:
 
 
 class Forwarder:
-    """A port of this machine's loopback that leads to an address: where kind, minikube and the like
-    have their API server.
-    """
+    """A port of the loopback that leads to an address: where kind has its API server."""
 
     def __init__(self, address: tuple[str, int]) -> None:
         self.address = address

@@ -1,6 +1,4 @@
-"""A machine that once opened the course and now has no network at all: an engine and a course in a
-network of their own, cut off.
-"""
+"""A machine that once opened the course and now has no network at all."""
 
 import os
 import shutil
@@ -36,9 +34,7 @@ START = (
 
 
 class CutOff:
-    """A second engine of this machine, in a network namespace that has nothing but a loopback
-    interface.
-    """
+    """A second engine of this machine, in a network namespace that has only a loopback."""
 
     def __init__(self, folder: Path) -> None:
         self.host = f"unix://{folder}/docker.sock"
@@ -91,9 +87,7 @@ def cut_off(tmp_path: Path) -> Iterator[CutOff]:
 
 
 def bring(cut_off: CutOff, image: str, volume: str) -> None:
-    """What an earlier ``up`` left on the machine: the lab image and the template of course
-    images.
-    """
+    """What an earlier ``up`` left on the machine: the lab image and the template."""
     online = ensure_engine()
     cut_off.client.images.load(online.images.get(image).save(named=True))
     cut_off.client.volumes.create(volume, labels={LABEL: "template"})

@@ -1,3 +1,1 @@
-"""What a student may ask of the engine in a grading sandbox: ``policy`` decides, ``proxy`` carries
-what it allows.
-"""
+"""What a student may ask of the engine in grading: ``policy`` decides, ``proxy`` carries it."""

@@ -1,12 +1,10 @@
-"""What a container may ask for in grading: all that stays inside the engine, nothing that reaches
-out of it.
-"""
+"""What a container may ask for in grading: nothing that reaches out of the engine."""
 
 import posixpath
 from collections.abc import Mapping
 from typing import Any
 
-from lab.inside.guard.strict import RefusedError, allow_only, is_zero, malformed, names
+from lab.inside.guard.strict import Forbidden, allow_only, is_zero, malformed, names
 
 WORK = "/home/student/work"  # the only folder outside the engine that its containers may see
 DEFAULT_CAPABILITIES = names(
@@ -51,7 +49,7 @@ BIND_MODES = names("ro rw z Z nocopy cached consistent delegated private rprivat
 
 
 def require_creatable(body: Mapping[str, Any]) -> None:
-    """RefusedError for a ``POST /containers/create`` that asks for more."""
+    """Forbidden for a ``POST /containers/create`` that asks for more."""
     allow_only(body, CONFIG | {"HostConfig", "NetworkingConfig"}, "a container's configuration")
     _require_host_config(_object(body, "HostConfig"))
     networking = _object(body, "NetworkingConfig")
@@ -68,7 +66,7 @@ def require_endpoint(endpoint: object) -> None:
 
 def _require_host_config(host: Mapping[str, Any]) -> None:
     if host.get("Privileged"):
-        raise RefusedError(
+        raise Forbidden(
             "--privileged is not available in grading: the container would own the engine that it"
             " is judged by."
         )
@@ -87,14 +85,14 @@ def _require_bind(bind: object) -> None:
     require_source(source)
     modes = rest.partition(":")[2]
     if modes and not set(modes.split(",")) <= BIND_MODES:
-        raise RefusedError(f"The mount options {modes!r} are not available in grading.")
+        raise Forbidden(f"The mount options {modes!r} are not available in grading.")
 
 
 def _require_mount(mount: Mapping[str, Any]) -> None:
     allow_only(mount, MOUNT, "a mount")
     kind = mount.get("Type") or ""
     if kind not in ("bind", "volume", "tmpfs"):
-        raise RefusedError(f"Mounts of type {kind!r} are not available in grading.")
+        raise Forbidden(f"Mounts of type {kind!r} are not available in grading.")
     if kind == "bind":
         require_source(str(mount.get("Source") or ""))
     elif "/" in str(mount.get("Source") or ""):
@@ -108,11 +106,12 @@ def _require_mount(mount: Mapping[str, Any]) -> None:
 
 
 def require_source(source: str) -> None:
-    """What is mounted: a volume by its name, or a folder of the student's own. Links in it lead
-    nowhere (lab/inside/sandbox_engine.py).
+    """A volume by its name, or a folder of the student's.
+
+    Links in it lead nowhere (lab/inside/sandbox_engine.py).
     """
     if source.startswith(("/", "~", ".")) and not f"{source}/".startswith(f"{WORK}/"):
-        raise RefusedError(
+        raise Forbidden(
             f"{source} cannot be mounted in grading: only your own folder ($PWD and what is below"
             " it) and volumes can."
         )
@@ -125,7 +124,7 @@ def require_source(source: str) -> None:
 def _require_namespaces(host: Mapping[str, Any]) -> None:
     network = str(host.get("NetworkMode") or "")
     if network == "host" or network.startswith("ns:"):
-        raise RefusedError(
+        raise Forbidden(
             "--network host is not available in grading: publish the port with -p instead."
         )
     for field, allowed in {
@@ -139,7 +138,7 @@ def _require_namespaces(host: Mapping[str, Any]) -> None:
             and mode not in allowed
             and not (mode.startswith("container:") and field != "CgroupnsMode")
         ):
-            raise RefusedError(
+            raise Forbidden(
                 f"{field} {mode!r} is not available in grading: a container keeps to its own"
                 " namespaces."
             )
@@ -148,7 +147,7 @@ def _require_namespaces(host: Mapping[str, Any]) -> None:
 def _require_rights(host: Mapping[str, Any]) -> None:
     for capability in _list(host, "CapAdd"):
         if str(capability).upper().removeprefix("CAP_") not in DEFAULT_CAPABILITIES:
-            raise RefusedError(
+            raise Forbidden(
                 f"--cap-add {capability} is not available in grading: only capabilities of Docker's"
                 " default set are."
             )
@@ -158,13 +157,13 @@ def _require_rights(host: Mapping[str, Any]) -> None:
             "no-new-privileges:true",
             "no-new-privileges:false",
         ):
-            raise RefusedError(f"--security-opt {option} is not available in grading.")
+            raise Forbidden(f"--security-opt {option} is not available in grading.")
     for field in ("MaskedPaths", "ReadonlyPaths"):
         if host.get(field) is not None:  # an empty list unmasks everything
-            raise RefusedError(f"{field} is not available in grading.")
+            raise Forbidden(f"{field} is not available in grading.")
     for name in _object(host, "Sysctls"):
         if not name.startswith("net."):
-            raise RefusedError(
+            raise Forbidden(
                 f"--sysctl {name} is not available in grading: only those of the container's"
                 " network are."
             )
@@ -174,11 +173,11 @@ def _require_choices(host: Mapping[str, Any]) -> None:
     choices = {"Runtime": ("runc",), "VolumeDriver": ("local",), "Isolation": ("default",)}
     for field, allowed in choices.items():
         if not is_zero(host.get(field)) and host[field] not in allowed:
-            raise RefusedError(f"{field} {host[field]!r} is not available in grading.")
+            raise Forbidden(f"{field} {host[field]!r} is not available in grading.")
     log = _object(host, "LogConfig")
     allow_only(log, names("Type Config"), "LogConfig")
     if (log.get("Type") or "json-file") not in ("json-file", "local", "none"):
-        raise RefusedError(f"The logging driver {log['Type']!r} is not available in grading.")
+        raise Forbidden(f"The logging driver {log['Type']!r} is not available in grading.")
 
 
 def require_updatable(body: Mapping[str, Any]) -> None:
@@ -189,7 +188,7 @@ def require_updatable(body: Mapping[str, Any]) -> None:
 def require_executable(body: Mapping[str, Any]) -> None:
     """``POST /containers/{id}/exec``."""
     if body.get("Privileged"):
-        raise RefusedError("docker exec --privileged is not available in grading.")
+        raise Forbidden("docker exec --privileged is not available in grading.")
     allow_only(body, EXEC, "docker exec")
 
 

@@ -19,7 +19,7 @@ from lab.inside.guard.containers import (
     require_updatable,
 )
 from lab.inside.guard.strict import (
-    RefusedError,
+    Forbidden,
     allow_only,
     build_target,
     malformed,
@@ -70,14 +70,14 @@ def _network(body: dict[str, Any]) -> None:
     )
     allow_only(body, known, "a network")
     if (body.get("Driver") or "bridge") != "bridge" or (body.get("Scope") or "local") != "local":
-        raise RefusedError(
+        raise Forbidden(
             f"The network driver {body.get('Driver')!r} is not available in grading: bridge is."
         )
     allow_only(body.get("Options") or {}, BRIDGE_OPTIONS, "a network's options")
     ipam = body.get("IPAM") or {}
     allow_only(ipam, names("Driver Config"), "IPAM")
     if (ipam.get("Driver") or "default") != "default":
-        raise RefusedError("IPAM drivers are not available in grading.")
+        raise Forbidden("IPAM drivers are not available in grading.")
 
 
 def _connect(body: dict[str, Any]) -> None:
@@ -87,12 +87,12 @@ def _connect(body: dict[str, Any]) -> None:
 
 def _volume(body: dict[str, Any]) -> None:
     if body.get("DriverOpts"):
-        raise RefusedError(
+        raise Forbidden(
             "Volumes with driver options are not available in grading: they could mount anything."
         )
     allow_only(body, names("Name Driver Labels"), "a volume")
     if (body.get("Driver") or "local") != "local":
-        raise RefusedError(
+        raise Forbidden(
             f"The volume driver {body['Driver']!r} is not available in grading: local is."
         )
 
@@ -111,105 +111,103 @@ def _login(body: dict[str, Any]) -> None:
 
 def _build(query: Mapping[str, str]) -> None:
     if query.get("networkmode", "") not in ("", "default", "bridge", "none"):
-        raise RefusedError(
+        raise Forbidden(
             f"docker build --network {query['networkmode']} is not available in grading."
         )
     if query.get("remote", "") not in ("", "client-session"):
-        raise RefusedError(
+        raise Forbidden(
             "A build needs its context from your own folder in grading: there is no network."
         )
     for name in ("cgroupparent", "securityopt"):
         if query.get(name, "") not in ("", "null", "[]"):
-            raise RefusedError(f"docker build with {name} is not available in grading.")
+            raise Forbidden(f"docker build with {name} is not available in grading.")
 
 
 def _pull(query: Mapping[str, str]) -> None:
     if query.get("fromSrc", "") not in ("", "-"):
-        raise RefusedError("An image can be imported from a file in grading, not from an address.")
+        raise Forbidden("An image can be imported from a file in grading, not from an address.")
 
 
-def _routes() -> list[Route]:
-    one, image = rf"(?P<id>{NAME})", rf"(?P<id>{IMAGE})"
+_ID, _IMAGE = rf"(?P<id>{NAME})", rf"(?P<id>{IMAGE})"
 
-    def route(method: str, path: str, body: Body = "none", **more: Any) -> Route:
-        return Route(method, re.compile(path), body, **more)
-
-    reads = [
-        "/_ping",
-        "/version",
-        "/info",
-        "/events",
-        "/system/df",
-        "/plugins",
-        "/containers/json",
-        rf"/containers/{one}/(json|logs|stats|top|changes|export|archive)",
-        rf"/exec/{one}/json",
-        "/images/json",
-        "/images/get",
-        "/images/search",
-        rf"/images/{image}/(json|history|get)",
-        rf"/distribution/{image}/json",
-        "/networks",
-        rf"/networks/{one}",
-        "/volumes",
-        rf"/volumes/{one}",
-    ]
-    changes = [
-        rf"/containers/{one}/(start|stop|restart|kill|pause|unpause|wait|resize|rename)",
-        rf"/exec/{one}/resize",
-        rf"/images/{image}/(tag|push)",
-        "/(containers|images|networks|volumes)/prune",
-        "/build/(prune|cancel)",
-    ]
-    removals = [rf"/containers/{one}", rf"/images/{image}", rf"/networks/{one}", rf"/volumes/{one}"]
-    return [
-        route("HEAD", "/_ping"),
-        route("HEAD", rf"/containers/{one}/archive"),
-        *(route("GET", path) for path in reads),
-        *(route("POST", path) for path in changes),
-        *(route("DELETE", path) for path in removals),
-        route("POST", "/containers/create", "json", judge_body=require_creatable),
-        route("POST", rf"/containers/{one}/update", "json", judge_body=require_updatable),
-        route("POST", rf"/containers/{one}/attach", hijacks=True),
-        route("POST", rf"/containers/{one}/exec", "json", judge_body=require_executable),
-        route("POST", rf"/exec/{one}/start", "json", hijacks=True, judge_body=_exec_start),
-        route("PUT", rf"/containers/{one}/archive", "stream"),
-        route("POST", "/images/create", "stream", judge_query=_pull),
-        route("POST", "/images/load", "stream"),
-        route("POST", "/commit", "json", judge_body=_commit),
-        route("POST", "/auth", "json", judge_body=_login),
-        route("POST", "/networks/create", "json", judge_body=_network),
-        route("POST", rf"/networks/{one}/(connect|disconnect)", "json", judge_body=_connect),
-        route("POST", "/volumes/create", "json", judge_body=_volume),
-        route("POST", "/build", "stream", judge_query=_build),
-        route("POST", "/session", hijacks=True),
-        route("POST", "/grpc", hijacks=True),
-    ]
+_READS = (
+    "/_ping",
+    "/version",
+    "/info",
+    "/events",
+    "/system/df",
+    "/plugins",
+    "/containers/json",
+    rf"/containers/{_ID}/(json|logs|stats|top|changes|export|archive)",
+    rf"/exec/{_ID}/json",
+    "/images/json",
+    "/images/get",
+    "/images/search",
+    rf"/images/{_IMAGE}/(json|history|get)",
+    rf"/distribution/{_IMAGE}/json",
+    "/networks",
+    rf"/networks/{_ID}",
+    "/volumes",
+    rf"/volumes/{_ID}",
+)
+_CHANGES = (
+    rf"/containers/{_ID}/(start|stop|restart|kill|pause|unpause|wait|resize|rename)",
+    rf"/exec/{_ID}/resize",
+    rf"/images/{_IMAGE}/(tag|push)",
+    "/(containers|images|networks|volumes)/prune",
+    "/build/(prune|cancel)",
+)
+_REMOVALS = (rf"/containers/{_ID}", rf"/images/{_IMAGE}", rf"/networks/{_ID}", rf"/volumes/{_ID}")
 
 
-ROUTES = _routes()
+def _route(method: str, path: str, body: Body = "none", **more: Any) -> Route:
+    return Route(method, re.compile(path), body, **more)
+
+
+ROUTES = [
+    _route("HEAD", "/_ping"),
+    _route("HEAD", rf"/containers/{_ID}/archive"),
+    *(_route("GET", path) for path in _READS),
+    *(_route("POST", path) for path in _CHANGES),
+    *(_route("DELETE", path) for path in _REMOVALS),
+    _route("POST", "/containers/create", "json", judge_body=require_creatable),
+    _route("POST", rf"/containers/{_ID}/update", "json", judge_body=require_updatable),
+    _route("POST", rf"/containers/{_ID}/attach", hijacks=True),
+    _route("POST", rf"/containers/{_ID}/exec", "json", judge_body=require_executable),
+    _route("POST", rf"/exec/{_ID}/start", "json", hijacks=True, judge_body=_exec_start),
+    _route("PUT", rf"/containers/{_ID}/archive", "stream"),
+    _route("POST", "/images/create", "stream", judge_query=_pull),
+    _route("POST", "/images/load", "stream"),
+    _route("POST", "/commit", "json", judge_body=_commit),
+    _route("POST", "/auth", "json", judge_body=_login),
+    _route("POST", "/networks/create", "json", judge_body=_network),
+    _route("POST", rf"/networks/{_ID}/(connect|disconnect)", "json", judge_body=_connect),
+    _route("POST", "/volumes/create", "json", judge_body=_volume),
+    _route("POST", "/build", "stream", judge_query=_build),
+    _route("POST", "/session", hijacks=True),
+    _route("POST", "/grpc", hijacks=True),
+]
 REMOVED = re.compile(r"/(swarm|nodes|services|tasks|secrets|configs)(/|$)")
 
 
 def find(method: str, path: str) -> Route:
-    """The route of a request; RefusedError where there is none."""
+    """The route of a request; Forbidden where there is none."""
     for route in ROUTES:
         if route.method == method and route.path.fullmatch(path):
             return route
     if REMOVED.match(path):
-        raise RefusedError(
+        raise Forbidden(
             "Swarm (services, stacks, secrets, configs, nodes) is not available in grading."
         )
     if path.startswith("/plugins"):
-        raise RefusedError(
-            "Plugins are not available in grading: they run as a part of the engine."
-        )
-    raise RefusedError(f"{method} {path[:100]} is not available in grading.")
+        raise Forbidden("Plugins are not available in grading: they run as a part of the engine.")
+    raise Forbidden(f"{method} {path[:100]} is not available in grading.")
 
 
 def judge(method: str, target: str, *, cluster: bool = False) -> tuple[Route, str]:
-    """The route, and the target as it goes to the engine. RefusedError otherwise. ``cluster``: the
-    kubelet asks, for a Pod.
+    """The route, and the target as it goes to the engine; else Forbidden.
+
+    ``cluster``: the kubelet asks, for a Pod.
     """
     path, query = parse_target(target)
     route = find(method, path)
@@ -232,7 +230,7 @@ def _require_plain(query: Query) -> None:
 
 def _require_own_name(query: Query) -> None:
     if any(name == "name" and value.lstrip("/").startswith(CLUSTER_NAMES) for name, value in query):
-        raise RefusedError(
+        raise Forbidden(
             f"Names that begin with {CLUSTER_NAMES} are the cluster's: make a Pod with kubectl"
             " instead."
         )
@@ -240,16 +238,14 @@ def _require_own_name(query: Query) -> None:
 
 def _require_own_labels(fields: Mapping[str, Any]) -> None:
     if any(str(name).startswith(CLUSTER_LABELS) for name in fields.get("Labels") or ()):
-        raise RefusedError(
+        raise Forbidden(
             f"Labels that begin with {CLUSTER_LABELS} are the cluster's: make a Pod with kubectl"
             " instead."
         )
 
 
 def judged_body(route: Route, body: bytes, *, cluster: bool = False) -> bytes:
-    """The JSON as it goes to the engine. RefusedError where it asks for too much. ``cluster`` as
-    for ``judge``.
-    """
+    """The JSON as it goes to the engine; Forbidden where it asks for too much."""
     if route.judge_body is None:
         return b""
     fields = parse_json(body)

@@ -21,7 +21,7 @@ from pathlib import Path
 import h11
 
 from lab.inside.guard.policy import Route, judge, judged_body
-from lab.inside.guard.strict import MAX_BODY_BYTES, RefusedError, malformed
+from lab.inside.guard.strict import MAX_BODY_BYTES, Forbidden, malformed
 
 CHUNK = 65_536
 CONNECTIONS = 64
@@ -67,7 +67,7 @@ class Client:
         """What came after the request, before anybody read it."""
         return bytes(self.parser.trailing_data[0])
 
-    def refuse(self, error: RefusedError) -> None:
+    def refuse(self, error: Forbidden) -> None:
         content = json.dumps({"message": str(error)}).encode()
         headers = [
             ("content-type", "application/json"),
@@ -80,8 +80,9 @@ class Client:
 
 
 def serve(listen: Path, engine: Path, *, cluster: bool = False) -> None:
-    """Accept connections for ever. ``cluster``: whoever connects is the kubelet, which names and
-    labels what it makes as its own.
+    """Accept connections for ever.
+
+    ``cluster``: whoever connects is the kubelet, which names and labels what it makes as its own.
     """
     listen.unlink(missing_ok=True)
     listener = socket.socket(socket.AF_UNIX)
@@ -104,7 +105,7 @@ def _handle(
         with connected, contextlib.suppress(OSError, EOFError):
             try:
                 _carry(client, engine, cluster=cluster)
-            except RefusedError as error:
+            except Forbidden as error:
                 client.refuse(error)
             except h11.RemoteProtocolError as error:
                 client.refuse(malformed(f"a request has to be plain HTTP ({error})"))
@@ -183,8 +184,9 @@ def _stream(client: Client, there: socket.socket) -> None:
 
 
 def _follow(client: socket.socket, there: socket.socket, *, hijacks: bool) -> None:
-    """Until the client leaves; in a hijacked connection all that it sends goes to the engine, and
-    the end of its input as well.
+    """Wait until the client leaves.
+
+    In a hijacked connection all that it sends goes to the engine, and the end of its input as well.
     """
     while piece := client.recv(CHUNK):
         if hijacks:

@@ -18,7 +18,7 @@ PATH = re.compile(
 VERSION = re.compile(r"^/v1\.(2[4-9]|3\d|4\d)(?=/)")
 
 
-class RefusedError(Exception):
+class Forbidden(Exception):  # noqa: N818  (HTTP's word)
     """A request that is not handed on; the text is for the student. ``status`` is HTTP's."""
 
     def __init__(self, message: str, status: int = 403) -> None:
@@ -26,12 +26,12 @@ class RefusedError(Exception):
         self.status = status
 
 
-def malformed(what: str) -> RefusedError:
-    return RefusedError(f"In grading, {what}.", 400)
+def malformed(what: str) -> Forbidden:
+    return Forbidden(f"In grading, {what}.", 400)
 
 
 def parse_json(body: bytes) -> dict[str, Any]:
-    """A JSON object. RefusedError for what is none, or could be read in two ways."""
+    """A JSON object. Forbidden for what is none, or could be read in two ways."""
     if len(body) > MAX_BODY_BYTES:
         raise malformed(f"a request may have at most {MAX_BODY_BYTES // 1_000_000} MB of JSON")
     try:
@@ -76,20 +76,18 @@ def names(text: str) -> frozenset[str]:
 
 
 def allow_only(fields: Mapping[str, Any], free: frozenset[str], where: str) -> None:
-    """RefusedError unless each field is one of ``free`` or asks for nothing."""
+    """Forbidden unless each field is one of ``free`` or asks for nothing."""
     known = {name.casefold(): name for name in free}
     for name, value in fields.items():
         canonical = known.get(name.casefold())
         if canonical is not None and canonical != name:
             raise malformed(f"the field {name!r} of {where} is spelled {canonical}")
         if canonical is None and not is_zero(value):
-            raise RefusedError(f"{name} is not available in grading ({where}).")
+            raise Forbidden(f"{name} is not available in grading ({where}).")
 
 
 def parse_target(target: str) -> tuple[str, list[tuple[str, str]]]:
-    """Path without API version, and query. RefusedError for what servers are known to read in
-    different ways.
-    """
+    """Path without API version, and query; Forbidden for what servers read in different ways."""
     path, _, query = target.partition("?")
     bare = VERSION.sub("", path)
     segments = bare.split("/")[1:]

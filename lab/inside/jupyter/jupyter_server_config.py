@@ -1,6 +1,4 @@
-"""JupyterLab in the lab: which extensions a student and an instructor see. The token comes from
-JUPYTER_TOKEN.
-"""
+"""JupyterLab in the lab: which extensions a student and an instructor see."""
 
 import os
 

@@ -1,6 +1,4 @@
-"""nbgrader in the lab: the Assignment List, Validate and Submit of a student; the course of an
-instructor has a file of its own.
-"""
+"""nbgrader in the lab, for a student; the course of an instructor has a file of its own."""
 
 c = get_config()  # noqa: F821  (given by Jupyter)
 

@@ -1,6 +1,4 @@
-"""The template of course images: finished or made anew, and used whether Docker Hub answers or
-not.
-"""
+"""The template: finished or made anew, and used whether Docker Hub answers or not."""
 
 import time
 from collections.abc import Iterator
@@ -16,14 +14,18 @@ from lab.machine import containers
 from lab.machine.host import ensure_engine
 
 pytestmark = [pytest.mark.machine, pytest.mark.timeout(300)]
-IMAGES = '[[image]]\nname = "tiny"\nfolder = "tiny"\ntags = ["tiny:latest"]\nargs = { BASE = "debian:trixie-slim" }\n'
+IMAGES = """\
+[[image]]
+name = "tiny"
+folder = "tiny"
+tags = ["tiny:latest"]
+args = { BASE = "debian:trixie-slim" }
+"""
 
 
 @pytest.fixture
 def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[docker.DockerClient]:
-    """The machine's engine, with one small course image to bring; the real template is left
-    alone.
-    """
+    """The machine's engine, with one small course image; the real template is left alone."""
     (tmp_path / "tiny").mkdir()
     (tmp_path / "images.toml").write_text(IMAGES)
     (tmp_path / "tiny" / "Dockerfile").write_text('ARG BASE\nFROM ${BASE}\nCMD ["echo", "tiny"]\n')

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from lab import up
-from lab.build import base_image as base
+from lab.build import base_image
 from lab.cli import main
 from lab.errors import LabError
 from lab.machine import host
@@ -82,9 +82,9 @@ def test_a_taken_port_names_another() -> None:
 
 
 def test_no_hub_and_no_debian_packages_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(base, "SOURCES", base.re.compile("(no such line)"))
+    monkeypatch.setattr(base_image, "SOURCES", base_image.re.compile("(no such line)"))
     with pytest.raises(LabError, match="no Debian packages configured"):
-        base.apt_mirror()
+        base_image.apt_mirror()
 
 
 def test_the_owner_is_who_called_sudo(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

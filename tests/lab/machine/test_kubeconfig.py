@@ -1,6 +1,4 @@
-"""The machine's kubeconfig as the lab takes it along: one context, whole, reached at a port of the
-lab's own.
-"""
+"""The kubeconfig that the lab takes along: one context, whole, reached at a port of its own."""
 
 import base64
 from pathlib import Path

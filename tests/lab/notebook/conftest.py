@@ -58,9 +58,7 @@ def engine() -> Iterator[docker.DockerClient]:
 
 @pytest.fixture
 def mark(engine: docker.DockerClient) -> Iterator[str]:
-    """A label value of this test alone; what carries `lesson=<mark>` is removed afterwards,
-    containers first.
-    """
+    """A label value of this test alone; what carries `lesson=<mark>` is removed afterwards."""
     value = f"test-{uuid.uuid4().hex[:8]}"
     label = f"label=lesson={value}"
     yield value

@@ -15,7 +15,10 @@ from ..cluster.conftest import Cluster
 ROOT = Path(__file__).parents[3]
 BUILD = """%%shell
 dir=$(mktemp -d)
-printf 'FROM busybox\\nLABEL lesson=MARK\\nCOPY data /data\\nRUN echo one; sleep 0.2; echo two\\n' > $dir/Dockerfile
+echo 'FROM busybox
+LABEL lesson=MARK
+COPY data /data
+RUN echo one; sleep 0.2; echo two' > $dir/Dockerfile
 date +%N > $dir/data
 docker build -t MARK $dir
 docker build -t MARK $dir"""

@@ -43,9 +43,7 @@ def docker() -> Docker:
 
 @pytest.fixture
 def network() -> Iterator[str]:
-    """A network of the test's own; it and the containers that carry the label go afterwards, with
-    their volumes.
-    """
+    """A network of the test's own; it goes afterwards, with the label's containers and volumes."""
     made = run_docker("network", "create", "--label", LABEL, "standins")
     assert made.status == 0, made.text
     yield "standins"

@@ -1,6 +1,4 @@
-"""The course images do what lessons and exercises show of them, whether they are real or
-stand-ins.
-"""
+"""The course images do what lessons show of them, whether real or stand-ins."""
 
 import json
 import os
@@ -323,7 +321,10 @@ def test_python_runs_programs(docker: Any) -> None:
 
 
 def test_pip_installs_from_the_network_as_root_and_in_a_venv(docker: Any) -> None:
-    script = "pip install six && python -c 'import six' && python -m venv /v && /v/bin/pip install -q six && echo done"
+    script = (
+        "pip install six && python -c 'import six' && python -m venv /v"
+        " && /v/bin/pip install -q six && echo done"
+    )
     said = run(docker, "python:alpine", "sh", "-c", script)
     assert "Successfully installed six" in said
     assert said.endswith("done\n")

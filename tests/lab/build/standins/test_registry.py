@@ -1,6 +1,4 @@
-"""The registry in the lab answers as Docker Hub does, so that docker says what it says
-everywhere.
-"""
+"""The registry in the lab answers as Docker Hub does, so docker says what it always says."""
 
 import json
 import os
@@ -66,8 +64,8 @@ def test_pull_of_an_unknown_repository_is_denied(docker: Any) -> None:
     said = docker("pull", "nosuch")
     assert said.status == 1
     assert said.text.splitlines()[-1] == (
-        "Error response from daemon: pull access denied for nosuch, repository does not exist or may require "
-        f"'docker login': {DENIED}"
+        "Error response from daemon: pull access denied for nosuch, repository does not exist or"
+        f" may require 'docker login': {DENIED}"
     )
     assert said.seconds < AT_ONCE
 
@@ -75,8 +73,10 @@ def test_pull_of_an_unknown_repository_is_denied(docker: Any) -> None:
 def test_pull_of_an_unknown_tag_is_not_found(docker: Any) -> None:
     said = docker("pull", "nginx:nosuch")
     assert said.status == 1
-    expected = "Error response from daemon: manifest for nginx:nosuch not found: manifest unknown: manifest unknown\n"
-    assert said.text == expected
+    assert said.text == (
+        "Error response from daemon: manifest for nginx:nosuch not found: manifest unknown:"
+        " manifest unknown\n"
+    )
     assert said.seconds < AT_ONCE
 
 
@@ -85,8 +85,8 @@ def test_run_of_an_unknown_repository_is_denied(docker: Any) -> None:
     assert said.status == 125
     assert said.text.startswith(
         "Unable to find image 'nosuch:latest' locally\n"
-        "docker: Error response from daemon: pull access denied for nosuch, repository does not exist or may require "
-        f"'docker login': {DENIED}.\n"
+        "docker: Error response from daemon: pull access denied for nosuch, repository does not"
+        f" exist or may require 'docker login': {DENIED}.\n"
     )
     assert said.seconds < AT_ONCE
 
@@ -107,8 +107,8 @@ def test_build_from_an_unknown_repository_says_what_buildkit_says(docker: Any) -
     said = docker("build", "--progress", "plain", "-", stdin="FROM nosuch\n")
     assert said.status == 1
     assert (
-        "pull access denied, repository does not exist or may require authorization: server message: "
-        "insufficient_scope: authorization failed"
+        "pull access denied, repository does not exist or may require authorization: server"
+        " message: insufficient_scope: authorization failed"
     ) in said.text
     assert said.seconds < AT_ONCE
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from lab.inside.guard.policy import judge, judged_body
-from lab.inside.guard.strict import RefusedError
+from lab.inside.guard.strict import Forbidden
 
 CREATE = "/v1.45/containers/create?name=web"
 WORK = "/home/student/work"
@@ -198,26 +198,26 @@ def test_container_is_allowed(body: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(("target", "body"), KUBELETS)
 def test_only_the_kubelet_makes_the_clusters_containers(target: str, body: dict[str, Any]) -> None:
-    with pytest.raises(RefusedError, match="make a Pod with kubectl instead"):
+    with pytest.raises(Forbidden, match="make a Pod with kubectl instead"):
         ask("POST", target, body)
     assert ask("POST", target, body, cluster=True) == body
 
 
 @pytest.mark.parametrize("body", REFUSED.values(), ids=REFUSED)
 def test_a_pod_may_not_ask_for_more_than_a_container(body: Any) -> None:
-    with pytest.raises(RefusedError):
+    with pytest.raises(Forbidden):
         ask("POST", CREATE, body, cluster=True)
 
 
 @pytest.mark.parametrize("body", REFUSED.values(), ids=REFUSED)
 def test_container_is_refused(body: Any) -> None:
-    with pytest.raises(RefusedError):
+    with pytest.raises(Forbidden):
         ask("POST", CREATE, body)
 
 
 @pytest.mark.parametrize("body", READ_IN_TWO_WAYS.values(), ids=READ_IN_TWO_WAYS)
 def test_body_that_could_be_read_in_two_ways_is_refused(body: bytes) -> None:
-    with pytest.raises(RefusedError):
+    with pytest.raises(Forbidden):
         ask("POST", CREATE, body)
 
 
@@ -253,7 +253,7 @@ def test_body_that_could_be_read_in_two_ways_is_refused(body: bytes) -> None:
     ],
 )
 def test_other_ways_out_are_refused(method: str, target: str, body: dict[str, Any]) -> None:
-    with pytest.raises(RefusedError):
+    with pytest.raises(Forbidden):
         ask(method, target, body)
 
 
@@ -299,7 +299,7 @@ def test_other_ways_out_are_refused(method: str, target: str, body: dict[str, An
     ],
 )
 def test_target_is_refused(method: str, target: str) -> None:
-    with pytest.raises(RefusedError):
+    with pytest.raises(Forbidden):
         judge(method, target)
 
 
@@ -326,12 +326,10 @@ def test_target_is_allowed(method: str, target: str) -> None:
 
 def test_a_refusal_says_what_and_why() -> None:
     with pytest.raises(
-        RefusedError, match=r"--privileged is not available in grading: the container would own"
+        Forbidden, match=r"--privileged is not available in grading: the container would own"
     ):
         ask("POST", CREATE, host(Privileged=True))
-    with pytest.raises(
-        RefusedError, match=r"/etc cannot be mounted in grading: only your own folder"
-    ):
+    with pytest.raises(Forbidden, match=r"/etc cannot be mounted in grading: only your own folder"):
         ask("POST", CREATE, host(Binds=["/etc:/x"]))
 
 
