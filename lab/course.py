@@ -1,6 +1,4 @@
-"""Where things are: this checkout, and the names of all that the lab makes on the machine's
-Docker.
-"""
+"""Where things are: this checkout, and the names of what it makes on the machine's Docker."""
 
 import hashlib
 from pathlib import Path
@@ -9,6 +7,7 @@ ROOT = Path(__file__).resolve().parent.parent
 STATE = ROOT / ".lab"  # ignored by git: logs, the pid file of an engine that the lab started
 WORKSPACE = ROOT / "workspace"
 
+REPOSITORY = "docker-course/lab"  # of the lab image, whichever checkout built it
 # on every container, volume and image of the lab; its value is the checkout's name
 LABEL = "course.lab"
 # two checkouts do not meet

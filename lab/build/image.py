@@ -9,11 +9,10 @@ from docker.errors import APIError, ImageNotFound
 
 from lab.build.base_image import ensure_base
 from lab.build.context import build_context
-from lab.course import LABEL, NAME
+from lab.course import LABEL, NAME, REPOSITORY
 from lab.errors import LabError
 from lab.progress import Step, step
 
-REPOSITORY = "docker-course/lab"
 CHECKOUT = "course.checkout"  # label: which checkout built it
 STEP = re.compile(r"Step (\d+)/(\d+) : (.*)")
 
@@ -30,15 +29,6 @@ def ensure_lab_image(client: docker.DockerClient, *, hub: bool) -> str:
             _build(client, context, name, base, progress)
         _forget_older(client, name)
     return name
-
-
-def any_lab_image(client: docker.DockerClient) -> str:
-    """A lab image of whatever version, whichever checkout built it. Raises ImageNotFound when all
-    are gone.
-    """
-    for image in client.images.list(REPOSITORY):
-        return str(image.id)
-    raise ImageNotFound("there is no lab image any more")
 
 
 def _build(
@@ -65,7 +55,8 @@ def _build(
         if "error" in message:
             raise LabError(
                 "Building the lab image failed:\n" + "\n".join(tail),
-                "check the network and the free disk space (bin/lab doctor), then bin/lab up again: it goes on from here",
+                "check the network and the free disk space (bin/lab doctor), then bin/lab up again:"
+                " it goes on from here",
             )
 
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import IO, Any, cast
 
 import docker
-from docker.errors import APIError, NotFound
+from docker.errors import APIError, ImageNotFound, NotFound
 from docker.models.containers import Container
 
-from lab.course import LABEL
+from lab.course import LABEL, REPOSITORY
 from lab.errors import LabError
 from lab.seat import Seat
 
@@ -37,6 +37,13 @@ def find(client: docker.DockerClient, name: str) -> Container | None:
         return client.containers.get(name)
     except NotFound:
         return None
+
+
+def any_lab_image(client: docker.DockerClient) -> str:
+    """Some lab image, whichever checkout built it. Raises ImageNotFound when all are gone."""
+    for image in client.images.list(REPOSITORY):
+        return str(image.id)
+    raise ImageNotFound("there is no lab image any more")
 
 
 @dataclass(frozen=True)
@@ -73,9 +80,7 @@ def stream(client: docker.DockerClient, container: Container, command: list[str]
 
 
 def put_stream(container: Container, folder: str, name: str, source: IO[bytes]) -> None:
-    """Copy one file into the container through the Docker API; it goes over a file on disk, not
-    through memory.
-    """
+    """Copy one file into the container, over a file on disk and not through memory."""
     with tempfile.TemporaryFile() as spool:
         with tarfile.open(fileobj=spool, mode="w") as archive:
             entry = tarfile.TarInfo(name)
@@ -87,9 +92,7 @@ def put_stream(container: Container, folder: str, name: str, source: IO[bytes]) 
 
 
 def has_file(client: docker.DockerClient, image: str, volume: str, path: str) -> bool:
-    """Whether a volume holds a file: asked of a container that is created for it and never
-    started.
-    """
+    """Whether a volume holds a file: asked of a container that is never started."""
     probe = client.containers.create(
         image,
         ["true"],

@@ -1,5 +1,4 @@
-"""Which cluster the lab has: the pocket cluster, or somebody's own, in a namespace that the lab
-makes and removes (``--cluster current``).
+"""Which cluster the lab has: its own, or somebody's (``--cluster current``) in a namespace.
 
 The foreign cluster is asked from a container in the machine's network with the machine's own
 credentials; the lab reaches it through a Unix socket in a volume that both mount, so it does not
@@ -19,7 +18,6 @@ from docker.errors import ContainerError, ImageNotFound, NotFound
 from docker.models.containers import Container
 from docker.models.volumes import Volume
 
-from lab.build import image as images
 from lab.course import LABEL
 from lab.errors import LabError
 from lab.machine import containers, kubeconfig
@@ -42,9 +40,7 @@ QUOTA = {
 
 @dataclass(frozen=True)
 class Cluster:
-    """What ``status --json`` says of the cluster. ``kind``: own, current (somebody's own) or none;
-    ``context`` is the machine's name for it.
-    """
+    """What ``status --json`` says of the cluster; ``context`` is the machine's name for it."""
 
     kind: str
     ready: bool
@@ -53,8 +49,9 @@ class Cluster:
 
 
 def chosen(asked: str | None, present: Seat | None, *, on_host: bool) -> ClusterChoice:
-    """Which cluster is wanted: what was asked for, else what the lab has, else its own. Beside the
-    machine's own engine there is no own one.
+    """Which cluster is wanted: what was asked for, else what the lab has, else its own.
+
+    Beside the machine's own engine there is no own one.
     """
     if on_host and asked == OWN:
         raise LabError(
@@ -94,9 +91,7 @@ def _joined(client: docker.DockerClient, lab: str) -> Volume | None:
 
 
 def _join(client: docker.DockerClient, seat: Seat, config: kubeconfig.Kubeconfig) -> Volume:
-    """A namespace of the lab's own on somebody's cluster, with a quota. LabError with the cluster's
-    own words where it refuses.
-    """
+    """A namespace on somebody's cluster, with a quota; LabError with what the cluster says."""
     namespace = f"docker-course-{secrets.token_hex(3)}"
     labels = {LABEL: seat.name, CONTEXT: config.context, NAMESPACE: namespace}
     volume: Volume = client.volumes.create(cluster_volume(seat.name), labels=labels)
@@ -125,8 +120,9 @@ def _join(client: docker.DockerClient, seat: Seat, config: kubeconfig.Kubeconfig
 
 
 def detach(client: docker.DockerClient, lab: str) -> None:
-    """Remove the namespace that the lab made on somebody's cluster, and the way there. Where that
-    cluster does not answer, say what is left.
+    """Remove the namespace that the lab made on somebody's cluster, and the way there.
+
+    Where that cluster does not answer, say what is left.
     """
     if container := containers.find(client, cluster_volume(lab)):
         container.remove(force=True, v=True)
@@ -144,7 +140,7 @@ def detach(client: docker.DockerClient, lab: str) -> None:
         try:
             _kubectl(
                 client,
-                images.any_lab_image(client),
+                containers.any_lab_image(client),
                 lab,
                 "delete",
                 "namespaces",
@@ -175,9 +171,7 @@ def _namespace(name: str, lab: str) -> dict[str, Any]:
 
 
 def _put(client: docker.DockerClient, image: str, lab: str, files: Mapping[str, Any]) -> None:
-    """Write JSON files into the volume, for root alone: through a container that is created for it
-    and never started.
-    """
+    """Write JSON files into the volume, for root alone, with a container that is never started."""
     with tarfile.open(fileobj=(spool := io.BytesIO()), mode="w") as archive:
         for name, content in files.items():
             data = json.dumps(content).encode()
@@ -198,9 +192,7 @@ def _mounted(lab: str) -> dict[str, dict[str, str]]:
 
 
 def _kubectl(client: docker.DockerClient, image: str, lab: str, *arguments: str) -> None:
-    """Ask the foreign cluster from the machine's own network. Raises ContainerError with what
-    kubectl said.
-    """
+    """Ask the foreign cluster from the machine's own network; ContainerError with its words."""
     client.containers.run(
         image,
         ["kubectl", *arguments],
@@ -219,9 +211,7 @@ def _said(error: Exception) -> str:
 
 
 def _relay(client: docker.DockerClient, seat: Seat, host: str, port: int) -> None:
-    """Between the lab and the foreign API server: a socket in the volume, a connection from the
-    machine's network for each of the lab's.
-    """
+    """Carry the lab's connections, from a socket in the volume, to the foreign API server."""
     name = cluster_volume(seat.name)
     if before := containers.find(client, name):
         before.remove(force=True, v=True)

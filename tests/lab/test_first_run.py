@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.build import image as images
-from lab.course import ROOT
+from lab.course import REPOSITORY, ROOT
 
 from ..checkouts import Checkout, copy_checkout
 
@@ -59,7 +58,7 @@ def test_killed_while_the_image_is_built(checkout: Checkout) -> None:
     dockerfile = checkout.folder / "lab" / "inside" / "Dockerfile"
     with dockerfile.open("a") as file:
         file.write(f"RUN sleep 4 && echo {time.time()} > /etc/slow-step\n")
-    before = {tag for image in checkout.client.images.list(images.REPOSITORY) for tag in image.tags}
+    before = {tag for image in checkout.client.images.list(REPOSITORY) for tag in image.tags}
     running = checkout.start("up", "--no-browser", "--port", checkout.port)
     deadline = time.monotonic() + 300
     while not any(
@@ -71,7 +70,7 @@ def test_killed_while_the_image_is_built(checkout: Checkout) -> None:
     running.send_signal(signal.SIGKILL)
     running.wait()
     assert {
-        tag for image in checkout.client.images.list(images.REPOSITORY) for tag in image.tags
+        tag for image in checkout.client.images.list(REPOSITORY) for tag in image.tags
     } <= before
     checkout.up()
     made = checkout.container().image
