@@ -22,13 +22,8 @@ from lab.progress import say
 from lab.seat import CURRENT, Seat
 
 Kind = Literal["student", "instructor"]
-NEED_ENGINE = (
-    "engine",
-    "machine",
-    "grading",
-    "browser",
-    "lesson",
-)  # markers of tests that need more than Python
+# Markers of tests that need more than Python.
+NEED_ENGINE = ("engine", "machine", "grading", "browser", "lesson")
 
 
 @click.group(

@@ -30,13 +30,11 @@ from pathlib import Path
 
 DATA = Path("/data")  # the engine's own files: a tmpfs of fixed size
 TEMPLATE = Path("/template")  # a stopped engine's data-root (overlay2/, image/): mounted read-only
-REGISTRY = Path(
-    "/lab-template/registry"
-)  # the store of the lab's registry, read-only: `docker pull` works without a network
+# The store of the lab's registry, read-only: `docker pull` works without a network.
+REGISTRY = Path("/lab-template/registry")
 REGISTRY_START = "/usr/local/lib/lab/registry/start"
-REGISTRY_FACE = Path(
-    "/run/lab/registry/hub/hub.conf"
-)  # made after the certificate in Docker Hub's name
+# Made after the certificate in Docker Hub's name.
+REGISTRY_FACE = Path("/run/lab/registry/hub/hub.conf")
 CONTAINERD = Path("/run/user/1000/containerd")
 CONTAINERD_SOCKET = CONTAINERD / "containerd.sock"
 CHECKER_SOCKET = Path("/sockets/checker/docker.sock")
@@ -254,11 +252,8 @@ def _report_when_ready(*, registry: bool, cluster: "subprocess.Popen[bytes] | No
 
 
 def _become_engine(*, cluster: bool, extra: Sequence[str]) -> None:
-    for leftover in (
-        "/run/docker",
-        "/run/containerd",
-        "/run/xtables.lock",
-    ):  # links that --copy-up made of the image's own
+    # Links that --copy-up made of the image's own.
+    for leftover in ("/run/docker", "/run/containerd", "/run/xtables.lock"):
         Path(leftover).unlink(missing_ok=True)
     _keep_links_inside()
     _start_containerd()
@@ -267,9 +262,8 @@ def _become_engine(*, cluster: bool, extra: Sequence[str]) -> None:
     _report_when_ready(registry=registry, cluster=_start_cluster() if cluster else None)
     link_template(TEMPLATE, DATA)
     if registry:
-        _wait_for(
-            REGISTRY_FACE.exists, "The registry"
-        )  # with its certificate, and an engine reads those once
+        # With its certificate, and an engine reads those once.
+        _wait_for(REGISTRY_FACE.exists, "The registry")
     _wait_for(CONTAINERD_SOCKET.exists, "containerd")
     os.dup2(2, 1)
     options = [f"--data-root={DATA}", "--log-level=warn", f"--containerd={CONTAINERD_SOCKET}"]

@@ -130,23 +130,13 @@ def detach(client: docker.DockerClient, lab: str) -> None:
     if volume is None:
         return
     context, namespace = volume.attrs["Labels"][CONTEXT], volume.attrs["Labels"][NAMESPACE]
-    selected = [
-        "--selector",
-        f"{LABEL}={lab}",
-        "--field-selector",
-        f"metadata.name={namespace}",
-    ]  # ours, by both
+    # Ours, by both.
+    selected = ["--selector", f"{LABEL}={lab}", "--field-selector", f"metadata.name={namespace}"]
     with step(f"Remove the namespace {namespace} from {context}"):
         try:
-            _kubectl(
-                client,
-                containers.any_lab_image(client),
-                lab,
-                "delete",
-                "namespaces",
-                *selected,
-                f"--timeout={DELETE_SECONDS}s",
-            )
+            image = containers.any_lab_image(client)
+            delete = ["delete", "namespaces", *selected, f"--timeout={DELETE_SECONDS}s"]
+            _kubectl(client, image, lab, *delete)
         except (ContainerError, ImageNotFound) as error:
             say(
                 f"The namespace {namespace} could not be removed from the cluster of {context}:"
@@ -233,15 +223,11 @@ def status(client: docker.DockerClient, lab: str, container: Container) -> Clust
     kind = Seat.from_container(container).cluster
     if kind == NONE:
         return Cluster(NONE, ready=False)
-    ready = (
-        containers.run(
-            container, ["kubectl", "get", "--raw", "/readyz", "--request-timeout=5s"]
-        ).exit_code
-        == 0
-    )
+    question = ["kubectl", "get", "--raw", "/readyz", "--request-timeout=5s"]
+    ready = containers.run(container, question).exit_code == 0
     volume = _joined(client, lab) if kind == CURRENT else None
-    known = volume.attrs["Labels"] if volume else {}
-    return Cluster(kind, ready, known.get(CONTEXT), known.get(NAMESPACE))
+    labels = volume.attrs["Labels"] if volume else {}
+    return Cluster(kind, ready, labels.get(CONTEXT), labels.get(NAMESPACE))
 
 
 def describe(cluster: Cluster | None) -> str:

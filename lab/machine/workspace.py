@@ -18,11 +18,12 @@ from lab.files import write_whole
 RECORD = ".course.json"
 # nbgrader's Assignment List offers what is in its outbound/, and submits to its inbound/
 EXCHANGE = ".exchange/docker-kubernetes"
+# Folder of the checkout → folder of the workspace.
 SHIPPED = (
     ("course", "course"),
     ("assignments", "assignments"),
     ("assignments", f"{EXCHANGE}/outbound"),
-)  # checkout → workspace
+)
 LEFT_OUT = {"__pycache__", ".ipynb_checkpoints"}
 
 
@@ -32,9 +33,8 @@ class Update:
 
     added: list[str] = field(default_factory=list)
     updated: list[str] = field(default_factory=list)
-    kept: list[str] = field(
-        default_factory=list
-    )  # the student's own version stays although the course has a newer one
+    # The student's own version stays although the course has a newer one.
+    kept: list[str] = field(default_factory=list)
 
 
 def update(workspace: Path, owner: tuple[int, int]) -> Update:

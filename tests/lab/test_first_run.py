@@ -34,11 +34,8 @@ def test_killed_while_python_packages_are_installed(tmp_path: Path) -> None:
     (tmp_path / "README.md").touch()
     command = [str(tmp_path / "bin" / "lab"), "--help"]
     venv = tmp_path / ".venv"
-    for begun in (
-        "pyvenv.cfg",
-        "bin/pip",
-        "lib/*/site-packages/click",
-    ):  # the environment, its pip, the packages
+    # The environment, its pip, the packages.
+    for begun in ("pyvenv.cfg", "bin/pip", "lib/*/site-packages/click"):
         running = subprocess.Popen(
             command, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )

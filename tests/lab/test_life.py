@@ -146,35 +146,17 @@ def test_on_the_machines_own_engine_only_what_the_course_labelled_is_removed(
         image, ["sleep", "600"], name=f"not-the-courses-{os.getpid()}", detach=True
     )
     try:
-        assert (
-            answers(
-                checkout.lab(
-                    "up", "--no-browser", "--engine", "host", "--port", checkout.port
-                ).strip()
-            )
-            == 200
-        )
+        options = ["--no-browser", "--engine", "host", "--port", checkout.port]
+        assert answers(checkout.lab("up", *options).strip()) == 200
         assert own.name in checkout.lab("sh", "docker", "ps", "--format", "{{.Names}}"), (
             "it is the machine's engine"
         )
-        checkout.lab(
-            "sh",
-            "docker",
-            "run",
-            "-d",
-            "--name",
-            f"{checkout.name}-web",
-            "--entrypoint",
-            "sleep",
-            image,
-            "600",
-        )
+        web = f"{checkout.name}-web"
+        sleep = ["--entrypoint", "sleep", image, "600"]
+        checkout.lab("sh", "docker", "run", "-d", "--name", web, *sleep)
         checkout.lab("sh", "docker", "volume", "create", f"{checkout.name}-data")
         checkout.lab("sh", "docker", "network", "create", f"{checkout.name}-net")
-        assert (
-            checkout.lab("sh", "docker", "exec", f"{checkout.name}-web", "echo", "inside")
-            == "inside\n"
-        )
+        assert checkout.lab("sh", "docker", "exec", web, "echo", "inside") == "inside\n"
         assert len(checkout.left()) == 4
         checkout.lab("down")
         assert checkout.left() == []

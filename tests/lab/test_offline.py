@@ -69,9 +69,8 @@ class CutOff:
         return ["nsenter", "--net", "--target", child, "env", f"DOCKER_HOST={self.host}", *command]
 
     def stop(self) -> None:
-        self.process.send_signal(
-            signal.SIGKILL
-        )  # --kill-child: the engine and all its containers end with it
+        # --kill-child: the engine and all its containers end with it.
+        self.process.send_signal(signal.SIGKILL)
         self.process.wait()
 
 

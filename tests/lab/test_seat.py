@@ -1,10 +1,13 @@
 """The contract of a lab container: what Docker is told, and what is read back from it."""
 
+import re
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from lab import seat as contract
+from lab.course import ROOT
 from lab.seat import Mode, Seat
 
 STUDENT = Seat(
@@ -101,3 +104,22 @@ def test_the_token_is_shown_nowhere_but_in_the_environment(mode: Mode) -> None:
     assert "JUPYTER_TOKEN=secret" in body.pop("Env")
     assert "secret" not in str(body)
     assert "secret" not in repr(seat)
+
+
+def test_all_that_the_container_reads_is_given_to_it() -> None:
+    inside = [ROOT / "lab" / "inside" / "start", *(ROOT / "lab/inside/jupyter").glob("*.py")]
+    text = "\n".join(path.read_text() for path in inside)
+    read = set(re.findall(r"\b(?:LAB_[A-Z]+(?:_[A-Z]+)*|JUPYTER_TOKEN|KUBECONFIG)\b", text))
+    seats = (STUDENT, INSTRUCTOR, HOST)
+    assert read <= {name for seat in seats for name in seat.environment()}
+
+
+def test_the_container_finds_things_where_they_are_mounted() -> None:
+    start = (ROOT / "lab" / "inside" / "start").read_text()
+    for path in (
+        contract.DATA,
+        contract.TEMPLATE,
+        contract.MACHINE_SOCKET,
+        contract.CLUSTER_FOLDER,
+    ):
+        assert re.search(rf"{path}\b", start), path

@@ -41,10 +41,8 @@ ENDPOINT = names(
     " IPv6Gateway GlobalIPv6Address GlobalIPv6PrefixLen DNSNames"
 )
 MOUNT = names("Type Source Target ReadOnly Consistency BindOptions VolumeOptions TmpfsOptions")
-IN_MEMORY = {
-    "Name": "local",
-    "Options": {"type": "tmpfs", "device": "tmpfs"},
-}  # a Pod's emptyDir of medium Memory
+# A Pod's emptyDir of medium Memory.
+IN_MEMORY = {"Name": "local", "Options": {"type": "tmpfs", "device": "tmpfs"}}
 BIND_MODES = names("ro rw z Z nocopy cached consistent delegated private rprivate")
 
 

@@ -45,10 +45,8 @@ BRIDGE_OPTIONS = frozenset(
 )
 
 
-CLUSTER_LABELS, CLUSTER_NAMES = (
-    "io.kubernetes.",
-    "k8s_",
-)  # the kubelet's, by which it knows what it made
+# The kubelet's, by which it knows what it made.
+CLUSTER_LABELS, CLUSTER_NAMES = "io.kubernetes.", "k8s_"
 
 
 @dataclass(frozen=True)

@@ -123,19 +123,18 @@ def _carry(client: Client, engine: Path, *, cluster: bool) -> None:
     content = None
     if route.body != "stream":
         content = judged_body(route, b"".join(_limited(client.body())), cluster=cluster)
-    with socket.socket(socket.AF_UNIX) as there:
-        there.connect(str(engine))
-        answering = threading.Thread(target=_answer, args=(there, client.socket), daemon=True)
+    with socket.socket(socket.AF_UNIX) as upstream:
+        upstream.connect(str(engine))
+        answering = threading.Thread(target=_answer, args=(upstream, client.socket), daemon=True)
         answering.start()
-        with contextlib.suppress(
-            OSError
-        ):  # the engine may have answered, and closed, before it has heard all
-            there.sendall(_head(request, route, target, content) + (content or b""))
+        # The engine may have answered, and closed, before it has heard all.
+        with contextlib.suppress(OSError):
+            upstream.sendall(_head(request, route, target, content) + (content or b""))
             if content is None:
-                _stream(client, there)
+                _stream(client, upstream)
             elif route.hijacks:
-                there.sendall(client.rest())
-            _follow(client.socket, there, hijacks=route.hijacks)
+                upstream.sendall(client.rest())
+            _follow(client.socket, upstream, hijacks=route.hijacks)
         answering.join()
 
 
@@ -151,10 +150,8 @@ def _limited(pieces: Iterator[bytes]) -> Iterator[bytes]:
 def _head(request: h11.Request, route: Route, target: str, content: bytes | None) -> bytes:
     given = {name.decode(): value for name, value in request.headers}
     headers = [("Host", b"docker")]
-    for (
-        name,
-        value,
-    ) in request.headers:  # a session names each of its services in a header of the same name
+    # A session names each of its services in a header of the same name.
+    for name, value in request.headers:
         if name.decode() in FORWARDED or name.startswith(SESSION):
             headers.append((name.decode(), value))
     if route.hijacks and "upgrade" in given:
@@ -177,30 +174,30 @@ def _head(request: h11.Request, route: Route, target: str, content: bytes | None
     return b"\r\n".join([*lines, b"", b""])
 
 
-def _stream(client: Client, there: socket.socket) -> None:
+def _stream(client: Client, upstream: socket.socket) -> None:
     for piece in client.body():
-        there.sendall(b"%x\r\n%b\r\n" % (len(piece), piece))
-    there.sendall(b"0\r\n\r\n")
+        upstream.sendall(b"%x\r\n%b\r\n" % (len(piece), piece))
+    upstream.sendall(b"0\r\n\r\n")
 
 
-def _follow(client: socket.socket, there: socket.socket, *, hijacks: bool) -> None:
+def _follow(client: socket.socket, upstream: socket.socket, *, hijacks: bool) -> None:
     """Wait until the client leaves.
 
     In a hijacked connection all that it sends goes to the engine, and the end of its input as well.
     """
     while piece := client.recv(CHUNK):
         if hijacks:
-            there.sendall(piece)
-    there.shutdown(socket.SHUT_WR if hijacks else socket.SHUT_RDWR)
+            upstream.sendall(piece)
+    upstream.shutdown(socket.SHUT_WR if hijacks else socket.SHUT_RDWR)
 
 
-def _answer(there: socket.socket, client: socket.socket) -> None:
+def _answer(upstream: socket.socket, client: socket.socket) -> None:
     with contextlib.suppress(OSError):
-        while piece := there.recv(CHUNK):
+        while piece := upstream.recv(CHUNK):
             client.sendall(piece)
-    for one, way in ((there, socket.SHUT_RDWR), (client, socket.SHUT_RDWR)):
+    for end, way in ((upstream, socket.SHUT_RDWR), (client, socket.SHUT_RDWR)):
         with contextlib.suppress(OSError):
-            one.shutdown(way)
+            end.shutdown(way)
 
 
 def main() -> None:

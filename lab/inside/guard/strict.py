@@ -12,9 +12,8 @@ from urllib.parse import parse_qsl, urlencode
 
 MAX_BODY_BYTES = 1_000_000
 MAX_DEPTH = 20
-PATH = re.compile(
-    r"/[A-Za-z0-9_.:@/-]*"
-)  # names of containers, images, networks and volumes need no more
+# Names of containers, images, networks and volumes need no more.
+PATH = re.compile(r"/[A-Za-z0-9_.:@/-]*")
 VERSION = re.compile(r"^/v1\.(2[4-9]|3\d|4\d)(?=/)")
 
 
