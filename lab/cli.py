@@ -32,7 +32,21 @@ NEED_ENGINE = (
 
 
 class Commands(click.Group):
-    """Shows a LabError as its text and exits with 1; click's own usage errors exit with 2."""
+    """Shows a LabError as its text and exits with 1; click's own usage errors exit with 2.
+
+    Commands that other modules add (entry points of the group `lab.commands`) are imported when
+    they are used.
+    """
+
+    added = entry_points(group="lab.commands")
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *self.added.names})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in self.added.names and cmd_name not in self.commands:
+            self.add_command(self.added[cmd_name].load(), cmd_name)
+        return super().get_command(ctx, cmd_name)
 
     def invoke(self, ctx: click.Context) -> object:
         try:
@@ -235,8 +249,3 @@ def test(fast: bool, arguments: tuple[str, ...]) -> None:
             [sys.executable, "-m", "pytest", *chosen, *arguments], cwd=ROOT, check=False
         ).returncode
     )
-
-
-for _command in entry_points(group="lab.commands"):
-    for _loaded in _command.load():
-        main.add_command(_loaded)

@@ -298,6 +298,3 @@ def submit_command(
         " Download.",
         err=True,
     )
-
-
-commands = [submit_command]

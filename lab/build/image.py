@@ -62,6 +62,8 @@ def _context_files() -> Iterator[tuple[str, bytes, bool]]:
     yield "ca-certificates.crt", host_certificates(), False
     yield "course/pyproject.toml", (ROOT / "pyproject.toml").read_bytes(), False
     yield "course/README.md", b"", False
+    for path in [ROOT / "LICENSE", *(ROOT / "LICENSES").iterdir()]:
+        yield f"course/{path.relative_to(ROOT).as_posix()}", path.read_bytes(), False
     for package in ("lab", "grader"):
         for path in (ROOT / package).rglob("*"):
             if path.suffix in PACKAGED and path.is_file():

@@ -47,6 +47,3 @@ def licenses(as_json: bool) -> None:
     console.print("Each has its licence in /usr/share/doc/PACKAGE/copyright of the image.")
     for dockerfile, names in debian.items():
         console.print(f"\n{dockerfile}: {' '.join(names)}", soft_wrap=True)
-
-
-commands = [lock, licenses]
