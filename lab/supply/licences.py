@@ -39,7 +39,13 @@ SPDX = {
 ANY_BSD = {"BSD", "BSD License"}
 CLASSIFIER = "License :: OSI Approved :: "
 # Between them the marker of each pin holds.
-ENVIRONMENTS = (("3.13", "linux"), ("3.11.0", "linux"), ("3.13", "windows"), ("3.13", "macos"))
+ENVIRONMENTS = (
+    ("3.13", "linux"),
+    ("3.11.0", "linux"),
+    ("3.13", "windows"),
+    ("3.13", "aarch64-apple-darwin"),
+    ("3.13", "x86_64-apple-darwin"),
+)
 
 
 def of_packages(pins: Iterable[Requirement]) -> dict[tuple[str, str], str]:
