@@ -12,7 +12,9 @@ from lab.supply import environment, licences, locks, record
 
 
 @click.command(hidden=True)
-@click.option("--upgrade", is_flag=True, help="Take the newest versions that pyproject.toml allows.")
+@click.option(
+    "--upgrade", is_flag=True, help="Take the newest versions that pyproject.toml allows."
+)
 def lock(upgrade: bool) -> None:
     """Write the locks, environment.yml and dependencies.json from pyproject.toml.
 

@@ -81,17 +81,21 @@ def _installed(
 
 def licence_of(package: Distribution) -> str:
     """The licence that a package names, as SPDX writes it where that is clear."""
-    metadata = package.metadata
-    if expression := metadata.get("License-Expression"):
+    metadata = package.metadata.json
+    if expression := metadata.get("license_expression"):
         return str(expression)
-    classifiers = metadata.get_all("Classifier") or []
+    classifiers = metadata.get("classifier", [])
     said = [one.removeprefix(CLASSIFIER) for one in classifiers if one.startswith(CLASSIFIER)]
-    text = str(metadata.get("License") or "").strip()
+    text = str(metadata.get("license", "")).strip()
     first = re.split(r"\n| {2,}| - ", text)[0].strip()
     for name in [first, *said]:
         if name in SPDX:
             return SPDX[name]
-    if re.match(r"(?!Copyright|UNKNOWN)[A-Za-z]", first) and first not in ANY_BSD and len(first) < 40:
+    if (
+        re.match(r"(?!Copyright|UNKNOWN)[A-Za-z]", first)
+        and first not in ANY_BSD
+        and len(first) < 40
+    ):
         return first
     return _bsd_of(package, text) if said or first else "unknown"
 
@@ -122,5 +126,7 @@ def debian_packages() -> dict[str, list[str]]:
 def _installed_by_apt(text: str) -> Iterator[str]:
     for command in re.findall(r"apt-get (?:-\S+ )*install ([^&|;\n]*)", text):
         for word in command.split():
-            if re.fullmatch(r"[a-z0-9][a-z0-9.+-]*[a-z0-9+]", word):  # a final - leaves a package out
+            if re.fullmatch(
+                r"[a-z0-9][a-z0-9.+-]*[a-z0-9+]", word
+            ):  # a final - leaves a package out
                 yield word

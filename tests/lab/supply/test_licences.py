@@ -36,7 +36,9 @@ def test_licence_of_a_package_that_names_none_is_read_from_its_text(tmp_path: Pa
     info = tmp_path / "a-1.dist-info"
     info.mkdir()
     (info / "RECORD").write_text("a-1.dist-info/LICENSE,,\n")
-    (info / "METADATA").write_text("Name: a\nVersion: 1\nClassifier: License :: OSI Approved :: BSD License\n")
+    (info / "METADATA").write_text(
+        "Name: a\nVersion: 1\nClassifier: License :: OSI Approved :: BSD License\n"
+    )
     found = licences.distributions(path=[str(tmp_path)])
     (info / "LICENSE").write_text("Redistribution and use ... to endorse or promote")
     assert [licences.licence_of(one) for one in found] == ["BSD-3-Clause"]
