@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 import webbrowser
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Literal
 
@@ -216,8 +215,3 @@ def test(fast: bool, arguments: tuple[str, ...]) -> None:
             [sys.executable, "-m", "pytest", *chosen, *arguments], cwd=ROOT, check=False
         ).returncode
     )
-
-
-for _command in entry_points(group="lab.commands"):
-    for _loaded in _command.load():
-        main.add_command(_loaded)

@@ -1,6 +1,7 @@
 """What every command line of the course does with an error: ``bin/lab``, and ``lab`` in the lab."""
 
 import sys
+from importlib.metadata import entry_points
 
 import click
 from rich.markup import escape
@@ -10,7 +11,21 @@ from lab.progress import console, say
 
 
 class Commands(click.Group):
-    """Shows a LabError as its text and exits with 1; click's own usage errors exit with 2."""
+    """Shows a LabError as its text and exits with 1; click's own usage errors exit with 2.
+
+    Commands that other modules add (entry points of the group `lab.commands`) are imported when
+    they are used.
+    """
+
+    added = entry_points(group="lab.commands")
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *self.added.names})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in self.added.names and cmd_name not in self.commands:
+            self.add_command(self.added[cmd_name].load(), cmd_name)
+        return super().get_command(ctx, cmd_name)
 
     def invoke(self, ctx: click.Context) -> object:
         try:

@@ -21,6 +21,8 @@ PARTS = (
     "course",
     "solutions",
     "assignments",
+    "LICENSE",
+    "LICENSES",
     "pyproject.toml",
     "requirements-image.txt",
     "nbgrader_config.py",

@@ -117,6 +117,8 @@ def test_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestLab]:
             "install",
             "--quiet",
             "--disable-pip-version-check",
+            "--no-deps",
+            "--require-hashes",
             "-r",
             "requirements-test.txt",
         )

@@ -3,16 +3,13 @@
 import re
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
 import nbformat
 import pytest
-import yaml
 
 from lab.course import ROOT
 
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 TRACKED = subprocess.run(
     ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False
 ).stdout.split("\n")
@@ -34,36 +31,6 @@ def test_is_clean(command: list[str]) -> None:
         [sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
-
-
-def test_conda_and_pip_users_get_the_same_packages() -> None:
-    conda = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
-    pip = next(entry["pip"] for entry in conda if isinstance(entry, dict))
-    python = next(entry for entry in conda if isinstance(entry, str) and entry.startswith("python"))
-    assert sorted(pip) == sorted(PROJECT["dependencies"])
-    assert python == f"python{PROJECT['requires-python']}"
-
-
-def test_every_dependency_is_pinned() -> None:
-    named = [
-        *PROJECT["dependencies"],
-        *(pin for pins in PROJECT["optional-dependencies"].values() for pin in pins),
-    ]
-    assert [pin for pin in named if not re.search(r"==[\w.]+$", pin)] == []
-
-
-@pytest.mark.parametrize(
-    "lock", ["requirements.txt", "requirements-image.txt", "requirements-test.txt"]
-)
-def test_locks_hold_what_the_project_pins(lock: str) -> None:
-    locked = {
-        line.split(";")[0].strip().lower()
-        for line in (ROOT / lock).read_text().splitlines()
-        if "==" in line
-    }
-    extra = {"requirements-image.txt": "image", "requirements-test.txt": "test"}.get(lock)
-    wanted = PROJECT["dependencies"] + (PROJECT["optional-dependencies"][extra] if extra else [])
-    assert {pin.lower() for pin in wanted} <= locked
 
 
 def test_no_file_is_too_long_to_read() -> None:

@@ -55,6 +55,3 @@ def _table(figures: "Mapping[str, Any]") -> str:
 
     width = max(len(name) for name, _ in rows(figures))
     return "\n".join(f"{name:<{width}}  {value}" for name, value in rows(figures))
-
-
-commands = [bench_command]

@@ -1,43 +1,18 @@
-"""`dockerfile("Dockerfile")`: what a Dockerfile says, read by BuildKit's own parser; it is never
-run.
-"""
+"""`dockerfile("Dockerfile")`: what a Dockerfile says, read as BuildKit does; it is never run."""
 
 from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass
-from importlib import import_module
-from typing import Any
 
-from grader.checks import hadolint
+from grader.checks import dockerfile_syntax, hadolint
+from grader.checks.dockerfile_syntax import DockerfileSyntaxError
 from grader.checks.files import File
 from grader.checks.references import expand, same_image
-from grader.checks.verdict import CheckFailed, EnvironmentProblem, listed, quoted
+from grader.checks.verdict import CheckFailed, listed, quoted
 
 MAX_DOCKERFILE_BYTES = 64 * 1024
-MAX_LINES_SEARCHED = 500
-INSTRUCTIONS = frozenset(
-    [
-        "ADD",
-        "ARG",
-        "CMD",
-        "COPY",
-        "ENTRYPOINT",
-        "ENV",
-        "EXPOSE",
-        "FROM",
-        "HEALTHCHECK",
-        "LABEL",
-        "MAINTAINER",
-        "ONBUILD",
-        "RUN",
-        "SHELL",
-        "STOPSIGNAL",
-        "USER",
-        "VOLUME",
-        "WORKDIR",
-    ]
-)
+INSTRUCTIONS = frozenset({*dockerfile_syntax.ARGUMENTS, "ONBUILD"})
 
 
 @dataclass(frozen=True)
@@ -112,14 +87,10 @@ class Dockerfile(File):
         """All its instructions in order. Raises `CheckFailed` with the line if Docker could not
         read it.
         """
-        text = self.text
         try:
-            found = parse(text)
-        except ValueError as error:
-            line = _line_of_error(text)
-            raise self._broken(
-                f"Line {line}" if line else "A line", quoted(str(error)), line
-            ) from None
+            found = parse(self.text)
+        except DockerfileSyntaxError as error:
+            raise self._broken(f"Line {error.line}", quoted(str(error)), error.line) from None
         for each in found:
             if each.keyword not in INSTRUCTIONS:
                 meant = difflib.get_close_matches(each.keyword[:40], INSTRUCTIONS, n=1)
@@ -289,47 +260,13 @@ class Dockerfile(File):
 
 
 def parse(text: str) -> list[Instruction]:
-    """The instructions of a Dockerfile's text; raises `ValueError` where BuildKit's parser does."""
-    library = _library()
-    try:
-        return [
-            Instruction(
-                c.cmd.upper(),
-                ((c.sub_cmd.upper(), *c.value) if c.sub_cmd else c.value),
-                c.flags,
-                c.start_line,
-                c.json,
-                tuple(doc.content for doc in c.heredocs),
-            )
-            for c in library.parse_string(text)
-        ]
-    except library.GoParseError as error:
-        raise ValueError(str(error)) from None
-
-
-def _library() -> Any:
-    try:
-        return import_module("dockerfile")
-    except ImportError:
-        raise EnvironmentProblem(
-            "The parser of Dockerfiles is not installed here.", "run this in the lab: bin/lab up."
-        ) from None
-
-
-def _line_of_error(text: str) -> int | None:
-    """The line after the longest beginning that still parses; None for long files, where looking
-    would take long.
-    """
-    lines = text.split("\n")
-    if len(lines) > MAX_LINES_SEARCHED:
-        return None
-    for count in range(len(lines) - 1, 0, -1):
-        try:
-            parse("\n".join(lines[:count]))
-        except ValueError:
-            continue
-        return count + 1
-    return 1
+    """The instructions of a text; raises `DockerfileSyntaxError` where BuildKit does."""
+    return [
+        Instruction(
+            found.keyword, found.values, found.flags, found.line, found.exec_form, found.heredocs
+        )
+        for found in dockerfile_syntax.read(text)
+    ]
 
 
 def _defaults(args: list[Instruction]) -> dict[str, str]:

@@ -258,6 +258,3 @@ def _tell_notes(results: Sequence["Result"]) -> None:
     for result in results:
         for note in result.notes:
             console.print(f"{result.student}: {note}", markup=False, soft_wrap=True)
-
-
-commands = [grade_command, feedback_command]

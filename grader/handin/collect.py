@@ -467,6 +467,3 @@ def collect_command(
         ", ".join(f"{number} {status}" for status, number in sorted(counts.items()))
         or "nothing found to collect"
     )
-
-
-commands = [collect_command]

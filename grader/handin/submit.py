@@ -293,6 +293,3 @@ def submit_command(
         " Download.",
         err=True,
     )
-
-
-commands = [submit_command]

@@ -274,6 +274,3 @@ def export_command(
             "Still without the points that a person gives (formgrader: bin/lab up --instructor):"
             f" {', '.join(waiting)}."
         )
-
-
-commands = [export_command]

@@ -265,6 +265,3 @@ def report_command(
     output = output or Path(f"report-{assignment}.html")
     output.write_text(page(report), encoding="utf-8")
     say(f"Wrote {output}: open it in a browser.")
-
-
-commands = [report_command]

@@ -85,7 +85,6 @@ def _project_inside(project: dict[str, Any]) -> str:
 def _course_files(root: Path, project: dict[str, Any]) -> list[Path]:
     """The modules that run inside, what they import, and the data files of their packages."""
     entry_points = project["project"]["entry-points"]["lab.commands"]
-    data: dict[str, list[str]] = project["tool"]["setuptools"]["package-data"]
     rooms = (path for room in ROOMS for path in (root / room).rglob("*.py"))
     packaged = {path for path in rooms if (path.parent / "__init__.py").is_file()}
     commands = (entry_points[name].partition(":")[0] for name in COMMANDS)
@@ -93,10 +92,9 @@ def _course_files(root: Path, project: dict[str, Any]) -> list[Path]:
     packages = {path.parent for path in modules.values() if path.name == "__init__.py"}
     beside = (
         path
-        for package, patterns in data.items()
-        if (folder := root.joinpath(*package.split("."))) in packages
-        for pattern in patterns
-        for path in folder.glob(pattern)
+        for package in packages - {root / "lab" / "inside"}
+        for path in package.iterdir()
+        if path.is_file() and path.suffix not in (".py", ".pyc")
     )
     return [*modules.values(), *beside]
 

@@ -1,7 +1,5 @@
 """``lab`` in a terminal of the lab: the commands that a student has there."""
 
-from importlib.metadata import entry_points
-
 import click
 
 from lab.commandline import Commands
@@ -13,7 +11,3 @@ from lab.commandline import Commands
 def main() -> None:
     """What the course can do in here. On your own machine, bin/lab knows more."""
 
-
-for _command in entry_points(group="lab.commands"):
-    for _loaded in _command.load():
-        main.add_command(_loaded)
