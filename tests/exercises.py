@@ -177,8 +177,8 @@ def _rules() -> list[tuple[re.Pattern[str], str]]:
 
 @cache
 def _commonest(assignment: str) -> set[str]:
-    """The wrong answers that each run grades: of each question the first, because authors begin with
-    the mistake that is made most.
+    """The wrong answers that each run grades: of each question the first, because authors begin
+    with the mistake that is made most.
     """
     exercise = Exercise(assignment)
     wrong = exercise.wrong
