@@ -74,23 +74,26 @@ class Suite:
             self.config.hook.pytest_deselected(items=left)
             items[:] = [test for test in items if test not in set(left)]
             return
-        self.plan = plan(
-            tests, standings(tests, self.facts, History(self.config.rootpath)), self.facts
-        )
-        kept = (
-            []
-            if self.config.option.plan
-            else [t for t in items if not self.plan.taken.keys().isdisjoint(proved[t])]
-        )
+        known = standings(tests, self.facts, History(self.config.rootpath))
+        self.plan = plan(tests, known, self.facts)
+        taken = set() if self.config.option.plan else set(self.plan.taken)
+        kept = [test for test in items if not taken.isdisjoint(proved[test])]
         self.config.hook.pytest_deselected(items=[test for test in items if test not in set(kept)])
-        items[:] = kept
+        items[:] = sorted(kept, key=lambda test: _only_with_all(proved[test]))  # the longest last
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """With ``--all``, paths and ``-k`` may leave less than was planned."""
+        if self.plan and self.facts.mode == "all" and not self.config.option.plan:
+            here = {
+                item for test in session.items for item in _proved_by(test, self.config.rootpath)
+            }
+            taken = {item: why for item, why in self.plan.taken.items() if item in here}
+            self.plan = replace(self.plan, taken=taken)
 
     def _asked_for_too_little(self, test: pytest.Item, proved: list[Item]) -> bool:
         """What belongs to ``--all`` takes long: without it, only naming its folder runs it."""
-        only_all = all(item.turn == "all only" for item in proved)
-        return only_all and not any(
-            test.path.parent.name in argument for argument in self.config.args
-        )
+        folder = test.path.parent.name
+        return _only_with_all(proved) and not any(folder in one for one in self.config.args)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
@@ -113,13 +116,12 @@ class Suite:
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         if hasattr(self.config, "workeroutput"):
             self.config.workeroutput["suite"] = pickle.dumps(self.plan)
-        if (
-            self.config.option.plan
-            and session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED
-            and self.plan
-        ):
-            fits = summary.fits(self.plan, self.facts)
-            session.exitstatus = pytest.ExitCode.OK if fits else pytest.ExitCode.TESTS_FAILED
+        if self.plan and session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
+            if self.config.option.plan:
+                fits = summary.fits(self.plan, self.facts)
+                session.exitstatus = pytest.ExitCode.OK if fits else pytest.ExitCode.TESTS_FAILED
+            elif self.plan.left and not self.plan.taken:  # all was green before
+                session.exitstatus = pytest.ExitCode.OK
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         if not self.plan:
@@ -159,6 +161,10 @@ def _proved_by(test: pytest.Item, root: Path) -> list[Item]:
     return named or [Item("file", test.path.relative_to(root).as_posix())]
 
 
+def _only_with_all(proved: list[Item]) -> bool:
+    return all(item.turn == "all only" for item in proved)
+
+
 def _facts(config: pytest.Config) -> Facts:
     workers = getattr(config.option, "numprocesses", None) or 1
     facts = Facts(_mode(config), workers, 0, [], {})
@@ -184,13 +190,12 @@ def _mode(config: pytest.Config) -> Mode:
     """Whoever names tests gets all that were named."""
     if config.option.all:
         return "all"
-    named = config.args_source != pytest.Config.ArgsSource.TESTPATHS or any(
-        (config.option.keyword, config.option.markexpr, config.option.deselect, config.option.lf)
-    )
-    return "named" if named else "turns"
+    choices = ("keyword", "markexpr", "deselect", "lf")
+    whole = config.args_source == pytest.Config.ArgsSource.TESTPATHS
+    return "turns" if whole and not any(config.getoption(one, None) for one in choices) else "named"
 
 
 def _partly_collected(config: pytest.Config) -> str:
     """Why it cannot be known when an item is complete: some of its tests are not collected."""
-    partly = config.option.lf or any("::" in argument for argument in config.args)
+    partly = config.getoption("lf", None) or any("::" in argument for argument in config.args)
     return "single tests were named (name files, or choose with -k)" if partly else ""

@@ -36,6 +36,8 @@ def lines(plan: Plan, facts: Facts, ledger: Ledger | None, seconds: float | None
             "seconds here (bin/lab test --all measures)"
         )
     yield from left(plan, planned)
+    if plan.left and not planned:
+        yield "bin/lab test --plan names them; bin/lab test --all runs what is not green already"
     if facts.mode == "turns":
         yield from budget(plan, facts)
     if ledger:

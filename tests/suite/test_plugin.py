@@ -67,9 +67,13 @@ CONFIGURATION = (
 def suite(repository: Repository) -> Repository:
     """Two commits: part 2."""
     lessons = {f"course/0{number}.ipynb": '{"cells": []}' for number in range(5)}
-    ignored = {".gitignore": "__pycache__/\n", "tests/mutation/test_long.py": LONG}
+    others = {
+        ".gitignore": "__pycache__/\n",
+        "tests/mutation/test_long.py": LONG,
+        "tests/test_earlier.py": "def test_earlier(): pass",
+    }
     repository.commit(
-        {"tests/test_lessons.py": TESTS, "pytest.ini": CONFIGURATION, **lessons, **ignored}
+        {"tests/test_lessons.py": TESTS, "pytest.ini": CONFIGURATION, **lessons, **others}
     )
     return repository
 
@@ -116,7 +120,13 @@ def proofs(suite: Repository) -> dict[str, dict[str, object]]:
     return json.loads(path.read_text()) if path.exists() else {}
 
 
-ALWAYS = {"test_again[00]", "test_leaves_nothing[00]", "test_whole_class", "test_of_the_file"}
+ALWAYS = {
+    "test_again[00]",
+    "test_leaves_nothing[00]",
+    "test_whole_class",
+    "test_of_the_file",
+    "test_earlier",
+}
 
 
 @pytest.mark.parametrize("workers", [[], ["-n", "2"]], ids=["alone", "two workers"])
@@ -128,7 +138,7 @@ def test_run_takes_its_part_and_names_what_it_leaves(suite: Repository, workers:
     assert "left to other runs, neither passed nor skipped: 1 items (only with --all)" in said
     for part in (0, 1, 3):
         assert f"neither passed nor skipped: 1 items (part {part}): 1 of kind 'second run'" in said
-    assert re.search(r"\b6 passed", said)
+    assert re.search(r"\b7 passed", said)
     assert "skipped in" not in said
     assert proofs(suite) == {}
 
@@ -154,6 +164,7 @@ def test_all_goes_on_where_it_was_and_writes_what_is_green(
         "second run: 03",
         "second run: 04",
         "mutation: x",
+        "file: tests/test_earlier.py",
         "file: tests/test_lessons.py",
     }
     assert set(proofs(suite)) == green
@@ -172,15 +183,26 @@ def test_all_goes_on_where_it_was_and_writes_what_is_green(
         ),
         "test_whole_class",
     }
-    assert "neither passed nor skipped: 5 items (green already, with the same files)" in said
+    assert "neither passed nor skipped: 6 items (green already, with the same files)" in said
     assert set(proofs(suite)) == green | {"second run: 01", "second run: 02"}
-    assert run(suite, "--all", *workers)[0] == pytest.ExitCode.NO_TESTS_COLLECTED
+    status, said = run(suite, "--all", *workers)
+    assert (status, passed(said)) == (0, set())
 
 
 def test_killed_run_keeps_what_was_complete(suite: Repository) -> None:
-    run(suite, "--all", "tests/test_lessons.py", "-k", "long or of_the_file", red="stop")
     run(suite, "--all", red="stop")
-    assert set(proofs(suite)) == {"mutation: x", "file: tests/test_lessons.py"}
+    assert set(proofs(suite)) == {"file: tests/test_earlier.py"}
+    status, said = run(suite, "--all")
+    assert status == 0
+    assert "test_earlier" not in passed(said)
+    assert len(passed(said)) == 13
+
+
+def test_all_of_some_tests_proves_those(suite: Repository) -> None:
+    status, said = run(suite, "--all", "tests/test_earlier.py", "tests/test_lessons.py", "-k", "er")
+    assert status == 0
+    assert set(proofs(suite)) == {"file: tests/test_earlier.py"}
+    assert "1 items, 0.0 minutes: all" in said
 
 
 def test_item_is_proved_by_all_its_tests_only(suite: Repository) -> None:
@@ -204,7 +226,7 @@ def test_plan_says_what_why_and_whether_it_fits(suite: Repository) -> None:
     status, said = run(suite, "--plan")
     assert (status, passed(said)) == (0, set()), said
     assert "second run: 03\n" in said
-    assert "6 items were never measured" in said
+    assert "7 items were never measured" in said
     assert run(suite, "--all")[0] == 0
     suite.commit({"course/02.ipynb": '{"cells": [1]}'})
     suite.commit()

@@ -29,7 +29,8 @@ def standing(history: History, proofs: dict[str, Proof]) -> Standing:
 
 def test_proofs_of_this_repository_are_true() -> None:
     proofs = load(ROOT)
-    assert not proofs or list(untrue(proofs, History(ROOT))) == []
+    problems = list(untrue(proofs, History(ROOT))) if proofs else []
+    assert not problems, "\n\n".join(problems)
 
 
 def test_what_is_saved_is_loaded(repository: Repository) -> None:

@@ -5,6 +5,8 @@ from itertools import chain
 
 import pytest
 
+from ..attacks.suite import ITEMS as ATTACKS
+from ..exercises import ALL_WRONG
 from . import turns
 from .items import Item
 from .turns import Facts, Plan, Standing, plan
@@ -42,6 +44,17 @@ def added(made: Plan) -> list[Item]:
     return [
         item for item, why in made.taken.items() if why != "always" and not why.startswith("part")
     ]
+
+
+def test_parts_of_the_course_are_a_partition() -> None:
+    items = [*(wrong.item for wrong in ALL_WRONG), *ATTACKS.values()]
+    known = dict.fromkeys(items, Standing())
+    each = [set(plan(items, known, facts(commits=commits)).taken) for commits in range(4)]
+    due = {item for item in items if item.turn == "by turns"}
+    assert set.union(*each) == set(items)
+    assert set.intersection(*each) == set(items) - due
+    assert sum(len(part & due) for part in each) == len(due)
+    assert max(len(part) for part in each) - min(len(part) for part in each) <= 2  # two kinds
 
 
 def test_parts_are_a_partition() -> None:
