@@ -2,6 +2,7 @@
 document that kubectl reads.
 """
 
+import json
 from typing import Any
 
 from lab.cluster.model.objects import Obj
@@ -85,6 +86,4 @@ def _schema(schema: Obj) -> bytes:
 
 def _extension(key: str, value: Any) -> bytes:
     """A vendor extension: its value as YAML, which JSON is."""
-    import json
-
     return _named(key, _text(2, json.dumps(value) + "\n"))

@@ -15,8 +15,7 @@ from lab.cluster.apiserver.negotiation import dumps
 from lab.cluster.kubelet.engine import Attached, EngineError
 from lab.cluster.kubelet.kubelet import Kubelet
 from lab.cluster.model.errors import APIError, bad_request
-from lab.cluster.model.objects import Obj, at, name_of, namespace_of, uid_of
-from lab.cluster.registry.defaults import containers_of
+from lab.cluster.model.objects import Obj, at, containers_of, name_of, namespace_of, uid_of
 
 PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
 PORT_FORWARD = "SPDY/3.1+portforward.k8s.io"

@@ -26,7 +26,6 @@ from lab.cluster.model.errors import (
 from lab.cluster.model.objects import (
     Obj,
     at,
-    copy,
     is_deleting,
     is_true,
     labels_of,
@@ -37,6 +36,7 @@ from lab.cluster.model.objects import (
 )
 from lab.cluster.model.resources import Resource
 from lab.cluster.model.selectors import from_map, from_object, selects, text_of
+from lab.cluster.registry.binding import bind
 from lab.cluster.registry.registry import Call, DeleteOptions, Registry
 
 REVIEWS = (
@@ -122,7 +122,7 @@ class Subresources:
     async def binding(self, info: RequestInfo, request: web.Request) -> web.Response:
         body = self._typed("binding", await object_of(request))
         pod = self.registry.get(info.target, info.namespace, info.name)
-        bind(self.registry, pod, at(body, "target", "name", default=""))
+        bind(self.registry.store, pod, at(body, "target", "name", default=""))
         return json_response(_success(), 201)
 
     async def eviction(self, info: RequestInfo, request: web.Request) -> web.Response:
@@ -297,29 +297,3 @@ def _named_user(spec: Obj) -> User:
 
 def _success() -> Obj:
     return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}
-
-
-def bind(registry: Registry, pod: Obj, node: str) -> Obj:
-    """Assign a Pod to a node. No manager is recorded: the binding is not an update. APIError (409)
-    when it is assigned already.
-    """
-    if at(pod, "spec", "nodeName"):
-        raise conflict(
-            "",
-            "pods",
-            name_of(pod),
-            f'pod {name_of(pod)} is already assigned to node "{pod["spec"]["nodeName"]}"',
-        )
-    bound = copy(pod)
-    bound["spec"]["nodeName"] = node
-    conditions = [
-        c for c in at(bound, "status", "conditions", default=[]) if c["type"] != "PodScheduled"
-    ]
-    scheduled = {
-        "type": "PodScheduled",
-        "status": "True",
-        "lastProbeTime": None,
-        "lastTransitionTime": now(),
-    }
-    bound.setdefault("status", {})["conditions"] = [*conditions, scheduled]
-    return registry.store.put(("pods", namespace_of(pod), name_of(pod)), bound)

@@ -18,10 +18,10 @@ from lab.cluster.model.objects import (
     uid_of,
 )
 from lab.cluster.model.selectors import from_map, matches
+from lab.cluster.registry.slices import SERVICE, SLICES
 from lab.cluster.registry.store import Event
 
-SLICES = "endpointslices.discovery.k8s.io"
-MANAGER, SERVICE = "endpointslice.kubernetes.io/managed-by", "kubernetes.io/service-name"
+MANAGER = "endpointslice.kubernetes.io/managed-by"
 CHANGED = "endpoints.kubernetes.io/last-change-trigger-time"
 HEADLESS = "service.kubernetes.io/headless"
 

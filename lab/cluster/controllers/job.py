@@ -9,6 +9,7 @@ from lab.cluster.model.objects import (
     Obj,
     at,
     condition,
+    containers_of,
     epoch,
     is_controlled_by,
     is_deleting,
@@ -18,7 +19,6 @@ from lab.cluster.model.objects import (
     new_condition,
     now,
 )
-from lab.cluster.registry.defaults import containers_of
 
 INDEX = "batch.kubernetes.io/job-completion-index"
 BATCH_SECONDS = (

@@ -1,62 +1,18 @@
 """A Pod's status, from what its containers are doing."""
 
-from dataclasses import dataclass, field
 from typing import Any
 
-from lab.cluster.model.objects import Obj, at, new_condition, now
-from lab.cluster.registry.defaults import containers_of
-
-WAITING, RUNNING, TERMINATED = "waiting", "running", "terminated"
+from lab.cluster.kubelet.container import RUNNING, TERMINATED, WAITING, Container
+from lab.cluster.model.objects import Obj, at, containers_of, new_condition, now
 
 
-@dataclass
-class Container:
-    """What the kubelet knows of one container of a Pod."""
-
-    name: str
-    phase: str = WAITING
-    reason: str = "ContainerCreating"
-    message: str = ""
-    id: str = ""
-    before: str = ""  # the id of the one that ran before, kept for its log
-    image: str = ""
-    image_id: str = ""
-    hash: str = ""
-    started_at: str = ""
-    terminated: Obj = field(default_factory=dict)
-    last: Obj = field(default_factory=dict)
-    restarts: int = 0
-    started: bool = False
-    ready: bool = False
-    retry_at: float = 0.0
-    delay: float = 0.0
-    attempts: int = 0
-
-    def state(self) -> Obj:
-        if self.phase == RUNNING:
-            return {"running": {"startedAt": self.started_at}}
-        if self.phase == TERMINATED:
-            return {"terminated": self.terminated}
-        return {
-            "waiting": {"reason": self.reason} | ({"message": self.message} if self.message else {})
-        }
-
-    @property
-    def failed(self) -> bool:
-        return self.phase == TERMINATED and self.terminated.get("exitCode") != 0
-
-    @property
-    def succeeded(self) -> bool:
-        return self.phase == TERMINATED and self.terminated.get("exitCode") == 0
-
-
-def container_status(spec: Obj, known: Container) -> Obj:
+def container_status(spec: Obj, container: Container) -> Obj:
     """The status of a regular container."""
-    status = ephemeral_status(spec, known) | {
-        "ready": known.ready and known.phase == RUNNING,
-        "started": known.started and known.phase == RUNNING,
+    status = ephemeral_status(spec, container) | {
+        "ready": container.ready and container.phase == RUNNING,
+        "started": container.started and container.phase == RUNNING,
     }
-    if known.id:
+    if container.id:
         status["resources"] = spec.get("resources") or {}
         requests = at(spec, "resources", "requests")
         if requests:
@@ -64,27 +20,27 @@ def container_status(spec: Obj, known: Container) -> Obj:
     return status
 
 
-def init_status(spec: Obj, known: Container) -> Obj:
+def init_status(spec: Obj, container: Container) -> Obj:
     """That of an init container: one that runs to its end is ready when it has; a sidecar is like a
     regular one.
     """
-    status = container_status(spec, known)
-    return status if is_sidecar(spec) else status | {"ready": known.succeeded}
+    status = container_status(spec, container)
+    return status if is_sidecar(spec) else status | {"ready": container.succeeded}
 
 
-def ephemeral_status(spec: Obj, known: Container) -> Obj:
+def ephemeral_status(spec: Obj, container: Container) -> Obj:
     """That of an ephemeral container, which is never ready."""
     status: Obj = {
-        "name": known.name,
-        "state": known.state(),
-        "lastState": {"terminated": known.last} if known.last else {},
+        "name": container.name,
+        "state": container.state(),
+        "lastState": {"terminated": container.last} if container.last else {},
         "ready": False,
-        "restartCount": known.restarts,
-        "image": known.image or spec.get("image", ""),
-        "imageID": known.image_id,
+        "restartCount": container.restarts,
+        "image": container.image or spec.get("image", ""),
+        "imageID": container.image_id,
     }
-    if known.id:
-        status["containerID"] = f"docker://{known.id}"
+    if container.id:
+        status["containerID"] = f"docker://{container.id}"
     mounts = [_mount(mount) for mount in spec.get("volumeMounts") or []]
     if mounts:
         status["volumeMounts"] = mounts

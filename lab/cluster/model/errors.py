@@ -2,6 +2,7 @@
 kubectl prints.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -129,8 +130,6 @@ class FieldError:
 
 def go_value(value: Any) -> str:
     """A value as field errors quote it."""
-    import json
-
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False)
     if isinstance(value, bool):

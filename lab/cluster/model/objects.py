@@ -4,7 +4,7 @@ with them.
 
 import marshal
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any, TypeAlias, TypeVar, cast
 
@@ -92,6 +92,12 @@ def at(obj: Any, *path: str, default: Any = None) -> Any:
             return default
         obj = obj[key]
     return obj
+
+
+def containers_of(spec: Obj) -> Iterator[Obj]:
+    """All containers of a Pod's spec: init, regular, ephemeral."""
+    for field in ("initContainers", "containers", "ephemeralContainers"):
+        yield from spec.get(field) or []
 
 
 def is_deleting(obj: Obj) -> bool:

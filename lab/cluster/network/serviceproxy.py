@@ -2,7 +2,7 @@
 connections on to ready Pods.
 
 What kube-proxy is to a node. The sockets of cluster IPs are in the Service network
-(`service_network`), to which this machine has a route; Pods reach it through their gateway, which
+(``namespace``), to which this machine has a route; Pods reach it through their gateway, which
 is this machine.
 """
 
@@ -15,11 +15,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import cast
 
-from lab.cluster.controllers.endpoints import SLICES
 from lab.cluster.model.objects import Obj, name_of, namespace_of
 from lab.cluster.network.namespace import ServiceNetwork, bound
 from lab.cluster.registry.addresses import API_ADDRESS, DNS_ADDRESS
 from lab.cluster.registry.client import Client
+from lab.cluster.registry.slices import SLICES
 from lab.cluster.registry.targets import ready_targets
 
 LOG = logging.getLogger("proxy")

@@ -1,10 +1,10 @@
 """What the API server fills in when a manifest leaves it out."""
 
 import base64
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-from lab.cluster.model.objects import Obj, at, copy
+from lab.cluster.model.objects import Obj, at, containers_of, copy
 
 Defaulter = Callable[[Obj], None]
 DEFAULTERS: dict[str, Defaulter] = {}
@@ -75,12 +75,6 @@ def spec_of(obj: Obj) -> Obj:
 def template(pod: Obj) -> None:
     pod.setdefault("metadata", {})
     pod_spec(pod.setdefault("spec", {}))
-
-
-def containers_of(spec: Obj) -> Iterator[Obj]:
-    """All containers of a Pod's spec: init, regular, ephemeral."""
-    for field in ("initContainers", "containers", "ephemeralContainers"):
-        yield from spec.get(field) or []
 
 
 def pod_spec(spec: Obj) -> None:

@@ -1,7 +1,7 @@
 """Where requests for a Service's port go: the addresses of its endpoints that are ready."""
 
-from lab.cluster.controllers.endpoints import SERVICE, SLICES
 from lab.cluster.model.objects import at, labels_of
+from lab.cluster.registry.slices import SERVICE, SLICES
 from lab.cluster.registry.store import Store
 
 

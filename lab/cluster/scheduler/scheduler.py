@@ -6,7 +6,6 @@ from collections import Counter
 from decimal import Decimal
 from typing import cast
 
-from lab.cluster.apiserver.subresources import bind
 from lab.cluster.model import quantity
 from lab.cluster.model.objects import (
     Obj,
@@ -20,6 +19,7 @@ from lab.cluster.model.objects import (
 )
 from lab.cluster.model.selectors import Requirement, matches
 from lab.cluster.registry import claims
+from lab.cluster.registry.binding import bind
 from lab.cluster.registry.client import Client
 from lab.cluster.registry.events import Recorder
 from lab.cluster.registry.store import Event
@@ -215,7 +215,7 @@ class Scheduler:
         if self._unbound(pod):
             self._waiting.add((namespace_of(pod), name_of(pod)))
             return
-        bind(self.client.registry, pod, name_of(node))
+        bind(self.client.registry.store, pod, name_of(node))
         self._waiting.discard((namespace_of(pod), name_of(pod)))
         message = f"Successfully assigned {namespace_of(pod)}/{name_of(pod)} to {name_of(node)}"
         self.recorder.scheduled(pod, "Normal", "Scheduled", "Binding", message)

@@ -14,8 +14,9 @@ from lab.cluster.model.errors import (
     required,
     unsupported,
 )
+from lab.cluster.model.names import is_label, is_qualified_name
 from lab.cluster.model.objects import Obj, at, copy
-from lab.cluster.registry.validation.metadata import is_label, is_qualified_name, labels
+from lab.cluster.registry.validation.metadata import labels
 
 RESTART_POLICIES = ("Always", "OnFailure", "Never")
 DNS_POLICIES = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
