@@ -3,6 +3,7 @@ and the reviews of access.
 """
 
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,8 +13,9 @@ from lab.cluster.apiserver import pki
 from lab.cluster.apiserver.auth import Attributes, Authenticator, Authorizer, User, service_account
 from lab.cluster.apiserver.discovery import SUBRESOURCE_KINDS
 from lab.cluster.apiserver.negotiation import body_of, json_response, object_of, one
+from lab.cluster.apiserver.options import call_of
 from lab.cluster.apiserver.requestinfo import RequestInfo
-from lab.cluster.apiserver.rest import Rest, call_of
+from lab.cluster.apiserver.rest import Handler, Rest
 from lab.cluster.model.errors import (
     APIError,
     bad_request,
@@ -37,7 +39,8 @@ from lab.cluster.model.objects import (
 from lab.cluster.model.resources import Resource
 from lab.cluster.model.selectors import from_map, from_object, selects, text_of
 from lab.cluster.registry.binding import bind
-from lab.cluster.registry.registry import Call, DeleteOptions, Registry
+from lab.cluster.registry.call import Call, DeleteOptions
+from lab.cluster.registry.registry import Registry
 
 REVIEWS = (
     "selfsubjectaccessreviews",
@@ -73,15 +76,23 @@ def scale_of(obj: Obj) -> Obj:
 
 
 class Subresources:
+    """What can be asked of an object besides itself: its scale, a binding, an eviction, a token.
+
+    ``handlers`` has them by name, for ``APIServer`` to call. The reviews of access (``kubectl auth
+    can-i``) are answered here as well: they are resources that are never stored.
+    """
+
     def __init__(
         self, registry: Registry, rest: Rest, authenticator: Authenticator, authorizer: Authorizer
     ) -> None:
-        self.registry, self.rest, self.authenticator, self.authorizer = (
-            registry,
-            rest,
-            authenticator,
-            authorizer,
-        )
+        self.registry, self.rest = registry, rest
+        self.authenticator, self.authorizer = authenticator, authorizer
+        self.handlers: Mapping[str, Handler] = {
+            "scale": self.scale,
+            "binding": self.binding,
+            "eviction": self.eviction,
+            "token": self.token,
+        }
 
     async def scale(self, info: RequestInfo, request: web.Request) -> web.Response:
         resource = info.target

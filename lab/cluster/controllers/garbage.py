@@ -5,7 +5,7 @@ dependents waits.
 from lab.cluster.controllers.base import Controller
 from lab.cluster.model.objects import Obj, is_deleting, namespace_of, uid_of
 from lab.cluster.registry.client import Client
-from lab.cluster.registry.registry import FOREGROUND, ORPHAN
+from lab.cluster.registry.deletion import FOREGROUND, ORPHAN
 from lab.cluster.registry.store import Event, Key
 
 BURST = 50  # objects deleted in one go: others want their turn

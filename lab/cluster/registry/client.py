@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 from lab.cluster.model.errors import APIError
 from lab.cluster.model.objects import Obj, name_of, namespace_of
-from lab.cluster.registry.registry import Call, DeleteOptions, Registry
+from lab.cluster.registry.call import Call, DeleteOptions
+from lab.cluster.registry.registry import Registry
 
 
 class Client:

@@ -2,9 +2,8 @@
 
 import base64
 from collections.abc import Callable
-from typing import Any
 
-from lab.cluster.model.objects import Obj, at, containers_of, copy
+from lab.cluster.model.objects import Obj, at, containers_of
 
 Defaulter = Callable[[Obj], None]
 DEFAULTERS: dict[str, Defaulter] = {}
@@ -49,22 +48,6 @@ def set_defaults(qualified: str, obj: Obj) -> None:
 def fill(obj: Obj, **values: object) -> None:
     for key, value in values.items():
         obj.setdefault(key, value)
-
-
-def fill_in(value: Any, schema: Obj) -> None:
-    """Fill in, in place, the defaults of a custom resource's schema, outermost first."""
-    if isinstance(value, dict):
-        properties = schema.get("properties") or {}
-        for key, inner in properties.items():
-            if "default" in inner and value.get(key) is None:
-                value[key] = copy(inner["default"])
-        others = schema.get("additionalProperties")
-        for key, child in value.items():
-            fill_in(child, properties.get(key) or (others if isinstance(others, dict) else {}))
-    elif isinstance(value, list):
-        items = schema.get("items")
-        for child in value:
-            fill_in(child, items if isinstance(items, dict) else {})
 
 
 def spec_of(obj: Obj) -> Obj:
