@@ -31,10 +31,10 @@ ENV_ERROR = (
     " than '='"
 )
 MUTABLE = (
-    "pod updates may not change fields other than"
-    " `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations`"
-    " (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be"
-    " set to 1 if it was previously negative)\n"
+    "pod updates may not change fields other than `spec.containers[*].image`,"
+    "`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions"
+    " to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it"
+    " was previously negative)\n"
 )
 
 
