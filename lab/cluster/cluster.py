@@ -101,7 +101,12 @@ def _service_network() -> ServiceNetwork | None:
 
 
 class Cluster:
-    """The parts, and the order in which they start."""
+    """A whole cluster in one process: its parts, and the order in which they start.
+
+    Real clusters run each part as a program of its own that talks to the API server over HTTP;
+    here all parts share the registry, and only kubectl and Pods come over HTTP. A part that fails
+    is started again. ``python -m lab.cluster`` runs one.
+    """
 
     def __init__(self, options: Options, engine: Engine) -> None:
         self.options = options

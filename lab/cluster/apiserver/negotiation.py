@@ -26,21 +26,10 @@ AS_JSON = (
     "application/x-www-form-urlencoded",
 )
 META_ORDER = (
-    "name",
-    "generateName",
-    "namespace",
-    "uid",
-    "resourceVersion",
-    "generation",
-    "creationTimestamp",
-    "deletionTimestamp",
-    "deletionGracePeriodSeconds",
-    "labels",
-    "annotations",
-    "ownerReferences",
-    "finalizers",
-    "managedFields",
-)
+    "name generateName namespace uid resourceVersion generation creationTimestamp "
+    "deletionTimestamp deletionGracePeriodSeconds labels annotations ownerReferences "
+    "finalizers managedFields"
+).split()
 DEEPEST = 200  # levels of nesting in a body
 
 

@@ -18,7 +18,11 @@ PATHS_OF_A_LIST = ("/{name}", "")
 
 
 class OpenAPI:
-    """Documents are made when asked for: most are never."""
+    """The documents that tell clients what the API takes; ``kubectl explain`` and validation use
+    them.
+
+    They are made when asked for: most never are. ``APIServer`` serves them.
+    """
 
     def __init__(self, schemas: Schemas, resources: Resources) -> None:
         self.schemas, self.resources = schemas, resources

@@ -7,18 +7,11 @@ from typing import Any
 
 from lab.cluster.model.objects import Obj
 
-SWAGGER, INFO, PATHS, DEFINITIONS = 1, 2, 8, 9  # fields of Document
-REF, FORMAT, DESCRIPTION, REQUIRED, ADDITIONAL, TYPE, ITEMS, PROPERTIES, VENDOR = (
-    1,
-    2,
-    4,
-    19,
-    21,
-    22,
-    23,
-    25,
-    31,
-)  # of Schema
+# Fields of Document.
+SWAGGER, INFO, PATHS, DEFINITIONS = 1, 2, 8, 9
+# Fields of Schema.
+REF, FORMAT, DESCRIPTION, REQUIRED, ADDITIONAL = 1, 2, 4, 19, 21
+TYPE, ITEMS, PROPERTIES, VENDOR = 22, 23, 25, 31
 
 
 def encode(document: Obj) -> bytes:

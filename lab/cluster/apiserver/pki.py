@@ -23,23 +23,16 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from lab.cluster.registry.addresses import API_ADDRESS
 
-ADMIN, ADMIN_GROUP, CONTEXT, CLUSTER = (
-    "kubernetes-admin",
-    "system:masters",
-    "kubernetes-admin@kubernetes",
-    "kubernetes",
-)
+ADMIN, ADMIN_GROUP = "kubernetes-admin", "system:masters"
+CLUSTER, CONTEXT = "kubernetes", "kubernetes-admin@kubernetes"
 STUDENT, STUDENT_GROUP = "student", "course:students"
 AUTHORITY = "kubernetes"
 ISSUER = "https://kubernetes.default.svc.cluster.local"
 DAYS = 3650
 NAMES = (
-    "localhost",
-    "kubernetes",
-    "kubernetes.default",
-    "kubernetes.default.svc",
-    "kubernetes.default.svc.cluster.local",
-)
+    "localhost kubernetes kubernetes.default kubernetes.default.svc "
+    "kubernetes.default.svc.cluster.local"
+).split()
 
 
 @dataclass(frozen=True)

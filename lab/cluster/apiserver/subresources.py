@@ -43,13 +43,9 @@ from lab.cluster.registry.call import Call, DeleteOptions
 from lab.cluster.registry.registry import Registry
 
 REVIEWS = (
-    "selfsubjectaccessreviews",
-    "subjectaccessreviews",
-    "localsubjectaccessreviews",
-    "selfsubjectrulesreviews",
-    "selfsubjectreviews",
-    "tokenreviews",
-)
+    "selfsubjectaccessreviews subjectaccessreviews localsubjectaccessreviews "
+    "selfsubjectrulesreviews selfsubjectreviews tokenreviews"
+).split()
 BUDGETS = "poddisruptionbudgets.policy"
 SCALE = Resource("autoscaling", "v1", "scales", "Scale", True)
 TOKEN_SECONDS = 3600

@@ -8,6 +8,11 @@ from lab.cluster.registry.store import Event
 
 
 class CustomResourceDefinitions(Controller):
+    """Serves what a CustomResourceDefinition defines, and deletes its objects when it goes.
+
+    Left out: conflicts of names, conversion webhooks.
+    """
+
     resource, component = "customresourcedefinitions.apiextensions.k8s.io", "crd-controller"
 
     def on(self, event: Event) -> None:

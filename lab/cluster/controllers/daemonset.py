@@ -19,17 +19,16 @@ from lab.cluster.registry.store import Event
 from lab.cluster.scheduler.scheduler import node_suits
 
 HASH = "controller-revision-hash"
-TOLERATED = (
-    "not-ready",
-    "unreachable",
-    "disk-pressure",
-    "memory-pressure",
-    "pid-pressure",
-    "unschedulable",
-)
+TOLERATED = "not-ready unreachable disk-pressure memory-pressure pid-pressure unschedulable".split()
 
 
 class DaemonSets(Controller):
+    """Keeps one Pod of a DaemonSet on each node that suits it.
+
+    The Pods are bound to their nodes by the scheduler, through an affinity to the node's name. Left
+    out: ``maxSurge`` and ``maxUnavailable``: on one node, an outdated Pod is replaced at once.
+    """
+
     resource, watches, component = "daemonsets.apps", ("pods", "nodes"), "daemonset-controller"
 
     def on(self, event: Event) -> None:

@@ -12,6 +12,11 @@ from lab.cluster.registry.store import Event, revision_of
 
 
 class DisruptionBudgets(Controller):
+    """Counts how many Pods of a PodDisruptionBudget may be evicted now.
+
+    The eviction subresource reads the count, and takes one off it.
+    """
+
     resource, watches, component = "poddisruptionbudgets.policy", ("pods",), "controllermanager"
 
     def keys(self, event: Event) -> Iterable[str]:

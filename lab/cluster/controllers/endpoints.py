@@ -27,6 +27,13 @@ HEADLESS = "service.kubernetes.io/headless"
 
 
 class EndpointsController(Controller):
+    """Writes the addresses of a Service's Pods into its Endpoints and EndpointSlices.
+
+    They are two controllers in a real cluster, which write the same to both. The service proxy, the
+    DNS and the API server's proxy read them. Left out: slices of at most 100 addresses, IPv6,
+    topology.
+    """
+
     resource, watches, component = "services", ("pods",), "endpoints-controller"
     batch_seconds = 0.02
 

@@ -15,6 +15,11 @@ PERIOD = 15.0
 
 
 class HorizontalPodAutoscalers(Controller):
+    """Says of each autoscaler that it cannot scale: there are no metrics here.
+
+    Its events and conditions are those of any cluster without a metrics server.
+    """
+
     resource, component = "horizontalpodautoscalers.autoscaling", "horizontal-pod-autoscaler"
 
     def sync(self, namespace: str, name: str) -> float | None:

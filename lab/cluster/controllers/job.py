@@ -21,9 +21,8 @@ from lab.cluster.model.objects import (
 )
 
 INDEX = "batch.kubernetes.io/job-completion-index"
-BATCH_SECONDS = (
-    1.0  # what Pods do is looked at in batches, as the job controller of a real cluster does it
-)
+# What Pods do is looked at in batches, as the job controller of a real cluster does it.
+BATCH_SECONDS = 1.0
 FIRST_BACKOFF, LONGEST_BACKOFF = 10.0, 600.0  # seconds before a failed Pod is tried again; doubled
 
 
@@ -50,6 +49,12 @@ class Progress:
 
 
 class Jobs(Controller):
+    """Runs a Job's Pods until enough have succeeded, or too many have failed.
+
+    Left out: pod failure policies, success policies, and the finalizers by which a real controller
+    counts Pods that others delete.
+    """
+
     resource, watches, component = "jobs.batch", ("pods",), "job-controller"
     batch_seconds = BATCH_SECONDS
 

@@ -1,4 +1,4 @@
-"""A Deployment's status: how many of its Pods are up to date and available, how far its rollout is."""
+"""A Deployment's status: how many Pods are up to date and available, how far the rollout is."""
 
 from lab.cluster.controllers.rollout import budgets, replicas_of
 from lab.cluster.model.objects import (

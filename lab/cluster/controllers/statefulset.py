@@ -23,6 +23,12 @@ POD_NAME, POD_INDEX = "statefulset.kubernetes.io/pod-name", "apps.kubernetes.io/
 
 
 class StatefulSets(Controller):
+    """Keeps the Pods of a StatefulSet: each with its name and its own claims, in order.
+
+    A sync takes one step: the first Pod that is missing, then the last of too many, then the last
+    that is outdated; with ``Parallel`` all missing ones at once. Claims outlive their Pods.
+    """
+
     resource, watches, component = "statefulsets.apps", ("pods",), "statefulset-controller"
 
     def sync(self, namespace: str, name: str) -> float | None:

@@ -13,6 +13,8 @@ WHY = {
 
 
 class Unenforced(Controller):
+    """Warns about objects that nothing here enforces, with an Event on each."""
+
     resource, component = "networkpolicies.networking.k8s.io", "pocket-cluster"
 
     def on(self, event: Event) -> None:

@@ -61,6 +61,11 @@ def status_names(image: str, info: Obj) -> tuple[str, str]:
 
 
 class Images:
+    """The images of the node: asked for by each container that starts, pulled as its policy wants.
+
+    Pulls of the same name are one pull. Left out: pull secrets, garbage collection.
+    """
+
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self._pulling: dict[str, asyncio.Future[None]] = {}

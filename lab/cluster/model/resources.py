@@ -144,8 +144,9 @@ def _parse(line: str) -> Resource:
 
 
 class Resources:
-    """All that is served now. Groups come in discovery's order, the preferred version of a group
-    first.
+    """All that is served now: the table above, and what CustomResourceDefinitions add.
+
+    Groups come in discovery's order, the preferred version of a group first.
     """
 
     def __init__(self) -> None:

@@ -29,56 +29,25 @@ TIMES = (
     "io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime",
 )
 ANYTHING = (
-    "io.k8s.apimachinery.pkg.runtime.RawExtension",
-    "io.k8s.apimachinery.pkg.apis.meta.v1.FieldsV1",
-    "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSON",
-    "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaPropsOrArray",
-    "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaPropsOrBool",
-    "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaPropsOrStringArray",
-)
+    "io.k8s.apimachinery.pkg.runtime.RawExtension "
+    "io.k8s.apimachinery.pkg.apis.meta.v1.FieldsV1 "
+    "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSON "
+    "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaPropsOrArray "
+    "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaPropsOrBool "
+    "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaPropsOrStringArray"
+).split()
 # Plain (not pointer) fields of the Go structures: their zero is written as absence.
 OMIT_ZERO = frozenset(
-    {
-        "hostNetwork",
-        "hostPID",
-        "hostIPC",
-        "paused",
-        "minReadySeconds",
-        "initialDelaySeconds",
-        "readOnly",
-        "stdin",
-        "stdinOnce",
-        "tty",
-        "hostPort",
-        "unschedulable",
-        "publishNotReadyAddresses",
-        "nodePort",
-        "value",
-        "clusterIP",
-        "nodeName",
-        "hostname",
-        "subdomain",
-        "subPath",
-        "serviceAccountName",
-        "serviceAccount",
-        "generateName",
-        "nominatedNodeName",
-        "workingDir",
-        "namespace",
-        "hostIP",
-        "externalName",
-        "volumeName",
-        "priorityClassName",
-        "healthCheckNodePort",
-        "loadBalancerIP",
-    }
+    (
+        "hostNetwork hostPID hostIPC paused minReadySeconds initialDelaySeconds readOnly "
+        "stdin stdinOnce tty hostPort unschedulable publishNotReadyAddresses nodePort value "
+        "clusterIP nodeName hostname subdomain subPath serviceAccountName serviceAccount "
+        "generateName nominatedNodeName workingDir namespace hostIP externalName volumeName "
+        "priorityClassName healthCheckNodePort loadBalancerIP"
+    ).split()
 )
 KEPT_NULLS = (
-    "lastProbeTime",
-    "firstTimestamp",
-    "lastTimestamp",
-    "eventTime",
-    "currentMetrics",
+    "lastProbeTime firstTimestamp lastTimestamp eventTime currentMetrics".split()
 )  # what Go writes even when it is unset
 LARGEST = {"int32": 2**31 - 1, "int64": 2**63 - 1}
 
@@ -97,7 +66,11 @@ def load() -> dict[str, Obj]:
 
 
 class Schemas:
-    """The definitions, found by name, by reference and by kind."""
+    """What each kind looks like: the OpenAPI definitions, found by name, by reference and by kind.
+
+    Decoding, defaults of custom resources, strategic merge, managed fields and ``kubectl explain``
+    all go by them.
+    """
 
     def __init__(self) -> None:
         self.definitions = load()
@@ -177,6 +150,8 @@ class MistypedError(APIError):
 
 @dataclass
 class Decoded:
+    """An object by its schema, and a sentence for each field that the schema does not have."""
+
     obj: Obj
     unknown: list[str] = field(default_factory=list)
 

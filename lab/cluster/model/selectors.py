@@ -97,30 +97,19 @@ def text_of(requirements: Sequence[Requirement]) -> str:
 
 METADATA_FIELDS = ("metadata.name", "metadata.namespace")
 FIELDS: dict[str, tuple[str, ...]] = {
-    "pods": (
-        "spec.nodeName",
-        "spec.restartPolicy",
-        "spec.schedulerName",
-        "spec.serviceAccountName",
-        "spec.hostNetwork",
-        "status.phase",
-        "status.podIP",
-        "status.podIPs",
-        "status.nominatedNodeName",
+    "pods": tuple(
+        (
+            "spec.nodeName spec.restartPolicy spec.schedulerName spec.serviceAccountName "
+            "spec.hostNetwork status.phase status.podIP status.podIPs status.nominatedNodeName"
+        ).split()
     ),
     "nodes": ("spec.unschedulable",),
-    "events": (
-        "involvedObject.kind",
-        "involvedObject.namespace",
-        "involvedObject.name",
-        "involvedObject.uid",
-        "involvedObject.apiVersion",
-        "involvedObject.resourceVersion",
-        "involvedObject.fieldPath",
-        "reason",
-        "reportingComponent",
-        "source",
-        "type",
+    "events": tuple(
+        (
+            "involvedObject.kind involvedObject.namespace involvedObject.name involvedObject.uid "
+            "involvedObject.apiVersion involvedObject.resourceVersion involvedObject.fieldPath "
+            "reason reportingComponent source type"
+        ).split()
     ),
     "secrets": ("type",),
     "namespaces": ("status.phase",),
@@ -134,6 +123,8 @@ FIELDS: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class FieldRequirement:
+    """One condition on a field of an object."""
+
     field: str
     equal: bool
     value: str

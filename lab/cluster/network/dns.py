@@ -86,6 +86,12 @@ class Names:
 
 
 class Resolver:
+    """The cluster's DNS server: CoreDNS, without its configuration.
+
+    It answers for the cluster's domain by ``Names``, and asks this machine's resolver about the
+    rest. ``serve`` gives it the packets.
+    """
+
     def __init__(self, names: Names) -> None:
         self.names = names
 

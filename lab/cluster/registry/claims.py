@@ -7,11 +7,8 @@ from lab.cluster.model.objects import Obj, at, is_deleting, labels_of, name_of, 
 from lab.cluster.model.selectors import selects
 from lab.cluster.registry.client import Client
 
-CLAIMS, VOLUMES, CLASSES = (
-    "persistentvolumeclaims",
-    "persistentvolumes",
-    "storageclasses.storage.k8s.io",
-)
+CLAIMS, VOLUMES = "persistentvolumeclaims", "persistentvolumes"
+CLASSES = "storageclasses.storage.k8s.io"
 BY_HAND = "kubernetes.io/no-provisioner"
 
 

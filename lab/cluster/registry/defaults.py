@@ -8,13 +8,9 @@ from lab.cluster.model.objects import Obj, at, containers_of
 Defaulter = Callable[[Obj], None]
 DEFAULTERS: dict[str, Defaulter] = {}
 TEMPLATES = (
-    "deployments.apps",
-    "replicasets.apps",
-    "statefulsets.apps",
-    "daemonsets.apps",
-    "jobs.batch",
-    "replicationcontrollers",
-)
+    "deployments.apps replicasets.apps statefulsets.apps daemonsets.apps jobs.batch "
+    "replicationcontrollers"
+).split()
 FILE_MODE = 420  # 0644
 TEMPLATE_GENERATION = "deprecated.daemonset.template.generation"
 

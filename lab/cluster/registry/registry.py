@@ -28,13 +28,8 @@ from lab.cluster.registry.strategy import Strategy, keep_all_but_status
 
 # What an update never changes.
 KEPT = (
-    "uid",
-    "creationTimestamp",
-    "deletionTimestamp",
-    "deletionGracePeriodSeconds",
-    "namespace",
-    "generation",
-)
+    "uid creationTimestamp deletionTimestamp deletionGracePeriodSeconds namespace generation"
+).split()
 
 
 class Registry:

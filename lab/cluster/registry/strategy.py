@@ -33,11 +33,7 @@ WITHOUT_GENERATION = frozenset(
     """.split()
 )
 SET_BY_SERVER = (
-    "deletionTimestamp",
-    "deletionGracePeriodSeconds",
-    "selfLink",
-    "generation",
-    "managedFields",
+    "deletionTimestamp deletionGracePeriodSeconds selfLink generation managedFields".split()
 )
 STATUS_DEFAULTS: dict[str, Obj] = {"pods": {"phase": "Pending"}}
 

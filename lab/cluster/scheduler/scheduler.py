@@ -107,6 +107,14 @@ def _listed(counted: "Counter[str]") -> str:
 
 
 class Scheduler:
+    """Finds a node for each Pod that has none: the first that nothing keeps the Pod from.
+
+    For each node it collects what is in the way (taints, selectors, room, volumes, other Pods); if
+    nothing is, it binds the Pod, and else writes the reasons into an Event and tries again when
+    something changes that may help. Left out: scoring nodes, preemption, and everything that is
+    only preferred. ``Cluster`` starts it.
+    """
+
     def __init__(self, client: Client, host: str) -> None:
         self.client = client
         self.recorder = Recorder(client, NAME, host)

@@ -266,11 +266,7 @@ def _probe(probe: Obj, path: str, *, readiness: bool) -> Iterator[FieldError]:
         elif kind != "exec" and isinstance(port, int) and not _is_port(port):
             yield invalid_value(f"{path}.{kind}.port", port, PORT_RANGE)
     for field in (
-        "initialDelaySeconds",
-        "timeoutSeconds",
-        "periodSeconds",
-        "successThreshold",
-        "failureThreshold",
+        "initialDelaySeconds timeoutSeconds periodSeconds successThreshold failureThreshold".split()
     ):
         if probe.get(field, 0) < 0:
             yield invalid_value(f"{path}.{field}", probe[field], NOT_NEGATIVE)

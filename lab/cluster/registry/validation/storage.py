@@ -123,18 +123,11 @@ def volume(obj: Obj) -> Iterator[FieldError]:
         yield invalid_value(
             "spec.capacity[storage]", capacity["storage"], "must be greater than zero"
         )
-    general = {
-        "accessModes",
-        "capacity",
-        "claimRef",
-        "mountOptions",
-        "nodeAffinity",
-        "persistentVolumeReclaimPolicy",
-        "storageClassName",
-        "volumeMode",
-        "volumeAttributesClassName",
-    }
-    if not set(spec) - general:
+    general = (
+        "accessModes capacity claimRef mountOptions nodeAffinity "
+        "persistentVolumeReclaimPolicy storageClassName volumeMode volumeAttributesClassName"
+    ).split()
+    if not set(spec).difference(general):
         yield required("spec", "must specify a volume type")
 
 

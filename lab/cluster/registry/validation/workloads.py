@@ -20,14 +20,9 @@ from lab.cluster.registry.validation.schedule import schedule_error, zone_error
 
 IMMUTABLE = "field is immutable"
 STATEFUL_MUTABLE = (
-    "replicas",
-    "ordinals",
-    "template",
-    "updateStrategy",
-    "revisionHistoryLimit",
-    "persistentVolumeClaimRetentionPolicy",
-    "minReadySeconds",
-)
+    "replicas ordinals template updateStrategy revisionHistoryLimit "
+    "persistentVolumeClaimRetentionPolicy minReadySeconds"
+).split()
 
 
 def _not_negative(spec: Obj, *fields: str, path: str = "spec") -> Iterator[FieldError]:
@@ -188,11 +183,7 @@ def stateful_set_update(old: Obj, new: Obj) -> Iterator[FieldError]:
 
 def job_spec(spec: Obj, path: str) -> Iterator[FieldError]:
     fields = (
-        "parallelism",
-        "completions",
-        "activeDeadlineSeconds",
-        "backoffLimit",
-        "ttlSecondsAfterFinished",
+        "parallelism completions activeDeadlineSeconds backoffLimit ttlSecondsAfterFinished".split()
     )
     yield from _not_negative(spec, *fields, path=path)
     if spec.get("completionMode") not in (None, "NonIndexed", "Indexed"):
