@@ -1,6 +1,4 @@
-"""Who asks, and may they: authentication by certificate or token, impersonation, and authorization
-by RBAC.
-"""
+"""Who asks, and may they: by certificate or token, impersonation; authorized by RBAC."""
 
 import hashlib
 import secrets
@@ -64,7 +62,7 @@ class Authenticator:
     def authenticate(
         self, certificate: bytes | None, subject: Mapping[str, str], header: str
     ) -> User:
-        """By a client's certificate, which TLS has checked, or a token. APIError (401) otherwise."""
+        """By a certificate, which TLS has checked, or a token. APIError (401) for neither."""
         if certificate:
             digest = hashlib.sha256(certificate).hexdigest()
             extra = {"authentication.kubernetes.io/credential-id": [f"X509SHA256={digest}"]}

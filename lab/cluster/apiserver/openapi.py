@@ -63,9 +63,7 @@ class OpenAPI:
         }
 
     def v2(self) -> Obj:
-        """The swagger document: all definitions, and for each kind a path that takes part in
-        validation.
-        """
+        """The swagger document: all definitions, and a path for each kind that is validated."""
         found = {
             name: self._translate(schema, V2_PREFIX, name)
             for name, schema in self.schemas.definitions.items()
@@ -114,9 +112,7 @@ class OpenAPI:
                 self._collect(value, found, prefix)
 
     def _translate(self, schema: Obj, prefix: str, name: str) -> Obj:
-        """A definition as OpenAPI has it: one type, no null, references that carry a description
-        wrapped in allOf.
-        """
+        """A definition as OpenAPI has it: one type, no null, described references in allOf."""
         if name in (INT_OR_STRING, QUANTITY):
             other = "integer" if name == INT_OR_STRING else "number"
             return (

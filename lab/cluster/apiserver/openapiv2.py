@@ -1,6 +1,4 @@
-"""OpenAPI v2 in the protobuf encoding (gnostic's) in which kubectl asks for it; only the parts of a
-document that kubectl reads.
-"""
+"""OpenAPI v2 in gnostic's protobuf encoding, as far as kubectl reads it."""
 
 import json
 from typing import Any

@@ -1,6 +1,4 @@
-"""What a request asks for besides its object (ListOptions, CreateOptions, DeleteOptions), from its
-query and its body.
-"""
+"""What a request asks for besides its object: ListOptions, CreateOptions, DeleteOptions."""
 
 import base64
 import json

@@ -1,6 +1,4 @@
-"""What exec and attach speak over a WebSocket (v5.channel.k8s.io): numbered channels, and a Status
-at the end.
-"""
+"""What exec and attach speak over a WebSocket: numbered channels, and a Status at the end."""
 
 import asyncio
 import contextlib

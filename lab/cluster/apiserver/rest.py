@@ -1,6 +1,4 @@
-"""The verbs on resources: get, list, watch, create, update, patch, delete and deletecollection, as
-HTTP asks for them.
-"""
+"""The verbs on resources: get, list, watch, create, update, patch, delete, deletecollection."""
 
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping

@@ -1,6 +1,4 @@
-"""The API server: every request is authenticated, authorized, and handed to what answers it.
-aiohttp speaks HTTP, TLS and WebSocket.
-"""
+"""The API server: authenticates, authorizes and hands on every request."""
 
 import asyncio
 import logging

@@ -1,6 +1,4 @@
-"""Streams into a Pod: logs over HTTP, exec and attach over WebSocket (v5.channel.k8s.io),
-port-forward over SPDY in a WebSocket.
-"""
+"""Streams into a Pod: logs over HTTP; exec, attach and port-forward over WebSocket."""
 
 import asyncio
 import contextlib

@@ -1,6 +1,4 @@
-"""Subresources that are no part of the object: scale, binding, eviction, a service account's token;
-and the reviews of access.
-"""
+"""Subresources that are no part of the object (scale, binding, eviction, token), and reviews."""
 
 import time
 from collections.abc import Mapping
@@ -120,9 +118,7 @@ class Subresources:
         )
 
     def _typed(self, subresource: str, body: Obj) -> Obj:
-        """The body of a request, as the kind that the subresource takes. APIError (400) for values
-        of other types.
-        """
+        """The body as the kind that the subresource takes. APIError (400) for wrong types."""
         group, version, kind = SUBRESOURCE_KINDS[subresource]
         return self.registry.schemas.decode(body, Resource(group, version, "", kind, True)).obj
 
@@ -151,8 +147,9 @@ class Subresources:
         return json_response(_success(), 201)
 
     def _budgets(self, pod: Obj) -> list[Obj]:
-        """The disruption budget that an eviction of the Pod uses, if any. APIError (429) when
-        nothing is left of it.
+        """The disruption budget that an eviction of the Pod uses, if any.
+
+        APIError (429) when nothing is left of it.
         """
         if is_deleting(pod) or at(pod, "status", "phase") in ("Pending", "Succeeded", "Failed"):
             return []
@@ -183,9 +180,7 @@ class Subresources:
         return found
 
     def _use(self, budget: Obj) -> None:
-        """One disruption less, at once: the next eviction may come before the budget's controller
-        has looked.
-        """
+        """One disruption less, at once: the next eviction may come before the controller looks."""
 
         def edit(fresh: Obj) -> Obj:
             fresh["status"]["disruptionsAllowed"] -= 1

@@ -17,8 +17,9 @@ WATCH_SECONDS = 3600.0  # after that, a client watches again
 
 
 def watch_since(store: Store, revision: str) -> Watch:
-    """What happens after that revision, or from now on when it is empty. APIError (410) when the
-    store no longer knows what happened then.
+    """What happens after that revision, or from now on when it is empty.
+
+    APIError (410) when the store no longer knows what happened then.
     """
     try:
         return store.watch(_revision(revision) if revision else None)
@@ -70,9 +71,7 @@ class WatchStream:
         await self.response.write(dumps({"type": "BOOKMARK", "object": obj}) + b"\n")
 
     async def follow(self, watching: Watch, chosen: Selection, namespace: str) -> None:
-        """Send what happens until the request's time is over, the client leaves or the server
-        ends.
-        """
+        """Send what happens until time is over, the client leaves or the server ends."""
         loop = asyncio.get_running_loop()
         asked = self.request.query.get("timeoutSeconds", "")
         deadline = loop.time() + (int(asked) if asked.isdigit() and int(asked) else WATCH_SECONDS)

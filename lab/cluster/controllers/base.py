@@ -1,6 +1,4 @@
-"""What all controllers are made of: a queue of keys, each worked on once at a time, again later
-when that fails.
-"""
+"""What all controllers are made of: a queue of keys, worked on one by one, with retries."""
 
 import asyncio
 import logging
@@ -51,9 +49,7 @@ class Controller:
         raise NotImplementedError
 
     def keys(self, event: Event) -> Iterable[str]:
-        """The keys to look at after an event of a watched resource; by default the controlling
-        object of this resource's kind.
-        """
+        """The keys to look at after an event: by default, the controlling object of this kind."""
         found = []
         for obj in (event.obj, event.before):
             owner = controller_of(obj) if obj else None

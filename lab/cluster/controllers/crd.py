@@ -1,6 +1,4 @@
-"""CustomResourceDefinitions: what they define is served from the moment they are written, and is
-gone when they are.
-"""
+"""CustomResourceDefinitions: what they define is served as long as they exist."""
 
 from lab.cluster.controllers.base import Controller
 from lab.cluster.model.objects import Obj, is_true, new_condition

@@ -1,6 +1,4 @@
-"""HorizontalPodAutoscalers. There are no metrics here, so they say, as on any cluster without a
-metrics server, that they cannot scale.
-"""
+"""HorizontalPodAutoscalers, which say that they cannot scale: there are no metrics here."""
 
 from lab.cluster.controllers.base import Controller
 from lab.cluster.model.errors import not_found

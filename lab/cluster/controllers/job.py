@@ -178,9 +178,7 @@ class Jobs(Controller):
         self._report(job, replace(progress, active=[]), conditions)
 
     def _resumed(self, job: Obj) -> list[Obj]:
-        """The Job's conditions, those of one that goes on after it was suspended brought up to
-        date.
-        """
+        """The Job's conditions; those of one that was suspended are brought up to date."""
         conditions: list[Obj] = at(job, "status", "conditions", default=[])
         if not is_true(job, "Suspended"):
             return conditions

@@ -1,6 +1,4 @@
-"""What controllers of Pods have in common: which Pods are theirs, making one from a template, which
-to delete first.
-"""
+"""What controllers of Pods share: which are theirs, making one, which to delete first."""
 
 from collections.abc import Callable
 

@@ -1,6 +1,4 @@
-"""ReplicaSets, and ReplicationControllers, which were before them: as many Pods of a template as
-they want.
-"""
+"""ReplicaSets and the older ReplicationControllers: as many Pods of a template as they want."""
 
 import time
 

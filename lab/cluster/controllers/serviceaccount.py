@@ -1,6 +1,4 @@
-"""In every namespace: the ServiceAccount ``default``, and the ConfigMap with the authority that its
-Pods trust.
-"""
+"""In every namespace: the ServiceAccount ``default``, and the authority that Pods trust."""
 
 from collections.abc import Iterable
 

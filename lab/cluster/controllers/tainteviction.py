@@ -1,6 +1,4 @@
-"""Taint eviction: a Pod that does not tolerate a NoExecute taint of its node has to go, at once or
-when its toleration has run out.
-"""
+"""Taint eviction: a Pod has to go when it does not, or no longer, tolerate a taint of its node."""
 
 import time
 

@@ -1,6 +1,4 @@
-"""What is stored, validated and shown, but not enforced here, says so: an Event on each such
-object.
-"""
+"""What is stored and shown, but not enforced here, says so: with an Event on each object."""
 
 from lab.cluster.controllers.base import Controller
 from lab.cluster.registry.store import Event

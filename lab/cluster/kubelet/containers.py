@@ -1,6 +1,4 @@
-"""The containers of one Pod: each started when it is due, watched by its probes, stopped, and
-started again after a while.
-"""
+"""The containers of one Pod: started when due, probed, stopped, started again."""
 
 import asyncio
 import time

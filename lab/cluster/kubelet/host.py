@@ -1,6 +1,4 @@
-"""The host as a node of the cluster: its object, kept as the kubelet of a real node keeps it, and
-its lease, by which it shows that it lives.
-"""
+"""The host as a node of the cluster: its object, and the lease that shows that it lives."""
 
 import os
 import platform

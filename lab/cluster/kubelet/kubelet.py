@@ -1,6 +1,4 @@
-"""The kubelet itself: registers the node, keeps a worker for each Pod assigned to it, and listens
-to the engine.
-"""
+"""The kubelet itself: registers the node, keeps a worker for each Pod, listens to the engine."""
 
 import asyncio
 import contextlib

@@ -17,9 +17,7 @@ class ProbeError(Exception):
 
 
 def port_of(container: Obj, port: int | str) -> int:
-    """A port by number or by its name in the container. ProbeError when there is none of that
-    name.
-    """
+    """A port by number or by its name. ProbeError when there is none of that name."""
     if isinstance(port, int) or str(port).isdigit():
         return int(port)
     for named in container.get("ports") or []:

@@ -1,6 +1,4 @@
-"""Containers of a Pod on the engine: the sandbox that holds its network and volumes, and the
-containers in it.
-"""
+"""A Pod on the engine: the sandbox with its network and volumes, and its containers."""
 
 import asyncio
 import contextlib

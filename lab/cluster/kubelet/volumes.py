@@ -1,6 +1,4 @@
-"""A Pod's volumes. Most are volumes of the engine, filled through the Pod's sandbox, which has them
-all under ``/volumes``.
-"""
+"""A Pod's volumes: most are the engine's, filled through the sandbox, under ``/volumes``."""
 
 import base64
 import io
@@ -33,9 +31,7 @@ class Source:
 
 
 def sources(client: Client, tokens: Tokens, pod: Obj) -> dict[str, Source]:
-    """Every volume of a Pod. ConfigError, with the volume named, while something that it refers to
-    is missing.
-    """
+    """Every volume of a Pod. ConfigError, naming one, while something it needs is missing."""
     found = {}
     for volume in pod["spec"].get("volumes") or []:
         name = volume["name"]

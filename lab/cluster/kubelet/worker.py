@@ -1,6 +1,4 @@
-"""One Pod's worker: looks at what the Pod should be and at what its containers are, and makes the
-next step, again and again.
-"""
+"""One Pod's worker: from what the Pod is to what it should be, step by step."""
 
 import asyncio
 import contextlib
@@ -58,9 +56,7 @@ class PodWorker(PodContainers):
                 await asyncio.wait_for(self._wake.wait(), delay)
 
     async def _sync(self) -> float | None:
-        """One step. Seconds until the next one is due even if nothing happens; None when nothing
-        is.
-        """
+        """One step. Seconds until the next one is due at the latest; None when none is."""
         if at(self.pod, "status", "phase") in ("Succeeded", "Failed"):
             await self._finish()
             return None

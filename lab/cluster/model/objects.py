@@ -1,6 +1,4 @@
-"""API objects as they are everywhere here: JSON in dictionaries, and the few things every part does
-with them.
-"""
+"""API objects, which are JSON in dictionaries, and what every part does with them."""
 
 import marshal
 import secrets
@@ -140,9 +138,7 @@ def is_true(obj: Obj, kind: str) -> bool:
 
 
 def new_condition(before: Obj | None, kind: str, status: str, reason: str, message: str) -> Obj:
-    """A condition; its time of transition stays that of the one ``before`` while the status
-    does.
-    """
+    """A condition; its time of transition stays while its status does."""
     since = before["lastTransitionTime"] if before and before["status"] == status else now()
     return {
         "type": kind,

@@ -1,4 +1,5 @@
 """What the API serves: each resource with its names, scope, verbs and subresources.
+
 CustomResourceDefinitions add to it.
 """
 

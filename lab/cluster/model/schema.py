@@ -53,9 +53,7 @@ LARGEST = {"int32": 2**31 - 1, "int64": 2**63 - 1}
 
 
 def load() -> dict[str, Obj]:
-    """All definitions of the release by name. The package is found, not imported: that alone would
-    take most of a second.
-    """
+    """All definitions by name. Importing the package would take most of a second."""
     package = find_spec("kubernetes_validate")
     if package is None or not package.submodule_search_locations:
         raise FileNotFoundError(
@@ -83,9 +81,7 @@ class Schemas:
         return self._kinds.get((group, version, kind))
 
     def of(self, resource: Resource) -> Obj:
-        """The schema of a resource's objects; of a custom one, as its definition says, with
-        metadata added.
-        """
+        """The schema of a resource's objects; a custom one's has metadata added."""
         if resource.crd is not None:
             return self._custom(resource.crd)
         name = self.name_of_kind(resource.group, resource.version, resource.kind)
@@ -139,8 +135,9 @@ class Schemas:
 
 
 class MistypedError(APIError):
-    """A value is not of its field's type. ``conversion`` is how the server's other way of decoding,
-    for strategic patches, says so.
+    """A value is not of its field's type.
+
+    ``conversion`` is how the server's other way of decoding, for strategic patches, says so.
     """
 
     def __init__(self, resource: Resource, why: str, conversion: str) -> None:
@@ -256,9 +253,7 @@ class _Decoder:
         return found
 
     def _omitted(self, key: str, value: Any, schema: Obj) -> bool:
-        """Whether Go leaves the value out when it writes the object: an empty list or map, the zero
-        of a plain field.
-        """
+        """Whether Go leaves the value out: an empty list or map, the zero of a plain field."""
         if not self.go_json:
             return False
         if value in ({}, []):

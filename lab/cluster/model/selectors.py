@@ -1,6 +1,4 @@
-"""Selectors of labels and fields, asked of objects; those of fields are read here, those of labels
-in ``labelparser``.
-"""
+"""Selectors of labels and fields; those of labels are parsed in ``labelparser``."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -150,9 +148,7 @@ def field_value(obj: Obj, field: str) -> str:
 
 
 def parse_fields(text: str, resource: Resource) -> list[FieldRequirement]:
-    """A selector as after ``--field-selector``. APIError for a field that the resource cannot be
-    selected by.
-    """
+    """A selector as after ``--field-selector``. APIError for a field that does not select."""
     found = []
     for part in text.split(",") if text else []:
         match = FIELD.match(part)

@@ -1,6 +1,4 @@
-"""The cluster's DNS: names of Services and of Pods behind headless ones; everything else is asked
-of this machine's own resolver.
-"""
+"""The cluster's DNS: Services and Pods by name; the rest is asked of the machine's resolver."""
 
 import asyncio
 import logging

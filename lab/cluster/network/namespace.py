@@ -23,8 +23,10 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class ServiceNetwork:
-    """Sockets at addresses of Services. Raises OSError where the namespace is refused
-    (CAP_SYS_ADMIN), or its link (CAP_NET_ADMIN, ``ip``).
+    """Sockets at addresses of Services.
+
+    Raises OSError where the namespace is refused (CAP_SYS_ADMIN), or its link (CAP_NET_ADMIN,
+    ``ip``).
     """
 
     def __init__(self) -> None:
@@ -60,9 +62,7 @@ class ServiceNetwork:
 
     @contextmanager
     def _entered(self) -> Iterator[None]:
-        """What this thread opens meanwhile belongs to the network. Nothing may be awaited
-        meanwhile.
-        """
+        """What this thread opens belongs to the network. Nothing may be awaited meanwhile."""
         _call("setns", self._inside, CLONE_NEWNET)
         try:
             yield
@@ -71,9 +71,7 @@ class ServiceNetwork:
 
 
 def bound(address: str, port: int, kind: socket.SocketKind) -> socket.socket:
-    """A socket for asyncio, bound to an address of the namespace that this thread is in. Raises
-    OSError if that is taken.
-    """
+    """A socket for asyncio, bound in this thread's namespace. OSError if the address is taken."""
     made = socket.socket(socket.AF_INET, kind)
     try:
         made.setblocking(False)

@@ -84,9 +84,7 @@ def check_update(store: Store, qualified: str, old: Obj, new: Obj) -> None:
 
 
 def _service_account(store: Store, pod: Obj) -> None:
-    """The Pod's account: it must be there, and has secrets for pulling images, and a token unless
-    one of the two wants none.
-    """
+    """The Pod's account, which must exist: its pull secrets, and a token unless unwanted."""
     spec = pod["spec"]
     name = spec["serviceAccount"] = spec.setdefault("serviceAccountName", "default")
     namespace = pod["metadata"]["namespace"]
@@ -228,9 +226,7 @@ def _limit_ranger_check(store: Store, pod: Obj) -> None:
 
 
 def pod_usage(pod: Obj) -> dict[str, str]:
-    """What a Pod counts for in a quota: all that runs side by side, or what one of its init
-    containers asks, if that is more.
-    """
+    """What a Pod counts for: what runs together, or its largest init container if that is more."""
     spec = pod["spec"]
     init = spec.get("initContainers") or []
     beside = [one for one in init if one.get("restartPolicy") == "Always"] + spec["containers"]

@@ -6,8 +6,10 @@ from lab.cluster.registry.store import Store
 
 
 def bind(store: Store, pod: Obj, node: str) -> Obj:
-    """Assign a Pod to a node. No manager is recorded: the binding is not an update. APIError (409)
-    when it is assigned already.
+    """Assign a Pod to a node.
+
+    No manager is recorded: the binding is not an update. APIError (409) when it is assigned
+    already.
     """
     if at(pod, "spec", "nodeName"):
         raise conflict(

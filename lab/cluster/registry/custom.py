@@ -1,6 +1,4 @@
-"""Custom resources: their objects are filled in by the schema in their definition, and held to it
-by the ``jsonschema`` library.
-"""
+"""Custom resources: filled in by their definition's schema, and held to it by ``jsonschema``."""
 
 from typing import TYPE_CHECKING, Any, cast
 

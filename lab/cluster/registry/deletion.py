@@ -1,6 +1,4 @@
-"""The deletion of an object: at once, or marked and left to those who have something to do first
-(finalizers, a Pod's grace period).
-"""
+"""The deletion of an object: at once, or marked until finalizers and grace are over."""
 
 from datetime import UTC, datetime, timedelta
 

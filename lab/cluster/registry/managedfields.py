@@ -69,6 +69,7 @@ class FieldWalk:
 
     def elements(self, value: Any, schema: Obj) -> dict[str, tuple[Any, Obj]] | None:
         """The parts of a value that have owners of their own: path element to part and schema.
+
         None: it is one whole.
         """
         if isinstance(value, dict) and schema.get("x-kubernetes-map-type") != "atomic":
@@ -96,9 +97,7 @@ class FieldWalk:
         )
 
     def added(self, value: Any, schema: Obj, path: Path, *, fresh: bool) -> Iterator[Path]:
-        """All paths of a value that was not there. ``fresh``: what holds it was not there
-        either.
-        """
+        """All paths of a new value; ``fresh``: what holds it is new as well."""
         parts = self.elements(value, schema)
         if not parts:
             yield path

@@ -1,6 +1,4 @@
-"""The patches kubectl sends: JSON patch, merge patch and strategic merge patch. Server-side apply
-is in ``managedfields``.
-"""
+"""The patches kubectl sends: JSON, merge and strategic merge (apply is in ``managedfields``)."""
 
 from typing import Any, cast
 
@@ -137,9 +135,7 @@ def _merge_lists(
 def _ordered(
     server_only: list[Any], patched: list[Any], order: Any, key: str | None, server_order: list[Any]
 ) -> list[Any]:
-    """The merged list: patched items as the patch orders them, the rest where the server had them,
-    as far as both can be.
-    """
+    """The merged list: patched items as the patch orders them, the rest as they were."""
 
     def identity(item: Any) -> Any:
         return item.get(key) if key and isinstance(item, dict) else item

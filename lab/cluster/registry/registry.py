@@ -168,9 +168,7 @@ class Registry:
     def delete(
         self, resource: Resource, namespace: str, name: str, options: DeleteOptions, call: Call
     ) -> tuple[Obj, bool]:
-        """Delete an object, or mark it so when its end takes time. Returns its last state, and
-        whether it is gone.
-        """
+        """Delete an object, or mark it. Returns its last state, and whether it is gone."""
         obj = self.get(resource, namespace, name)
         check_preconditions(resource, obj, options)
         admission.check_deletion(resource.qualified, name)

@@ -8,9 +8,7 @@ from lab.cluster.registry.store import Store
 def ready_targets(
     store: Store, namespace: str, service: str, port_name: str
 ) -> list[tuple[str, int]]:
-    """Address and port of each; what somebody made by hand for a Service without a selector may be
-    Endpoints or slices.
-    """
+    """Address and port of each, by Endpoints or, where only they exist, by slices."""
     endpoints = store.get(("endpoints", namespace, service))
     if not endpoints:
         return _of_slices(store, namespace, service, port_name)

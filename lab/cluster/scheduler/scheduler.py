@@ -64,8 +64,9 @@ def _term_matches(term: Obj, node: Obj) -> bool:
 
 
 def node_suits(pod: Obj, node: Obj, effects: tuple[str, ...] = ("NoSchedule", "NoExecute")) -> str:
-    """Why a Pod may not be on a node, apart from room; empty when it may. Taints count that have
-    one of the effects.
+    """Why a Pod may not be on a node, apart from room; empty when it may.
+
+    Taints count that have one of the effects.
     """
     if at(node, "spec", "unschedulable") and toleration_of(pod, CORDONED) is None:
         return "node(s) were unschedulable"
@@ -121,9 +122,7 @@ class Scheduler:
         self._waiting: set[tuple[str, str]] = set()
 
     async def run(self) -> None:
-        """Schedule what comes, and look again at what waits when something changes that may help.
-        Until cancelled.
-        """
+        """Schedule what comes, and what waits again when something changes. Until cancelled."""
         with self.client.registry.store.watch() as watching:
             for pod in self.client.list("pods"):
                 self._try(pod)
@@ -205,9 +204,7 @@ class Scheduler:
         )
 
     def _missing(self, pod: Obj, node: Obj, nodes: list[Obj]) -> tuple[list[str], bool]:
-        """What keeps the Pod from a node, and whether that would be there if other Pods were
-        not.
-        """
+        """What keeps the Pod from a node, and whether removing other Pods would help."""
         if why := node_suits(pod, node):
             return [why], False
         missing, could = self._room(pod, node)
@@ -258,9 +255,7 @@ class Scheduler:
         return [claim for claim in found if claim and at(claim, "status", "phase") != "Bound"]
 
     def _room(self, pod: Obj, node: Obj) -> tuple[list[str], bool]:
-        """What the node has too little of, and whether it would have enough if other Pods were not
-        there.
-        """
+        """What the node has too little of, and whether removing other Pods would help."""
         there = [
             p
             for p in self.client.list("pods")

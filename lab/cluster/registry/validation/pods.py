@@ -275,9 +275,7 @@ def _probe(probe: Obj, path: str, *, readiness: bool) -> Iterator[FieldError]:
 
 
 def pod_update(old: Obj, new: Obj) -> Iterator[FieldError]:
-    """Of a Pod's spec only images, the deadline and more tolerations may change; all else is shown
-    as a difference.
-    """
+    """Of a Pod's spec only images, the deadline and more tolerations may change."""
     before, after = old["spec"], new["spec"]
     if len(before["containers"]) != len(after.get("containers") or []):
         yield field_forbidden("spec.containers", "pod updates may not add or remove containers")

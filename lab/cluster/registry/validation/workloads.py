@@ -43,8 +43,9 @@ def _selector(spec: Obj, kind: str) -> Iterator[FieldError]:
 
 
 def _template(spec: Obj, *, complete: bool = True) -> Iterator[FieldError]:
-    """``complete``: the template has all that its Pods will have. That of a StatefulSet lacks the
-    volumes of its claims, so nobody looks into it.
+    """``complete``: the template has all that its Pods will have.
+
+    That of a StatefulSet lacks the volumes of its claims, so nobody looks into it.
     """
     template = spec.get("template")
     if template is None:
