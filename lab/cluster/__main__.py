@@ -24,7 +24,7 @@ def reserved_sockets(first: int, last: int) -> dict[int, socket.socket]:
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     given = (socket.socket(fileno=number) for number in range(first, last + 1))
-    return {one.getsockname()[1]: one for one in given}
+    return {bound.getsockname()[1]: bound for bound in given}
 
 
 async def enter(stack: contextlib.AsyncExitStack, engine: Engine, seconds: float) -> None:

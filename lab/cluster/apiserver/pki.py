@@ -133,15 +133,19 @@ def load(folder: Path | None) -> Credentials:
             for name in ("authority", "server", "admin")
         }
         return Credentials(**pairs, signer=kept["signer"].encode(), token=kept["token"])
-    made = create()
+    credentials = create()
     pairs_out = {
-        name: [getattr(made, name).certificate.decode(), getattr(made, name).key.decode()]
+        name: [
+            getattr(credentials, name).certificate.decode(),
+            getattr(credentials, name).key.decode(),
+        ]
         for name in ("authority", "server", "admin")
     }
     write_private(
-        path, json.dumps(pairs_out | {"signer": made.signer.decode(), "token": made.token})
+        path,
+        json.dumps(pairs_out | {"signer": credentials.signer.decode(), "token": credentials.token}),
     )
-    return made
+    return credentials
 
 
 def write_private(path: Path, text: str) -> None:

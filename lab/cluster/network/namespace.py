@@ -32,7 +32,7 @@ class ServiceNetwork:
     def __init__(self) -> None:
         process = os.getpid()
         name, first = f"services{process}", 4 * (process % (LINKS.num_addresses // 4))
-        here, there = LINKS[first + 1], LINKS[first + 2]
+        outside, inside = LINKS[first + 1], LINKS[first + 2]
         self._outside = _present_namespace()
         _call("unshare", CLONE_NEWNET)
         try:
@@ -41,18 +41,18 @@ class ServiceNetwork:
                 "link set lo up",
                 f"link add eth0 type veth peer name {name} netns"
                 f" /proc/{process}/fd/{self._outside}",
-                f"address add {there}/30 dev eth0",
+                f"address add {inside}/30 dev eth0",
                 "link set eth0 up",
-                f"route add default via {here}",
+                f"route add default via {outside}",
                 f"route add local {SERVICE_NETWORK} dev lo",
             )
         finally:
             _call("setns", self._outside, CLONE_NEWNET)
         _ip(
-            f"address add {here}/30 dev {name}",
+            f"address add {outside}/30 dev {name}",
             f"link set {name} up",
             # before that of a cluster that is about to end
-            f"route prepend {SERVICE_NETWORK} via {there}",
+            f"route prepend {SERVICE_NETWORK} via {inside}",
         )
 
     def socket(self, address: str, port: int, kind: socket.SocketKind) -> socket.socket:
@@ -72,15 +72,15 @@ class ServiceNetwork:
 
 def bound(address: str, port: int, kind: socket.SocketKind) -> socket.socket:
     """A socket for asyncio, bound in this thread's namespace. OSError if the address is taken."""
-    made = socket.socket(socket.AF_INET, kind)
+    opened = socket.socket(socket.AF_INET, kind)
     try:
-        made.setblocking(False)
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, int(kind == socket.SOCK_STREAM))
-        made.bind((address, port))
+        opened.setblocking(False)
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, int(kind == socket.SOCK_STREAM))
+        opened.bind((address, port))
     except OSError:
-        made.close()
+        opened.close()
         raise
-    return made
+    return opened
 
 
 def _present_namespace() -> int:

@@ -125,8 +125,8 @@ def _merge_lists(
     for item in patch:
         if key not in item:
             raise bad_request(f"map: {item} does not contain declared merge key: {key}")
-        old = next((one for one in left + touched if one.get(key) == item[key]), None)
-        left = [one for one in left if one.get(key) != item[key]]
+        old = next((other for other in left + touched if other.get(key) == item[key]), None)
+        left = [other for other in left if other.get(key) != item[key]]
         if item.get("$patch") != "delete":
             touched.append(strategic(schemas, old or {}, item, schemas.item(schema)))
     return _ordered(left, touched, order, key, before)

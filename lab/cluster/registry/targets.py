@@ -24,11 +24,11 @@ def ready_targets(
 def _of_slices(store: Store, namespace: str, service: str, port_name: str) -> list[tuple[str, int]]:
     return [
         (address, port["port"])
-        for one in store.list(SLICES, namespace)
-        if labels_of(one).get(SERVICE) == service
-        for port in one.get("ports") or []
+        for slice_ in store.list(SLICES, namespace)
+        if labels_of(slice_).get(SERVICE) == service
+        for port in slice_.get("ports") or []
         if (port.get("name") or "") == port_name and port.get("port")
-        for endpoint in one.get("endpoints") or []
+        for endpoint in slice_.get("endpoints") or []
         if at(endpoint, "conditions", "ready") is not False
         for address in endpoint.get("addresses") or []
     ]

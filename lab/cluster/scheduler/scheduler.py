@@ -256,14 +256,14 @@ class Scheduler:
 
     def _room(self, pod: Obj, node: Obj) -> tuple[list[str], bool]:
         """What the node has too little of, and whether removing other Pods would help."""
-        there = [
+        placed = [
             p
             for p in self.client.list("pods")
             if at(p, "spec", "nodeName") == name_of(node)
             and at(p, "status", "phase") not in ("Succeeded", "Failed")
         ]
         used: dict[str, Decimal] = {}
-        for other in there:
+        for other in placed:
             for name, amount in requests(other).items():
                 used[name] = used.get(name, Decimal(0)) + amount
         missing, could = [], True
@@ -272,19 +272,19 @@ class Scheduler:
             if used.get(name, Decimal(0)) + amount > has:
                 missing.append("Too many pods" if name == "pods" else f"Insufficient {name}")
                 could = could and amount <= has
-        return missing + self._ports_taken(pod, there), could
+        return missing + self._ports_taken(pod, placed), could
 
-    def _ports_taken(self, pod: Obj, there: list[Obj]) -> list[str]:
-        def ports(one: Obj) -> set[tuple[int, str]]:
+    def _ports_taken(self, pod: Obj, placed: list[Obj]) -> list[str]:
+        def ports(pod: Obj) -> set[tuple[int, str]]:
             return {
                 (p["hostPort"], p.get("protocol", "TCP"))
-                for c in one["spec"]["containers"]
+                for c in pod["spec"]["containers"]
                 for p in c.get("ports") or []
                 if p.get("hostPort")
             }
 
         wanted = ports(pod)
-        taken = any(wanted & ports(other) for other in there) if wanted else False
+        taken = any(wanted & ports(other) for other in placed) if wanted else False
         return ["node(s) didn't have free ports for the requested pod ports"] if taken else []
 
     def _fail(self, pod: Obj, message: str) -> None:

@@ -289,7 +289,7 @@ def pod_update(old: Obj, new: Obj) -> Iterator[FieldError]:
         if before.get(field) is not None:
             munged[field] = before[field]
     kept = before.get("tolerations") or []
-    if [one for one in kept if one not in (after.get("tolerations") or kept)]:
+    if [toleration for toleration in kept if toleration not in (after.get("tolerations") or kept)]:
         yield field_forbidden(
             "spec.tolerations",
             "existing toleration can not be modified except its tolerationSeconds",
@@ -303,7 +303,7 @@ def ephemeral_update(old: Obj, new: Obj) -> Iterator[FieldError]:
     path, spec = "spec.ephemeralContainers", new["spec"]
     given = spec["ephemeralContainers"]
     for kept in old["spec"].get("ephemeralContainers") or []:
-        found = next((one for one in given if one.get("name") == kept["name"]), None)
+        found = next((other for other in given if other.get("name") == kept["name"]), None)
         if found is None:
             yield field_forbidden(
                 path, f'existing ephemeral containers "{kept["name"]}" may not be removed\n'
