@@ -1,6 +1,4 @@
-"""``python -m lab.cluster --kubeconfig FILE``: a cluster in the foreground, until SIGTERM or
-SIGINT.
-"""
+"""``python -m lab.cluster``: a cluster in the foreground, until SIGTERM or SIGINT."""
 
 import asyncio
 import contextlib
@@ -22,19 +20,15 @@ POLL_SECONDS = 0.02
 
 
 def reserved_sockets(first: int, last: int) -> dict[int, socket.socket]:
-    """The bound sockets that this process was given as the file descriptors from ``first`` to
-    ``last``, by their port.
-    """
+    """The bound sockets with the file descriptors ``first`` to ``last``, by their port."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     given = (socket.socket(fileno=number) for number in range(first, last + 1))
-    return {one.getsockname()[1]: one for one in given}
+    return {bound.getsockname()[1]: bound for bound in given}
 
 
 async def enter(stack: contextlib.AsyncExitStack, engine: Engine, seconds: float) -> None:
-    """Connect with an engine that may be starting as well. EngineError when it does not answer in
-    time.
-    """
+    """Connect with an engine that may still be starting. EngineError when it stays silent."""
     deadline = time.monotonic() + seconds
     while True:
         try:

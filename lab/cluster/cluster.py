@@ -32,6 +32,7 @@ from lab.cluster.registry.addresses import DNS_ADDRESS
 from lab.cluster.registry.admission import PRIORITY_CLASSES
 from lab.cluster.registry.client import Client
 from lab.cluster.registry.registry import Registry
+from lab.cluster.registry.slices import SERVICE, SLICES
 from lab.cluster.registry.store import Store
 from lab.cluster.scheduler.scheduler import Scheduler
 
@@ -100,7 +101,12 @@ def _service_network() -> ServiceNetwork | None:
 
 
 class Cluster:
-    """The parts, and the order in which they start."""
+    """A whole cluster in one process: its parts, and the order in which they start.
+
+    Real clusters run each part as a program of its own that talks to the API server over HTTP;
+    here all parts share the registry, and only kubectl and Pods come over HTTP. A part that fails
+    is started again. ``python -m lab.cluster`` runs one.
+    """
 
     def __init__(self, options: Options, engine: Engine) -> None:
         self.options = options
@@ -157,7 +163,7 @@ class Cluster:
         listed = {"name": "https", "port": port, "protocol": "TCP"}
         subsets = [{"addresses": [{"ip": self.address}], "ports": [listed]}]
         endpoint = {"addresses": [self.address], "conditions": {"ready": True}}
-        labels = {"kubernetes.io/service-name": "kubernetes"}
+        labels = {SERVICE: "kubernetes"}
         slice_ = {
             "metadata": {"name": "kubernetes", "namespace": "default", "labels": labels},
             "addressType": "IPv4",
@@ -165,7 +171,7 @@ class Cluster:
             "ports": [listed],
         }
         self._ensure("endpoints", {"metadata": meta, "subsets": subsets})
-        self._ensure("endpointslices.discovery.k8s.io", slice_)
+        self._ensure(SLICES, slice_)
 
         def move(fresh: Obj) -> None:
             if "subsets" in fresh:
@@ -173,7 +179,7 @@ class Cluster:
             else:
                 fresh |= {"endpoints": [endpoint], "ports": [listed]}
 
-        for resource in ("endpoints", "endpointslices.discovery.k8s.io"):
+        for resource in ("endpoints", SLICES):
             found = self.system.get(resource, "default", "kubernetes")
             if found is not None:
                 self.system.change(resource, found, move)

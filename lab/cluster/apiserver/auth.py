@@ -1,6 +1,4 @@
-"""Who asks, and may they: authentication by certificate or token, impersonation, and authorization
-by RBAC.
-"""
+"""Who asks, and may they: by certificate or token, impersonation; authorized by RBAC."""
 
 import hashlib
 import secrets
@@ -19,6 +17,8 @@ AUTHENTICATED, UNAUTHENTICATED = "system:authenticated", "system:unauthenticated
 
 @dataclass(frozen=True)
 class User:
+    """Who asks: a name and groups, and what else the proof of them said."""
+
     name: str
     groups: tuple[str, ...] = ()
     extra: Mapping[str, list[str]] = field(default_factory=dict)
@@ -50,15 +50,19 @@ def unauthorized() -> APIError:
 
 
 class Authenticator:
+    """Who a request comes from: by the certificate of its connection, or by its bearer token.
+
+    It knows the administrator's token and those of service accounts; ``kubectl --as`` is judged
+    here, too. Left out: anonymous users, OIDC, webhooks. ``APIServer`` asks it first of all.
+    """
+
     def __init__(self, credentials: pki.Credentials, store: Store) -> None:
         self.credentials, self.store = credentials, store
 
     def authenticate(
         self, certificate: bytes | None, subject: Mapping[str, str], header: str
     ) -> User:
-        """By a client's certificate (checked by TLS already) or a bearer token. APIError (401) for
-        neither.
-        """
+        """By a certificate, which TLS has checked, or a token. APIError (401) for neither."""
         if certificate:
             digest = hashlib.sha256(certificate).hexdigest()
             extra = {"authentication.kubernetes.io/credential-id": [f"X509SHA256={digest}"]}
@@ -108,7 +112,11 @@ def service_account(namespace: str, name: str) -> User:
 
 
 class Authorizer:
-    """RBAC: allowed is what a role bound to the user, or to a group of theirs, allows."""
+    """RBAC: allowed is what a role bound to the user, or to a group of theirs, allows.
+
+    Roles are read from the store at each request, so a new binding counts at once. Left out:
+    aggregated roles, the node authorizer. ``APIServer`` asks it after the ``Authenticator``.
+    """
 
     def __init__(self, store: Store) -> None:
         self.store = store
@@ -229,36 +237,13 @@ def _binding(name: str, role: str, group: str) -> Obj:
 
 
 READ, WRITE = ["get", "list", "watch"], ["create", "delete", "deletecollection", "patch", "update"]
-NAMESPACED = [
-    "configmaps",
-    "endpoints",
-    "persistentvolumeclaims",
-    "pods",
-    "pods/log",
-    "pods/status",
-    "replicationcontrollers",
-    "serviceaccounts",
-    "services",
-    "bindings",
-    "events",
-    "limitranges",
-    "resourcequotas",
-    "namespaces",
-    "deployments",
-    "replicasets",
-    "statefulsets",
-    "daemonsets",
-    "deployments/scale",
-    "replicasets/scale",
-    "statefulsets/scale",
-    "jobs",
-    "cronjobs",
-    "horizontalpodautoscalers",
-    "ingresses",
-    "networkpolicies",
-    "poddisruptionbudgets",
-    "endpointslices",
-]
+NAMESPACED = (
+    "configmaps endpoints persistentvolumeclaims pods pods/log pods/status "
+    "replicationcontrollers serviceaccounts services bindings events limitranges "
+    "resourcequotas namespaces deployments replicasets statefulsets daemonsets "
+    "deployments/scale replicasets/scale statefulsets/scale jobs cronjobs "
+    "horizontalpodautoscalers ingresses networkpolicies poddisruptionbudgets endpointslices"
+).split()
 GROUPS = ["", "apps", "batch", "autoscaling", "networking.k8s.io", "policy", "discovery.k8s.io"]
 PROBES = ["/healthz", "/livez", "/readyz", "/version", "/version/"]
 ISSUER = [
@@ -267,19 +252,9 @@ ISSUER = [
     "/openid/v1/jwks",
     "/openid/v1/jwks/",
 ]
-DISCOVERY = [
-    "/api",
-    "/api/*",
-    "/apis",
-    "/apis/*",
-    "/healthz",
-    "/livez",
-    "/openapi",
-    "/openapi/*",
-    "/readyz",
-    "/version",
-    "/version/",
-]
+DISCOVERY = (
+    "/api /api/* /apis /apis/* /healthz /livez /openapi /openapi/* /readyz /version /version/"
+).split()
 _VIEW = {"apiGroups": GROUPS, "resources": NAMESPACED, "verbs": READ}
 _EDIT = {
     "apiGroups": GROUPS,

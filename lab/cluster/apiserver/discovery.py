@@ -1,6 +1,4 @@
-"""Discovery: which groups, versions and resources there are, in the aggregated form and in the
-older one.
-"""
+"""Discovery: which groups, versions and resources there are, aggregated and in the older form."""
 
 import hashlib
 import json

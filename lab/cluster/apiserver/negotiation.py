@@ -26,21 +26,10 @@ AS_JSON = (
     "application/x-www-form-urlencoded",
 )
 META_ORDER = (
-    "name",
-    "generateName",
-    "namespace",
-    "uid",
-    "resourceVersion",
-    "generation",
-    "creationTimestamp",
-    "deletionTimestamp",
-    "deletionGracePeriodSeconds",
-    "labels",
-    "annotations",
-    "ownerReferences",
-    "finalizers",
-    "managedFields",
-)
+    "name generateName namespace uid resourceVersion generation creationTimestamp "
+    "deletionTimestamp deletionGracePeriodSeconds labels annotations ownerReferences "
+    "finalizers managedFields"
+).split()
 DEEPEST = 200  # levels of nesting in a body
 
 
@@ -109,9 +98,7 @@ async def object_of(request: web.Request) -> Obj:
 
 
 def wants(request: web.Request) -> str:
-    """``Table``, ``PartialObjectMetadata(List)`` or nothing, by the first kind of answer accepted
-    that is known.
-    """
+    """``Table``, ``PartialObjectMetadata`` or nothing: the first accepted form that is known."""
     for part in request.headers.get("Accept", "").split(","):
         parameters = dict(p.strip().split("=", 1) for p in part.split(";")[1:] if "=" in p)
         if parameters.get("as") == "Table":
@@ -158,9 +145,7 @@ def one(request: web.Request, resource: Resource, obj: Obj, *, headers: bool = T
 
 
 def in_order(obj: Obj) -> Obj:
-    """An object with its fields as the Go structures have them: what is common to all kinds first,
-    the status last.
-    """
+    """An object with its fields in the order of Go's structures."""
     meta = obj["metadata"]
     ordered = {key: meta[key] for key in META_ORDER if key in meta} | meta
     head = {"kind": obj["kind"], "apiVersion": obj["apiVersion"], "metadata": ordered}

@@ -18,7 +18,11 @@ PATHS_OF_A_LIST = ("/{name}", "")
 
 
 class OpenAPI:
-    """Documents are made when asked for: most are never."""
+    """The documents that tell clients what the API takes; ``kubectl explain`` and validation use
+    them.
+
+    They are made when asked for: most never are. ``APIServer`` serves them.
+    """
 
     def __init__(self, schemas: Schemas, resources: Resources) -> None:
         self.schemas, self.resources = schemas, resources
@@ -59,9 +63,7 @@ class OpenAPI:
         }
 
     def v2(self) -> Obj:
-        """The swagger document: all definitions, and for each kind a path that takes part in
-        validation.
-        """
+        """The swagger document: all definitions, and a path for each kind that is validated."""
         found = {
             name: self._translate(schema, V2_PREFIX, name)
             for name, schema in self.schemas.definitions.items()
@@ -110,9 +112,7 @@ class OpenAPI:
                 self._collect(value, found, prefix)
 
     def _translate(self, schema: Obj, prefix: str, name: str) -> Obj:
-        """A definition as OpenAPI has it: one type, no null, references that carry a description
-        wrapped in allOf.
-        """
+        """A definition as OpenAPI has it: one type, no null, described references in allOf."""
         if name in (INT_OR_STRING, QUANTITY):
             other = "integer" if name == INT_OR_STRING else "number"
             return (

@@ -1,23 +1,15 @@
-"""OpenAPI v2 in the protobuf encoding (gnostic's) in which kubectl asks for it; only the parts of a
-document that kubectl reads.
-"""
+"""OpenAPI v2 in gnostic's protobuf encoding, as far as kubectl reads it."""
 
+import json
 from typing import Any
 
 from lab.cluster.model.objects import Obj
 
-SWAGGER, INFO, PATHS, DEFINITIONS = 1, 2, 8, 9  # fields of Document
-REF, FORMAT, DESCRIPTION, REQUIRED, ADDITIONAL, TYPE, ITEMS, PROPERTIES, VENDOR = (
-    1,
-    2,
-    4,
-    19,
-    21,
-    22,
-    23,
-    25,
-    31,
-)  # of Schema
+# Fields of Document.
+SWAGGER, INFO, PATHS, DEFINITIONS = 1, 2, 8, 9
+# Fields of Schema.
+REF, FORMAT, DESCRIPTION, REQUIRED, ADDITIONAL = 1, 2, 4, 19, 21
+TYPE, ITEMS, PROPERTIES, VENDOR = 22, 23, 25, 31
 
 
 def encode(document: Obj) -> bytes:
@@ -85,6 +77,4 @@ def _schema(schema: Obj) -> bytes:
 
 def _extension(key: str, value: Any) -> bytes:
     """A vendor extension: its value as YAML, which JSON is."""
-    import json
-
     return _named(key, _text(2, json.dumps(value) + "\n"))

@@ -1,6 +1,4 @@
-"""Certificates, tokens and the kubeconfig: what a client needs to be let in, made on the first
-start and kept.
-"""
+"""Certificates, tokens and the kubeconfig: what lets a client in, made once and kept."""
 
 import base64
 import ipaddress
@@ -23,23 +21,16 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from lab.cluster.registry.addresses import API_ADDRESS
 
-ADMIN, ADMIN_GROUP, CONTEXT, CLUSTER = (
-    "kubernetes-admin",
-    "system:masters",
-    "kubernetes-admin@kubernetes",
-    "kubernetes",
-)
+ADMIN, ADMIN_GROUP = "kubernetes-admin", "system:masters"
+CLUSTER, CONTEXT = "kubernetes", "kubernetes-admin@kubernetes"
 STUDENT, STUDENT_GROUP = "student", "course:students"
 AUTHORITY = "kubernetes"
 ISSUER = "https://kubernetes.default.svc.cluster.local"
 DAYS = 3650
 NAMES = (
-    "localhost",
-    "kubernetes",
-    "kubernetes.default",
-    "kubernetes.default.svc",
-    "kubernetes.default.svc.cluster.local",
-)
+    "localhost kubernetes kubernetes.default kubernetes.default.svc "
+    "kubernetes.default.svc.cluster.local"
+).split()
 
 
 @dataclass(frozen=True)
@@ -52,8 +43,9 @@ class Pair:
 
 @dataclass(frozen=True)
 class Credentials:
-    """All that the server keeps of secrets. ``token`` is the administrator's; tokens of service
-    accounts are signed with ``signer``.
+    """All that the server keeps of secrets.
+
+    ``token`` is the administrator's; tokens of service accounts are signed with ``signer``.
     """
 
     authority: Pair
@@ -141,21 +133,23 @@ def load(folder: Path | None) -> Credentials:
             for name in ("authority", "server", "admin")
         }
         return Credentials(**pairs, signer=kept["signer"].encode(), token=kept["token"])
-    made = create()
+    credentials = create()
     pairs_out = {
-        name: [getattr(made, name).certificate.decode(), getattr(made, name).key.decode()]
+        name: [
+            getattr(credentials, name).certificate.decode(),
+            getattr(credentials, name).key.decode(),
+        ]
         for name in ("authority", "server", "admin")
     }
     write_private(
-        path, json.dumps(pairs_out | {"signer": made.signer.decode(), "token": made.token})
+        path,
+        json.dumps(pairs_out | {"signer": credentials.signer.decode(), "token": credentials.token}),
     )
-    return made
+    return credentials
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file that its owner alone can read; whoever reads it meanwhile sees the old one or
-    the new one, whole.
-    """
+    """Write a file that its owner alone can read; readers see the old one or the new one, whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
@@ -164,9 +158,7 @@ def write_private(path: Path, text: str) -> None:
 
 
 def kubeconfig(credentials: Credentials, server: str, context: str = CONTEXT) -> str:
-    """The file that ``kubectl`` reads: the authority to trust, and the administrator's certificate
-    and token.
-    """
+    """The file that ``kubectl`` reads, with the administrator's certificate and token."""
     return _kubeconfig(
         credentials,
         server,
@@ -177,9 +169,7 @@ def kubeconfig(credentials: Credentials, server: str, context: str = CONTEXT) ->
 
 
 def student_kubeconfig(credentials: Credentials, server: str, context: str = CONTEXT) -> str:
-    """The same for the user ``student``, with a certificate made for it; what that user may do,
-    RBAC says.
-    """
+    """The same for the user ``student``, with a new certificate; RBAC says what it may do."""
     authority = cast(
         ec.EllipticCurvePrivateKey,
         serialization.load_pem_private_key(credentials.authority.key, None),
@@ -217,8 +207,9 @@ def _kubeconfig(
 
 
 def server_context(credentials: Credentials, folder: Path) -> ssl.SSLContext:
-    """TLS for the server: clients may show a certificate of the authority. ``folder`` holds the
-    files that ssl insists on.
+    """TLS for the server: clients may show a certificate of the authority.
+
+    ``folder`` holds the files that ssl insists on.
     """
     chain = folder / "server.pem"
     write_private(chain, (credentials.server.certificate + credentials.server.key).decode())
@@ -237,9 +228,7 @@ def service_account_token(
     audiences: list[str],
     pod: dict[str, str] | None,
 ) -> str:
-    """A signed token of a service account; ``account`` and ``pod`` are name and uid, the account
-    with its namespace.
-    """
+    """A signed token of a service account, bound to a Pod; both are given by name and uid."""
     moment = int(time.time())
     own: dict[str, object] = {
         "namespace": account["namespace"],

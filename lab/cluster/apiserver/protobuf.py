@@ -25,37 +25,14 @@ META_KINDS = ("DeleteOptions",)
 # A Go client writes the zero of a plain field that is absent; for these, which are pointers, zero
 # was meant.
 POINTERS = frozenset(
-    {
-        "replicas",
-        "minReplicas",
-        "parallelism",
-        "completions",
-        "backoffLimit",
-        "activeDeadlineSeconds",
-        "suspend",
-        "ttlSecondsAfterFinished",
-        "terminationGracePeriodSeconds",
-        "revisionHistoryLimit",
-        "progressDeadlineSeconds",
-        "successfulJobsHistoryLimit",
-        "failedJobsHistoryLimit",
-        "startingDeadlineSeconds",
-        "gracePeriodSeconds",
-        "immutable",
-        "automountServiceAccountToken",
-        "optional",
-        "expirationSeconds",
-        "value",
-        "controller",
-        "runAsUser",
-        "runAsGroup",
-        "runAsNonRoot",
-        "tolerationSeconds",
-        "enableServiceLinks",
-        "allowPrivilegeEscalation",
-        "privileged",
-        "partition",
-    }
+    (
+        "replicas minReplicas parallelism completions backoffLimit activeDeadlineSeconds "
+        "suspend ttlSecondsAfterFinished terminationGracePeriodSeconds revisionHistoryLimit "
+        "progressDeadlineSeconds successfulJobsHistoryLimit failedJobsHistoryLimit "
+        "startingDeadlineSeconds gracePeriodSeconds immutable automountServiceAccountToken "
+        "optional expirationSeconds value controller runAsUser runAsGroup runAsNonRoot "
+        "tolerationSeconds enableServiceLinks allowPrivilegeEscalation privileged partition"
+    ).split()
 )
 
 

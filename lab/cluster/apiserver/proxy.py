@@ -12,26 +12,22 @@ from lab.cluster.registry.registry import Registry
 from lab.cluster.registry.targets import ready_targets
 
 HOP_BY_HOP = frozenset(
-    {
-        "connection",
-        "keep-alive",
-        "proxy-authenticate",
-        "proxy-authorization",
-        "te",
-        "trailers",
-        "transfer-encoding",
-        "upgrade",
-        "authorization",
-        "host",
-        "content-length",
-        "content-encoding",
-        "accept-encoding",
-    }
+    (
+        "connection keep-alive proxy-authenticate proxy-authorization te trailers "
+        "transfer-encoding upgrade authorization host content-length content-encoding "
+        "accept-encoding"
+    ).split()
 )
 SECONDS = 30.0
 
 
 class Proxy:
+    """The API server as a way in: HTTP passed on to a Pod, or to a ready Pod of a Service.
+
+    It is what ``kubectl get --raw …/proxy/`` reaches, for someone who can reach the API server
+    alone. Left out: nodes, WebSockets, bodies as streams. ``APIServer`` calls ``handle``.
+    """
+
     def __init__(self, registry: Registry) -> None:
         self.registry = registry
 

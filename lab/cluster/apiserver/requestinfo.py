@@ -12,8 +12,9 @@ OF_A_NAMESPACE = ("status", "finalize")
 
 @dataclass(frozen=True)
 class RequestInfo:
-    """``resource`` is None for paths such as /version. ``rest`` is what follows a subresource
-    (``proxy/some/path``).
+    """``resource`` is None for paths such as /version.
+
+    ``rest`` is what follows a subresource (``proxy/some/path``).
     """
 
     path: str

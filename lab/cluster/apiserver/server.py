@@ -1,9 +1,8 @@
-"""The API server: every request is authenticated, authorized, and handed to what answers it.
-aiohttp speaks HTTP, TLS and WebSocket.
-"""
+"""The API server: authenticates, authorizes and hands on every request."""
 
 import asyncio
 import logging
+import platform
 from typing import Any
 from uuid import uuid4
 
@@ -12,14 +11,15 @@ from aiohttp import web
 from lab.cluster import VERSION
 from lab.cluster.apiserver import discovery
 from lab.cluster.apiserver.auth import Authenticator, Authorizer, User
-from lab.cluster.apiserver.negotiation import json_response
+from lab.cluster.apiserver.negotiation import json_response, many, one
 from lab.cluster.apiserver.openapi import OpenAPI
 from lab.cluster.apiserver.openapiv2 import encode as encode_v2
 from lab.cluster.apiserver.proxy import Proxy
 from lab.cluster.apiserver.requestinfo import RequestInfo, parse
-from lab.cluster.apiserver.rest import Rest
+from lab.cluster.apiserver.rest import DEPRECATED, Rest, warning_headers
 from lab.cluster.apiserver.streams import Streams
 from lab.cluster.apiserver.subresources import REVIEWS, Subresources
+from lab.cluster.kubelet.host import go_architecture
 from lab.cluster.model.errors import APIError, internal, no_such_path
 from lab.cluster.model.objects import Obj
 from lab.cluster.registry.registry import Registry
@@ -28,43 +28,32 @@ LOG = logging.getLogger("apiserver")
 LARGEST_BODY = 3 * 1024 * 1024
 V2_PROTOBUF = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
 PROBES = ("healthz", "livez", "readyz")
-CHECKS = (
-    "ping",
-    "log",
-    "informer-sync",
-    "poststarthook/start-apiserver-admission-initializer",
-    "poststarthook/generic-apiserver-start-informers",
-    "poststarthook/priority-and-fairness-config-consumer",
-    "poststarthook/priority-and-fairness-filter",
-    "poststarthook/storage-object-count-tracker-hook",
-    "poststarthook/start-apiextensions-informers",
-    "poststarthook/start-apiextensions-controllers",
-    "poststarthook/crd-informer-synced",
-    "poststarthook/start-system-namespaces-controller",
-    "poststarthook/peer-endpoint-reconciler-controller",
-    "poststarthook/start-cluster-authentication-info-controller",
-    "poststarthook/start-kube-apiserver-identity-lease-controller",
-    "poststarthook/start-kube-apiserver-identity-lease-garbage-collector",
-    "poststarthook/storage-readiness",
-    "poststarthook/start-legacy-token-tracking-controller",
-    "poststarthook/start-service-ip-repair-controllers",
-    "poststarthook/rbac/bootstrap-roles",
-    "poststarthook/scheduling/bootstrap-system-priority-classes",
-    "poststarthook/priority-and-fairness-config-producer",
-    "poststarthook/bootstrap-controller",
-    "poststarthook/start-kubernetes-service-cidr-controller",
-    "poststarthook/aggregator-reload-proxy-client-cert",
-    "poststarthook/start-kube-aggregator-informers",
-    "poststarthook/apiservice-status-local-available-controller",
-    "poststarthook/apiservice-status-remote-available-controller",
-    "poststarthook/apiservice-registration-controller",
-    "poststarthook/apiservice-wait-for-first-sync",
-    "poststarthook/apiservice-discovery-controller",
-    "poststarthook/kube-apiserver-autoregistration",
-    "autoregister-completion",
-    "poststarthook/apiservice-openapi-controller",
-    "poststarthook/apiservice-openapiv3-controller",
-)
+PATHS = "/api /apis /healthz /livez /openapi/v2 /openapi/v3 /readyz /version".split()
+CHECKS = """
+    ping log informer-sync poststarthook/start-apiserver-admission-initializer
+    poststarthook/generic-apiserver-start-informers
+    poststarthook/priority-and-fairness-config-consumer
+    poststarthook/priority-and-fairness-filter poststarthook/storage-object-count-tracker-hook
+    poststarthook/start-apiextensions-informers poststarthook/start-apiextensions-controllers
+    poststarthook/crd-informer-synced poststarthook/start-system-namespaces-controller
+    poststarthook/peer-endpoint-reconciler-controller
+    poststarthook/start-cluster-authentication-info-controller
+    poststarthook/start-kube-apiserver-identity-lease-controller
+    poststarthook/start-kube-apiserver-identity-lease-garbage-collector
+    poststarthook/storage-readiness poststarthook/start-legacy-token-tracking-controller
+    poststarthook/start-service-ip-repair-controllers poststarthook/rbac/bootstrap-roles
+    poststarthook/scheduling/bootstrap-system-priority-classes
+    poststarthook/priority-and-fairness-config-producer poststarthook/bootstrap-controller
+    poststarthook/start-kubernetes-service-cidr-controller
+    poststarthook/aggregator-reload-proxy-client-cert
+    poststarthook/start-kube-aggregator-informers
+    poststarthook/apiservice-status-local-available-controller
+    poststarthook/apiservice-status-remote-available-controller
+    poststarthook/apiservice-registration-controller
+    poststarthook/apiservice-wait-for-first-sync poststarthook/apiservice-discovery-controller
+    poststarthook/kube-apiserver-autoregistration autoregister-completion
+    poststarthook/apiservice-openapi-controller poststarthook/apiservice-openapiv3-controller
+""".split()
 INFO: Obj = {
     "major": "1",
     "minor": "36",
@@ -78,7 +67,7 @@ INFO: Obj = {
     "buildDate": "2026-06-10T12:00:00Z",
     "goVersion": "go1.27.3",
     "compiler": "gc",
-    "platform": "linux/amd64",
+    "platform": f"linux/{go_architecture(platform.machine())}",
 }
 
 
@@ -89,6 +78,14 @@ async def _set_headers(_: web.Request, response: web.StreamResponse) -> None:
 
 
 class APIServer:
+    """The front door of the cluster: the only part that clients talk to.
+
+    Each request is authenticated, its path taken apart, authorized by RBAC, and then answered by
+    the REST handlers, by a subresource, by a stream into a Pod or by the proxy; discovery and
+    OpenAPI are answered here. Left out: admission webhooks, aggregated APIs, audit, HTTP/2.
+    ``Cluster`` starts it; ``ready`` becomes true when everything runs.
+    """
+
     def __init__(
         self,
         registry: Registry,
@@ -118,14 +115,8 @@ class APIServer:
         except APIError as error:
             return json_response(error.status(), error.code)
         except web.HTTPRequestEntityTooLarge:
-            return json_response(
-                APIError(
-                    413,
-                    "RequestEntityTooLarge",
-                    f"the body of the request is larger than {LARGEST_BODY} bytes",
-                ).status(),
-                413,
-            )
+            why = f"the body of the request is larger than {LARGEST_BODY} bytes"
+            return json_response(APIError(413, "RequestEntityTooLarge", why).status(), 413)
         except (ConnectionError, asyncio.CancelledError):
             raise
         except Exception as error:
@@ -165,10 +156,7 @@ class APIServer:
     async def _subresource(self, info: RequestInfo, request: web.Request) -> web.StreamResponse:
         match info.subresource:
             case "scale" | "binding" | "eviction" | "token":
-                response: web.StreamResponse = await getattr(self.subresources, info.subresource)(
-                    info, request
-                )
-                return response
+                return await self.subresources.handlers[info.subresource](info, request)
             case "log" | "exec" | "attach" | "portforward":
                 pod = self.registry.get(info.target, info.namespace, info.name)
                 return await self.streams.handle(info.subresource, pod, request)
@@ -181,21 +169,7 @@ class APIServer:
     async def _other(self, request: web.Request) -> web.StreamResponse:
         parts = [part for part in request.path.split("/") if part]
         if not parts:
-            return json_response(
-                {
-                    "paths": [
-                        "/api",
-                        "/apis",
-                        "/healthz",
-                        "/livez",
-                        "/openapi/v2",
-                        "/openapi/v3",
-                        "/readyz",
-                        "/version",
-                    ]
-                },
-                pretty=True,
-            )
+            return json_response({"paths": PATHS}, pretty=True)
         if parts[0] in PROBES:
             return self._probe(parts, request)
         if parts == ["version"]:
@@ -267,32 +241,25 @@ class APIServer:
         return web.Response(text="404 page not found\n", status=404)
 
     def _component_statuses(self, request: web.Request, info: RequestInfo) -> web.Response:
-        from lab.cluster.apiserver.negotiation import many, one
-        from lab.cluster.apiserver.rest import DEPRECATED, warning_headers
-
+        """The controller manager, the scheduler and the store: they are this process."""
         names = ("controller-manager", "scheduler", "etcd-0")
-        healthy = [{"type": "Healthy", "status": "True", "message": "ok"}]
-        objects = [
-            {
-                "apiVersion": "v1",
-                "kind": "ComponentStatus",
-                "metadata": {"name": name},
-                "conditions": healthy,
-            }
-            for name in names
-        ]
         if info.name and info.name not in names:
             raise APIError(404, "NotFound", f'componentstatuses "{info.name}" not found')
-        chosen = (
-            [obj for obj in objects if obj["metadata"]["name"] == info.name]  # type: ignore[index]
-            if info.name
-            else objects
-        )
+        objects = [_component(name) for name in names if info.name in ("", name)]
         body = (
-            one(request, info.target, chosen[0])
+            one(request, info.target, objects[0])
             if info.name
-            else many(request, info.target, chosen, {})
+            else many(request, info.target, objects, {})
         )
         response = json_response(body)
         response.headers.extend(warning_headers([DEPRECATED["componentstatuses"]]))
         return response
+
+
+def _component(name: str) -> Obj:
+    return {
+        "apiVersion": "v1",
+        "kind": "ComponentStatus",
+        "metadata": {"name": name},
+        "conditions": [{"type": "Healthy", "status": "True", "message": "ok"}],
+    }

@@ -8,24 +8,15 @@ draft-mbelshe-httpbis-spdy-00.
 import asyncio
 import struct
 import zlib
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 
-SYN_STREAM, SYN_REPLY, RST_STREAM, SETTINGS, PING, GOAWAY, HEADERS, WINDOW_UPDATE = (
-    1,
-    2,
-    3,
-    4,
-    6,
-    7,
-    8,
-    9,
-)
+# Kinds of control frames that are read or written here.
+SYN_STREAM, SYN_REPLY, RST_STREAM, PING, WINDOW_UPDATE = 1, 2, 3, 6, 9
 FIN = 1
 VERSION = 3
 LARGEST = 1 << 20  # of a frame that is taken
 CHUNK = 32 * 1024
-WINDOW = 64 * 1024
 
 
 def _word(text: bytes) -> bytes:
@@ -72,12 +63,20 @@ class ProtocolError(Exception):
 
 @dataclass
 class Stream:
-    """One stream: its headers, what arrives on it (None at its end), and a way to answer."""
+    """One stream: its headers, what arrives on it (None at its end), and a way to answer.
+
+    As a sink of ``pump`` it takes what goes to the client.
+    """
 
     id: int
     headers: dict[str, str]
     connection: "Connection"
     incoming: asyncio.Queue[bytes | None] = field(default_factory=asyncio.Queue)
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """What the client sends, until its end."""
+        while (chunk := await self.incoming.get()) is not None:
+            yield chunk
 
     async def write(self, data: bytes) -> None:
         for start in range(0, len(data), CHUNK):
@@ -89,9 +88,7 @@ class Stream:
 
 
 class Connection:
-    """The server's end. ``send`` takes bytes for the client; ``opened`` is called with each new
-    stream.
-    """
+    """The server's end; ``send`` takes bytes for the client, ``opened`` gets each new stream."""
 
     def __init__(
         self, send: Callable[[bytes], Awaitable[None]], opened: Callable[[Stream], None]
@@ -167,17 +164,17 @@ class Connection:
     def _read_headers(self, block: bytes) -> dict[str, str]:
         try:
             plain = self._inflate.decompress(block, LARGEST)
-            (count,), at, found = struct.unpack(">I", plain[:4]), 4, {}
+            (count,), at, headers = struct.unpack(">I", plain[:4]), 4, {}
             for _ in range(count):
                 words = []
                 for _ in range(2):
                     (size,) = struct.unpack(">I", plain[at : at + 4])
                     words.append(plain[at + 4 : at + 4 + size].decode())
                     at += 4 + size
-                found[words[0].lower()] = words[1]
+                headers[words[0].lower()] = words[1]
         except (zlib.error, struct.error, UnicodeDecodeError) as error:
             raise ProtocolError(f"headers that cannot be read: {error}") from error
-        return found
+        return headers
 
     def _write_headers(self, headers: dict[str, str]) -> bytes:
         plain = struct.pack(">I", len(headers)) + b"".join(

@@ -1,8 +1,7 @@
-"""Subresources that are no part of the object: scale, binding, eviction, a service account's token;
-and the reviews of access.
-"""
+"""Subresources that are no part of the object (scale, binding, eviction, token), and reviews."""
 
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,8 +11,9 @@ from lab.cluster.apiserver import pki
 from lab.cluster.apiserver.auth import Attributes, Authenticator, Authorizer, User, service_account
 from lab.cluster.apiserver.discovery import SUBRESOURCE_KINDS
 from lab.cluster.apiserver.negotiation import body_of, json_response, object_of, one
+from lab.cluster.apiserver.options import call_of
 from lab.cluster.apiserver.requestinfo import RequestInfo
-from lab.cluster.apiserver.rest import Rest, call_of
+from lab.cluster.apiserver.rest import Handler, Rest
 from lab.cluster.model.errors import (
     APIError,
     bad_request,
@@ -26,7 +26,6 @@ from lab.cluster.model.errors import (
 from lab.cluster.model.objects import (
     Obj,
     at,
-    copy,
     is_deleting,
     is_true,
     labels_of,
@@ -37,16 +36,14 @@ from lab.cluster.model.objects import (
 )
 from lab.cluster.model.resources import Resource
 from lab.cluster.model.selectors import from_map, from_object, selects, text_of
-from lab.cluster.registry.registry import Call, DeleteOptions, Registry
+from lab.cluster.registry.binding import bind
+from lab.cluster.registry.call import Call, DeleteOptions
+from lab.cluster.registry.registry import Registry
 
 REVIEWS = (
-    "selfsubjectaccessreviews",
-    "subjectaccessreviews",
-    "localsubjectaccessreviews",
-    "selfsubjectrulesreviews",
-    "selfsubjectreviews",
-    "tokenreviews",
-)
+    "selfsubjectaccessreviews subjectaccessreviews localsubjectaccessreviews "
+    "selfsubjectrulesreviews selfsubjectreviews tokenreviews"
+).split()
 BUDGETS = "poddisruptionbudgets.policy"
 SCALE = Resource("autoscaling", "v1", "scales", "Scale", True)
 TOKEN_SECONDS = 3600
@@ -73,15 +70,23 @@ def scale_of(obj: Obj) -> Obj:
 
 
 class Subresources:
+    """What can be asked of an object besides itself: its scale, a binding, an eviction, a token.
+
+    ``handlers`` has them by name, for ``APIServer`` to call. The reviews of access (``kubectl auth
+    can-i``) are answered here as well: they are resources that are never stored.
+    """
+
     def __init__(
         self, registry: Registry, rest: Rest, authenticator: Authenticator, authorizer: Authorizer
     ) -> None:
-        self.registry, self.rest, self.authenticator, self.authorizer = (
-            registry,
-            rest,
-            authenticator,
-            authorizer,
-        )
+        self.registry, self.rest = registry, rest
+        self.authenticator, self.authorizer = authenticator, authorizer
+        self.handlers: Mapping[str, Handler] = {
+            "scale": self.scale,
+            "binding": self.binding,
+            "eviction": self.eviction,
+            "token": self.token,
+        }
 
     async def scale(self, info: RequestInfo, request: web.Request) -> web.Response:
         resource = info.target
@@ -113,16 +118,14 @@ class Subresources:
         )
 
     def _typed(self, subresource: str, body: Obj) -> Obj:
-        """The body of a request, as the kind that the subresource takes. APIError (400) for values
-        of other types.
-        """
+        """The body as the kind that the subresource takes. APIError (400) for wrong types."""
         group, version, kind = SUBRESOURCE_KINDS[subresource]
         return self.registry.schemas.decode(body, Resource(group, version, "", kind, True)).obj
 
     async def binding(self, info: RequestInfo, request: web.Request) -> web.Response:
         body = self._typed("binding", await object_of(request))
         pod = self.registry.get(info.target, info.namespace, info.name)
-        bind(self.registry, pod, at(body, "target", "name", default=""))
+        bind(self.registry.store, pod, at(body, "target", "name", default=""))
         return json_response(_success(), 201)
 
     async def eviction(self, info: RequestInfo, request: web.Request) -> web.Response:
@@ -144,8 +147,9 @@ class Subresources:
         return json_response(_success(), 201)
 
     def _budgets(self, pod: Obj) -> list[Obj]:
-        """The disruption budget that an eviction of the Pod uses, if any. APIError (429) when
-        nothing is left of it.
+        """The disruption budget that an eviction of the Pod uses, if any.
+
+        APIError (429) when nothing is left of it.
         """
         if is_deleting(pod) or at(pod, "status", "phase") in ("Pending", "Succeeded", "Failed"):
             return []
@@ -176,9 +180,7 @@ class Subresources:
         return found
 
     def _use(self, budget: Obj) -> None:
-        """One disruption less, at once: the next eviction may come before the budget's controller
-        has looked.
-        """
+        """One disruption less, at once: the next eviction may come before the controller looks."""
 
         def edit(fresh: Obj) -> Obj:
             fresh["status"]["disruptionsAllowed"] -= 1
@@ -297,29 +299,3 @@ def _named_user(spec: Obj) -> User:
 
 def _success() -> Obj:
     return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}
-
-
-def bind(registry: Registry, pod: Obj, node: str) -> Obj:
-    """Assign a Pod to a node. No manager is recorded: the binding is not an update. APIError (409)
-    when it is assigned already.
-    """
-    if at(pod, "spec", "nodeName"):
-        raise conflict(
-            "",
-            "pods",
-            name_of(pod),
-            f'pod {name_of(pod)} is already assigned to node "{pod["spec"]["nodeName"]}"',
-        )
-    bound = copy(pod)
-    bound["spec"]["nodeName"] = node
-    conditions = [
-        c for c in at(bound, "status", "conditions", default=[]) if c["type"] != "PodScheduled"
-    ]
-    scheduled = {
-        "type": "PodScheduled",
-        "status": "True",
-        "lastProbeTime": None,
-        "lastTransitionTime": now(),
-    }
-    bound.setdefault("status", {})["conditions"] = [*conditions, scheduled]
-    return registry.store.put(("pods", namespace_of(pod), name_of(pod)), bound)

@@ -78,9 +78,7 @@ def table(
     headers: bool = True,
     meta: Obj | None = None,
 ) -> Obj:
-    """A meta.k8s.io/v1 Table of the objects; ``include`` is None, Metadata or Object, as the
-    request asks.
-    """
+    """A meta.k8s.io/v1 Table; ``include`` is None, Metadata or Object, as the request asks."""
     listed, cells = printer(resource)
     result: Obj = {"kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": meta or {}}
     result["columnDefinitions"] = [column.definition() for column in listed] if headers else []

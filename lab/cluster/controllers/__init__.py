@@ -1,6 +1,4 @@
-"""The controllers: each watches some objects, compares what is with what should be, and makes the
-next step towards it.
-"""
+"""The controllers: each watches objects and steps from what is to what should be."""
 
 from lab.cluster.controllers.base import Controller
 from lab.cluster.controllers.crd import CustomResourceDefinitions

@@ -1,6 +1,4 @@
-"""What all controllers are made of: a queue of keys, each worked on once at a time, again later
-when that fails.
-"""
+"""What all controllers are made of: a queue of keys, worked on one by one, with retries."""
 
 import asyncio
 import logging
@@ -18,17 +16,19 @@ RESTART_SECONDS = 1.0
 
 
 class Controller:
-    """A controller of one resource. Subclasses say which events matter (``keys``) and what to do
-    for an object (``sync``).
+    """A controller of one resource: a loop that makes what is more like what should be.
+
+    Subclasses say which events matter (``keys``) and what to do for an object (``sync``); the
+    queue, the retries with their back-off and the batching of events are here. ``run`` passes each
+    write of the store to all controllers.
     """
 
     resource = ""  # the resource whose keys are in the queue
     watches: tuple[str, ...] = ()  # other resources whose events lead to keys
     component = ""  # who its events come from
     resync_seconds: float | None = None  # look at everything this often
-    batch_seconds = (
-        0.0  # for how long changes of watched resources are gathered before they are looked at
-    )
+    # For how long changes of watched resources are gathered before they are looked at.
+    batch_seconds = 0.0
 
     def __init__(self, client: Client) -> None:
         self.client = client
@@ -49,9 +49,7 @@ class Controller:
         raise NotImplementedError
 
     def keys(self, event: Event) -> Iterable[str]:
-        """The keys to look at after an event of a watched resource; by default the controlling
-        object of this resource's kind.
-        """
+        """The keys to look at after an event: by default, the controlling object of this kind."""
         found = []
         for obj in (event.obj, event.before):
             owner = controller_of(obj) if obj else None
@@ -161,9 +159,8 @@ async def run(controllers: list[Controller], client: Client) -> None:
                 for controller in controllers:
                     try:
                         controller.on(event)
-                    except (
-                        Exception
-                    ):  # one that fails must not keep the others from what they have to know
+                    # One that fails must not keep the others from what they have to know.
+                    except Exception:
                         LOG.exception(
                             "%s: %s of %s", type(controller).__name__, event.kind, event.key
                         )

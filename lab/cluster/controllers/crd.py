@@ -1,6 +1,4 @@
-"""CustomResourceDefinitions: what they define is served from the moment they are written, and is
-gone when they are.
-"""
+"""CustomResourceDefinitions: what they define is served as long as they exist."""
 
 from lab.cluster.controllers.base import Controller
 from lab.cluster.model.objects import Obj, is_true, new_condition
@@ -8,6 +6,11 @@ from lab.cluster.registry.store import Event
 
 
 class CustomResourceDefinitions(Controller):
+    """Serves what a CustomResourceDefinition defines, and deletes its objects when it goes.
+
+    Left out: conflicts of names, conversion webhooks.
+    """
+
     resource, component = "customresourcedefinitions.apiextensions.k8s.io", "crd-controller"
 
     def on(self, event: Event) -> None:

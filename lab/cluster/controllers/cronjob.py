@@ -32,6 +32,12 @@ def stamp(moment: datetime) -> str:
 
 
 class CronJobs(Controller):
+    """Makes a Job whenever a CronJob's schedule says so, and forgets old ones.
+
+    A sync starts what is due (the last of what was missed) and asks to be called again when the
+    next is.
+    """
+
     resource, watches, component = "cronjobs.batch", (JOBS,), "cronjob-controller"
 
     def sync(self, namespace: str, name: str) -> float | None:

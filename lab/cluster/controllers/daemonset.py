@@ -19,17 +19,16 @@ from lab.cluster.registry.store import Event
 from lab.cluster.scheduler.scheduler import node_suits
 
 HASH = "controller-revision-hash"
-TOLERATED = (
-    "not-ready",
-    "unreachable",
-    "disk-pressure",
-    "memory-pressure",
-    "pid-pressure",
-    "unschedulable",
-)
+TOLERATED = "not-ready unreachable disk-pressure memory-pressure pid-pressure unschedulable".split()
 
 
 class DaemonSets(Controller):
+    """Keeps one Pod of a DaemonSet on each node that suits it.
+
+    The Pods are bound to their nodes by the scheduler, through an affinity to the node's name. Left
+    out: ``maxSurge`` and ``maxUnavailable``: on one node, an outdated Pod is replaced at once.
+    """
+
     resource, watches, component = "daemonsets.apps", ("pods", "nodes"), "daemonset-controller"
 
     def on(self, event: Event) -> None:
@@ -53,14 +52,14 @@ class DaemonSets(Controller):
         return None
 
     def _sync_node(
-        self, owner: Obj, node: Obj, there: list[Obj], digest: str, wanted: list[str]
+        self, owner: Obj, node: Obj, on_node: list[Obj], digest: str, wanted: list[str]
     ) -> None:
         template = self._pod(owner, node, digest)
         suits = not node_suits(template, node)
         stays = not node_suits(template, node, effects=("NoExecute",))
         if suits:
             wanted.append(name_of(node))
-        for pod in there:
+        for pod in on_node:
             failed = at(pod, "status", "phase") in ("Succeeded", "Failed")
             outdated = (
                 labels_of(pod).get(HASH) != digest
@@ -68,7 +67,7 @@ class DaemonSets(Controller):
             )
             if not is_deleting(pod) and (failed or outdated or not stays):
                 pods.delete(self.client, self.recorder, owner, pod)
-        if suits and not there:
+        if suits and not on_node:
             pods.create(self.client, self.recorder, owner, template)
 
     def _pod(self, owner: Obj, node: Obj, digest: str) -> Obj:

@@ -1,35 +1,29 @@
 """Deployments: a ReplicaSet for each version of the template, and the way from one to the next."""
 
 import json
-import math
 import zlib
 
 from lab.cluster.controllers import pods
 from lab.cluster.controllers.base import Controller
+from lab.cluster.controllers.progress import status_of
+from lab.cluster.controllers.rollout import budgets, new_size, replicas_of, shares
 from lab.cluster.model.objects import (
     Obj,
     annotations_of,
     at,
-    condition,
     copy,
     is_controlled_by,
     is_deleting,
     name_of,
     namespace_of,
-    new_condition,
-    nonzero,
-    now,
     owner_reference,
     safe_encode,
-    seconds_since,
 )
 
 RS = "replicasets.apps"
 REVISION, HISTORY = "deployment.kubernetes.io/revision", "deployment.kubernetes.io/revision-history"
-DESIRED, MAXIMUM = (
-    "deployment.kubernetes.io/desired-replicas",
-    "deployment.kubernetes.io/max-replicas",
-)
+DESIRED = "deployment.kubernetes.io/desired-replicas"
+MAXIMUM = "deployment.kubernetes.io/max-replicas"
 HASH = "pod-template-hash"
 NOT_COPIED = (
     "kubectl.kubernetes.io/last-applied-configuration",
@@ -47,27 +41,6 @@ def revision_of(obj: Obj) -> int:
     return int(text) if text.isdigit() else 0
 
 
-def bound(value: int | str, total: int, *, up: bool) -> int:
-    """A number, or a percentage of ``total``, as maxSurge and maxUnavailable give it."""
-    if isinstance(value, str) and value.endswith("%"):
-        share = int(value[:-1]) * total / 100
-        return math.ceil(share) if up else math.floor(share)
-    return int(value)
-
-
-def budgets(deployment: Obj) -> tuple[int, int]:
-    """How many Pods more, and how many fewer, than wanted there may be during a rollout."""
-    replicas = at(deployment, "spec", "replicas", default=0)
-    if at(deployment, "spec", "strategy", "type") != "RollingUpdate":
-        return 0, 0
-    rolling = at(deployment, "spec", "strategy", "rollingUpdate", default={})
-    surge = bound(rolling.get("maxSurge", "25%"), replicas, up=True)
-    unavailable = bound(rolling.get("maxUnavailable", "25%"), replicas, up=False)
-    if surge == 0 and unavailable == 0:
-        unavailable = 1
-    return surge, min(unavailable, replicas)
-
-
 def bare_template(template: Obj) -> Obj:
     """The template without the label that tells versions apart."""
     bare = copy(template)
@@ -77,15 +50,14 @@ def bare_template(template: Obj) -> Obj:
     return bare
 
 
-def replicas_of(sets: list[Obj], field: str = "") -> int:
-    """The sum of what the sets want, or of a field of their status."""
-    return sum(
-        at(rs, "status", field, default=0) if field else at(rs, "spec", "replicas", default=0)
-        for rs in sets
-    )
-
-
 class Deployments(Controller):
+    """Rolls a Deployment's Pods from one version of its template to the next.
+
+    Each version has a ReplicaSet, found again by its template; a sync takes one step of the rollout
+    by scaling them, and the events of the ReplicaSets lead to the next. Left out: rollbacks by
+    ``spec.rollbackTo``, which kubectl no longer uses. ``base.run`` calls it.
+    """
+
     resource, watches, component = "deployments.apps", (RS,), "deployment-controller"
 
     def sync(self, namespace: str, name: str) -> float | None:
@@ -116,8 +88,8 @@ class Deployments(Controller):
 
     def _sets(self, deployment: Obj) -> list[Obj]:
         """The ReplicaSets of a Deployment, the oldest first; matching orphans are adopted."""
-        found = pods.owned(self.client, deployment, RS)
-        return sorted(found, key=lambda rs: (rs["metadata"]["creationTimestamp"], revision_of(rs)))
+        owned = pods.owned(self.client, deployment, RS)
+        return sorted(owned, key=lambda rs: (rs["metadata"]["creationTimestamp"], revision_of(rs)))
 
     def _find_new(self, deployment: Obj, sets: list[Obj]) -> Obj | None:
         """The ReplicaSet of the template as it is now."""
@@ -174,7 +146,7 @@ class Deployments(Controller):
         template.setdefault("metadata", {}).setdefault("labels", {})[HASH] = suffix
         selector = copy(deployment["spec"]["selector"])
         selector.setdefault("matchLabels", {})[HASH] = suffix
-        replicas = self._new_size(deployment, 0, old)
+        replicas = new_size(deployment, 0, old)
         annotations = {k: v for k, v in annotations_of(deployment).items() if k not in NOT_COPIED}
         rs = self.client.create(
             RS,
@@ -197,15 +169,6 @@ class Deployments(Controller):
         if replicas:
             self._say_scaled(deployment, rs, 0, replicas)
         return rs
-
-    def _new_size(self, deployment: Obj, now_wanted: int, old: list[Obj]) -> int:
-        """How far the new ReplicaSet may grow now."""
-        replicas = int(at(deployment, "spec", "replicas", default=0))
-        if at(deployment, "spec", "strategy", "type") == "Recreate":
-            return replicas
-        most = replicas + budgets(deployment)[0]
-        total = now_wanted + replicas_of(old)
-        return now_wanted + max(0, min(most - total, replicas - now_wanted))
 
     def _say_scaled(self, deployment: Obj, rs: Obj, before: int, after: int) -> None:
         direction = "up" if after > before else "down"
@@ -238,9 +201,7 @@ class Deployments(Controller):
         return any(is_controlled_by(pod, rs) for pod in self.client.list("pods", namespace_of(rs)))
 
     def _proportion(self, deployment: Obj, new: Obj | None, old: list[Obj]) -> bool:
-        """After a change of the Deployment's size, scale at once what there is. Returns whether
-        that was the matter.
-        """
+        """Whether the Deployment's size has changed: then what there is, is scaled at once."""
         replicas = at(deployment, "spec", "replicas", default=0)
         active = [
             rs for rs in [*old, *([new] if new else [])] if at(rs, "spec", "replicas", default=0)
@@ -254,16 +215,12 @@ class Deployments(Controller):
             self._scale(deployment, active[0], replicas)
             return True
         allowed = replicas + budgets(deployment)[0]
-        total = replicas_of(active)
-        left = allowed - total
-        for rs in sorted(
-            active, key=lambda one: at(one, "spec", "replicas", default=0), reverse=left > 0
+        grows = allowed > replicas_of(active)
+        ordered = sorted(active, key=lambda rs: replicas_of([rs]), reverse=grows)
+        for rs, size in zip(
+            ordered, shares([replicas_of([rs]) for rs in ordered], allowed), strict=True
         ):
-            size = at(rs, "spec", "replicas", default=0)
-            share = int(math.copysign(math.ceil(abs(left) * size / total), left)) if total else left
-            step = max(-size, min(share, left) if left > 0 else max(share, left))
-            self._scale(deployment, rs, size + step)
-            left -= step
+            self._scale(deployment, rs, size)
         for rs in resized:
             self._annotate_amounts(deployment, rs)
         return True
@@ -275,12 +232,10 @@ class Deployments(Controller):
         self.client.change(RS, rs, edit)
 
     def _roll(self, deployment: Obj, new: Obj, old: list[Obj]) -> None:
-        """One step of a rolling update: the new set up as far as may be, or the old ones down as
-        far as may be.
-        """
+        """One step of a rolling update: the new set up, or the old ones down, as far as may be."""
         replicas = at(deployment, "spec", "replicas", default=0)
         size = at(new, "spec", "replicas", default=0)
-        target = replicas if size > replicas else self._new_size(deployment, size, old)
+        target = replicas if size > replicas else new_size(deployment, size, old)
         if target != size:
             self._scale(deployment, new, target)
             return
@@ -295,7 +250,7 @@ class Deployments(Controller):
         self._drop(deployment, old, least, new)
 
     def _drop_unhealthy(self, deployment: Obj, old: list[Obj], most: int) -> int:
-        """Old Pods that are not available go first: nobody will miss them."""
+        """Old Pods that are not available go first: no one will miss them."""
         dropped = 0
         for rs in old:
             size = at(rs, "spec", "replicas", default=0)
@@ -316,9 +271,7 @@ class Deployments(Controller):
                 spare -= count
 
     def _clean_up(self, deployment: Obj, new: Obj | None) -> None:
-        """Forget the oldest ReplicaSets beyond the history's limit, once the rollout is
-        complete.
-        """
+        """Forget the oldest ReplicaSets beyond the history's limit."""
         limit = at(deployment, "spec", "revisionHistoryLimit", default=10)
         idle = [
             rs
@@ -331,151 +284,8 @@ class Deployments(Controller):
         for rs in sorted(idle, key=revision_of)[: max(0, len(idle) - limit)]:
             self.client.delete(RS, rs)
 
-    # ------------------------------------------------------------------- status
-
     def _report(self, deployment: Obj, new: Obj | None, sets: list[Obj]) -> float | None:
-        replicas = at(deployment, "spec", "replicas", default=0)
-        total, available = replicas_of(sets, "replicas"), replicas_of(sets, "availableReplicas")
-        updated = replicas_of([new], "replicas") if new else 0
-        status = nonzero(
-            replicas=total,
-            updatedReplicas=updated,
-            readyReplicas=replicas_of(sets, "readyReplicas"),
-            availableReplicas=available,
-            unavailableReplicas=max(0, replicas_of(sets) - available),
-        )
-        status["observedGeneration"] = deployment["metadata"].get("generation", 1)
-        status["terminatingReplicas"] = replicas_of(sets, "terminatingReplicas")
-        conditions = {c["type"]: c for c in at(deployment, "status", "conditions", default=[])}
-        if (
-            new is not None
-            and "Progressing" not in conditions
-            and not at(deployment, "spec", "paused")
-        ):
-            _set(
-                conditions,
-                "Progressing",
-                "True",
-                "NewReplicaSetCreated",
-                f'Created new replica set "{name_of(new)}"',
-            )
-        enough = available >= replicas - budgets(deployment)[1]
-        _set(
-            conditions,
-            "Available",
-            "True" if enough else "False",
-            "MinimumReplicasAvailable" if enough else "MinimumReplicasUnavailable",
-            (
-                "Deployment has minimum availability."
-                if enough
-                else "Deployment does not have minimum availability."
-            ),
-        )
-        again = self._progress(deployment, new, sets, status, conditions)
-        failing = next((c for rs in sets if (c := condition(rs, "ReplicaFailure"))), None)
-        conditions.pop("ReplicaFailure", None)
-        if failing:
-            _set(conditions, "ReplicaFailure", "True", failing["reason"], failing["message"])
-        status["conditions"] = list(conditions.values())
+        """Write the status. Seconds until the rollout counts as stuck, or None."""
+        status, again = status_of(deployment, new, sets)
         self.client.set_status(self.resource, deployment, status)
         return again
-
-    def _progress(
-        self,
-        deployment: Obj,
-        new: Obj | None,
-        sets: list[Obj],
-        status: Obj,
-        conditions: dict[str, Obj],
-    ) -> float | None:
-        """The Progressing condition: is the rollout under way, complete, or too slow?"""
-        spec, before = deployment["spec"], deployment.get("status") or {}
-        deadline = spec.get("progressDeadlineSeconds")
-        if deadline is None or (new is None and not spec.get("paused")):
-            return None
-        which = f'ReplicaSet "{name_of(new)}"' if new else f'Deployment "{name_of(deployment)}"'
-        known = conditions.get("Progressing")
-        if spec.get("paused"):
-            if known is None or known["reason"] != "DeploymentPaused":
-                _set(
-                    conditions, "Progressing", "Unknown", "DeploymentPaused", "Deployment is paused"
-                )
-            return None
-        if known is not None and known["reason"] == "DeploymentPaused":
-            _set(conditions, "Progressing", "Unknown", "DeploymentResumed", "Deployment is resumed")
-        replicas = spec.get("replicas", 0)
-        complete = (
-            status.get("updatedReplicas", 0)
-            == replicas
-            == status.get("replicas", 0)
-            == status.get("availableReplicas", 0)
-        )
-        if complete:
-            _set(
-                conditions,
-                "Progressing",
-                "True",
-                "NewReplicaSetAvailable",
-                f"{which} has successfully progressed.",
-            )
-            return None
-        names = ("updatedReplicas", "readyReplicas", "availableReplicas")
-        moved = any(status.get(name, 0) > before.get(name, 0) for name in names) or status.get(
-            "replicas", 0
-        ) < before.get("replicas", 0)
-        if known is None:
-            return None
-        if moved or (
-            known["reason"] == "NewReplicaSetAvailable" and self._outdated(deployment, new)
-        ):
-            _set(
-                conditions,
-                "Progressing",
-                "True",
-                "ReplicaSetUpdated",
-                f"{which} is progressing.",
-                touch=True,
-            )
-        elif (
-            known["reason"] != "NewReplicaSetAvailable"
-            and seconds_since(known["lastUpdateTime"]) > deadline
-        ):
-            _set(
-                conditions,
-                "Progressing",
-                "False",
-                "ProgressDeadlineExceeded",
-                f"{which} has timed out progressing.",
-            )
-            return None
-        return max(
-            1.0, float(deadline) - seconds_since(conditions["Progressing"]["lastUpdateTime"]) + 1
-        )
-
-    def _outdated(self, deployment: Obj, new: Obj | None) -> bool:
-        """Whether a new version is being rolled out, and not merely a Pod missing."""
-        return new is not None and name_of(new) not in (
-            condition(deployment, "Progressing") or {}
-        ).get("message", "")
-
-
-def _set(
-    conditions: dict[str, Obj],
-    kind: str,
-    status: str,
-    reason: str,
-    message: str,
-    *,
-    touch: bool = False,
-) -> None:
-    before = conditions.get(kind)
-    if (
-        before
-        and (before["status"], before["reason"], before["message"]) == (status, reason, message)
-        and not touch
-    ):
-        return
-    conditions.pop(kind, None)
-    conditions[kind] = new_condition(before, kind, status, reason, message) | {
-        "lastUpdateTime": now()
-    }

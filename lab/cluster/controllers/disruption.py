@@ -5,20 +5,25 @@ from collections.abc import Iterable
 
 from lab.cluster.controllers import pods
 from lab.cluster.controllers.base import Controller
-from lab.cluster.controllers.deployment import bound
+from lab.cluster.controllers.rollout import bound
 from lab.cluster.model.objects import at, condition, key_of, labels_of, new_condition
 from lab.cluster.model.selectors import selects
 from lab.cluster.registry.store import Event, revision_of
 
 
 class DisruptionBudgets(Controller):
+    """Counts how many Pods of a PodDisruptionBudget may be evicted now.
+
+    The eviction subresource reads the count, and takes one off it.
+    """
+
     resource, watches, component = "poddisruptionbudgets.policy", ("pods",), "controllermanager"
 
     def keys(self, event: Event) -> Iterable[str]:
         """The budgets that cover the Pod, as it is or as it was."""
         labels = [labels_of(obj) for obj in (event.obj, event.before) if obj]
         for budget in self.client.list(self.resource, event.key[1]):
-            if any(selects(at(budget, "spec", "selector"), one) for one in labels):
+            if any(selects(at(budget, "spec", "selector"), some) for some in labels):
                 yield key_of(budget)
 
     def sync(self, namespace: str, name: str) -> float | None:
@@ -43,9 +48,8 @@ class DisruptionBudgets(Controller):
         before = condition(budget, "DisruptionAllowed")
         enough = ("True", "SufficientPods") if allowed else ("False", "InsufficientPods")
         generation = budget["metadata"].get("generation", 1)
-        told = new_condition(before, "DisruptionAllowed", *enough, "") | {
-            "observedGeneration": generation
-        }
+        allowance = new_condition(before, "DisruptionAllowed", *enough, "")
+        allowance["observedGeneration"] = generation
         changed = self.client.set_status(
             self.resource,
             budget,
@@ -55,8 +59,8 @@ class DisruptionBudgets(Controller):
                 "expectedPods": expected,
                 "disruptionsAllowed": allowed,
                 "observedGeneration": generation,
-                "conditions": [told],
+                "conditions": [allowance],
             },
         )
-        # What it wrote it looks at again, as a real one does: that is told in its events.
+        # What it wrote it looks at again, as a real one does: its events say so.
         return None if changed is None or revision_of(changed) == revision_of(budget) else 0.0

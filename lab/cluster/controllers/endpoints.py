@@ -18,15 +18,22 @@ from lab.cluster.model.objects import (
     uid_of,
 )
 from lab.cluster.model.selectors import from_map, matches
+from lab.cluster.registry.slices import SERVICE, SLICES
 from lab.cluster.registry.store import Event
 
-SLICES = "endpointslices.discovery.k8s.io"
-MANAGER, SERVICE = "endpointslice.kubernetes.io/managed-by", "kubernetes.io/service-name"
+MANAGER = "endpointslice.kubernetes.io/managed-by"
 CHANGED = "endpoints.kubernetes.io/last-change-trigger-time"
 HEADLESS = "service.kubernetes.io/headless"
 
 
 class EndpointsController(Controller):
+    """Writes the addresses of a Service's Pods into its Endpoints and EndpointSlices.
+
+    They are two controllers in a real cluster, which write the same to both. The service proxy, the
+    DNS and the API server's proxy read them. Left out: slices of at most 100 addresses, IPv6,
+    topology.
+    """
+
     resource, watches, component = "services", ("pods",), "endpoints-controller"
     batch_seconds = 0.02
 
@@ -35,15 +42,15 @@ class EndpointsController(Controller):
         labels = [labels_of(obj) for obj in (event.obj, event.before) if obj]
         for service in self.client.list("services", event.key[1]):
             selector = at(service, "spec", "selector")
-            if selector and any(matches(from_map(selector), one) for one in labels):
+            if selector and any(matches(from_map(selector), some) for some in labels):
                 yield key_of(service)
 
     def sync(self, namespace: str, name: str) -> float | None:
         service = self.get(namespace, name)
         if service is None:
-            found = self.client.get("endpoints", namespace, name)
-            if found is not None:
-                self.client.delete("endpoints", found)
+            left = self.client.get("endpoints", namespace, name)
+            if left is not None:
+                self.client.delete("endpoints", left)
             return None
         if not at(service, "spec", "selector") or service["spec"]["type"] == "ExternalName":
             return None
@@ -55,9 +62,8 @@ class EndpointsController(Controller):
             and at(pod, "status", "phase") not in ("Succeeded", "Failed")
         ]
         chosen.sort(key=lambda pod: str(pod["status"]["podIP"]))
-        self._endpoints(
-            service, [pod for pod in chosen if not is_deleting(pod) or self._publishes(service)]
-        )
+        staying = [pod for pod in chosen if not is_deleting(pod) or self._publishes(service)]
+        self._endpoints(service, staying)
         self._slices(service, chosen)
         return None
 
@@ -66,20 +72,38 @@ class EndpointsController(Controller):
 
     def _ports(self, service: Obj, pod: Obj) -> list[Obj]:
         """The ports of a Service as they are at one Pod, where a target may be a name."""
-        found = []
+        ports = []
         for port in service["spec"].get("ports") or []:
             number = target_port(port, pod)
             if number is not None:
-                found.append(
-                    {
-                        "name": port.get("name", ""),
-                        "port": number,
-                        "protocol": port.get("protocol", "TCP"),
-                    }
-                )
-        return found
+                name, protocol = port.get("name", ""), port.get("protocol", "TCP")
+                ports.append({"name": name, "port": number, "protocol": protocol})
+        return ports
 
     def _endpoints(self, service: Obj, pods: list[Obj]) -> None:
+        """Write the Endpoints: the addresses of Pods, those with the same ports together."""
+        subsets = list(self._subsets(service, pods))
+        stored = self.client.get("endpoints", namespace_of(service), name_of(service))
+        labels = _labels(service) | {"endpoints.kubernetes.io/managed-by": "endpoint-controller"}
+        if stored is None:
+            meta = {
+                "name": name_of(service),
+                "namespace": namespace_of(service),
+                "labels": labels,
+                "annotations": {CHANGED: now()},
+            }
+            content = {"subsets": subsets} if subsets else {}
+            self.client.create("endpoints", {"metadata": meta} | content)
+        elif (stored.get("subsets") or []) != subsets:
+
+            def edit(fresh: Obj) -> None:
+                fresh["subsets"] = subsets
+                fresh["metadata"].setdefault("annotations", {})[CHANGED] = now()
+                fresh["metadata"]["labels"] = labels
+
+            self.client.change("endpoints", stored, edit)
+
+    def _subsets(self, service: Obj, pods: list[Obj]) -> Iterable[Obj]:
         subsets: dict[str, Obj] = {}
         for pod in pods:
             ports = [
@@ -87,46 +111,19 @@ class EndpointsController(Controller):
                 for port in self._ports(service, pod)
             ]
             subset = subsets.setdefault(str(ports), {"ports": ports})
-            where = (
-                "addresses" if is_ready(pod) or self._publishes(service) else "notReadyAddresses"
-            )
-            target = {
-                "kind": "Pod",
-                "namespace": namespace_of(pod),
-                "name": name_of(pod),
-                "uid": uid_of(pod),
-            }
+            ready = is_ready(pod) or self._publishes(service)
             address = {
                 "ip": pod["status"]["podIP"],
                 "nodeName": pod["spec"]["nodeName"],
-                "targetRef": target,
-            }
-            subset.setdefault(where, []).append(address | _hostname(service, pod))
-        wanted = list(subsets.values())
-        found = self.client.get("endpoints", namespace_of(service), name_of(service))
-        labels = _labels(service) | {"endpoints.kubernetes.io/managed-by": "endpoint-controller"}
-        if found is None:
-            meta = {
-                "name": name_of(service),
-                "namespace": namespace_of(service),
-                "labels": labels,
-                "annotations": {CHANGED: now()},
-            }
-            self.client.create(
-                "endpoints", {"metadata": meta} | ({"subsets": wanted} if wanted else {})
-            )
-        elif (found.get("subsets") or []) != wanted:
-
-            def edit(fresh: Obj) -> None:
-                fresh["subsets"] = wanted
-                fresh["metadata"].setdefault("annotations", {})[CHANGED] = now()
-                fresh["metadata"]["labels"] = labels
-
-            self.client.change("endpoints", found, edit)
+                "targetRef": _reference(pod),
+            } | _hostname(service, pod)
+            subset.setdefault("addresses" if ready else "notReadyAddresses", []).append(address)
+        return subsets.values()
 
     def _slices(self, service: Obj, pods: list[Obj]) -> None:
-        """A slice for the Pods that have the same ports: a named one may be another number in each.
-        Without Pods, an empty one.
+        """A slice for the Pods that have the same ports; without Pods, an empty one.
+
+        A named port may be another number in each Pod.
         """
         wanted: dict[str, tuple[list[Obj] | None, list[Obj]]] = {}
         for pod in pods:
@@ -154,8 +151,8 @@ class EndpointsController(Controller):
         for unused in own:
             self.client.delete(SLICES, unused)
 
-    def _fill(self, found: Obj, ports: list[Obj] | None, endpoints: list[Obj]) -> None:
-        if (found.get("endpoints") or []) == endpoints and (found.get("ports") or None) == (
+    def _fill(self, stored: Obj, ports: list[Obj] | None, endpoints: list[Obj]) -> None:
+        if (stored.get("endpoints") or []) == endpoints and (stored.get("ports") or None) == (
             ports or None
         ):
             return
@@ -164,7 +161,7 @@ class EndpointsController(Controller):
             fresh["endpoints"], fresh["ports"] = endpoints, ports
             fresh["metadata"].setdefault("annotations", {})[CHANGED] = now()
 
-        self.client.change(SLICES, found, edit)
+        self.client.change(SLICES, stored, edit)
 
     def _create_slice(self, service: Obj, ports: list[Obj] | None, endpoints: list[Obj]) -> None:
         self.client.create(
@@ -196,18 +193,16 @@ def _endpoint(pod: Obj, publish: bool) -> Obj:
         "serving": serving,
         "terminating": is_deleting(pod),
     }
-    target = {
-        "kind": "Pod",
-        "namespace": namespace_of(pod),
-        "name": name_of(pod),
-        "uid": uid_of(pod),
-    }
     return {
         "addresses": [pod["status"]["podIP"]],
         "conditions": conditions,
         "nodeName": pod["spec"]["nodeName"],
-        "targetRef": target,
+        "targetRef": _reference(pod),
     }
+
+
+def _reference(pod: Obj) -> Obj:
+    return {"kind": "Pod", "namespace": namespace_of(pod), "name": name_of(pod), "uid": uid_of(pod)}
 
 
 def _labels(service: Obj) -> dict[str, str]:
@@ -224,16 +219,13 @@ def _hostname(service: Obj, pod: Obj) -> Obj:
 
 
 def target_port(port: Obj, pod: Obj) -> int | None:
-    """The number of a Service port's target at a Pod; None when the Pod has no port of that
-    name.
-    """
+    """The number of a Service port's target at a Pod; None without a port of that name there."""
     target = port.get("targetPort", port["port"])
     if isinstance(target, int):
         return target
     for container in pod["spec"]["containers"]:
-        for known in container.get("ports") or []:
-            if known.get("name") == target and known.get("protocol", "TCP") == port.get(
-                "protocol", "TCP"
-            ):
-                return int(known["containerPort"])
+        for named in container.get("ports") or []:
+            same_protocol = named.get("protocol", "TCP") == port.get("protocol", "TCP")
+            if named.get("name") == target and same_protocol:
+                return int(named["containerPort"])
     return None

@@ -1,19 +1,19 @@
-"""The garbage collector: what an owner leaves behind goes with it, and what must wait for
-dependents waits.
-"""
+"""The garbage collector: what an owner leaves goes with it, or waits for its dependents."""
 
 from lab.cluster.controllers.base import Controller
 from lab.cluster.model.objects import Obj, is_deleting, namespace_of, uid_of
 from lab.cluster.registry.client import Client
-from lab.cluster.registry.registry import FOREGROUND, ORPHAN
+from lab.cluster.registry.deletion import FOREGROUND, ORPHAN
 from lab.cluster.registry.store import Event, Key
 
 BURST = 50  # objects deleted in one go: others want their turn
 
 
 class GarbageCollector(Controller):
-    """Its keys are uids of owners. It knows where each is, and which objects name it as theirs: the
-    graph of a real cluster's collector.
+    """Its keys are uids of owners.
+
+    It knows where each is, and which objects name it as theirs: the graph of a real cluster's
+    collector.
     """
 
     component = "garbage-collector-controller"

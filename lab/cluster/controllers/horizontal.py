@@ -1,6 +1,4 @@
-"""HorizontalPodAutoscalers. There are no metrics here, so they say, as on any cluster without a
-metrics server, that they cannot scale.
-"""
+"""HorizontalPodAutoscalers, which say that they cannot scale: there are no metrics here."""
 
 from lab.cluster.controllers.base import Controller
 from lab.cluster.model.errors import not_found
@@ -15,6 +13,11 @@ PERIOD = 15.0
 
 
 class HorizontalPodAutoscalers(Controller):
+    """Says of each autoscaler that it cannot scale: there are no metrics here.
+
+    Its events and conditions are those of any cluster without a metrics server.
+    """
+
     resource, component = "horizontalpodautoscalers.autoscaling", "horizontal-pod-autoscaler"
 
     def sync(self, namespace: str, name: str) -> float | None:
@@ -36,32 +39,25 @@ class HorizontalPodAutoscalers(Controller):
             self._report(scaler, 0, [("AbleToScale", "False", "FailedGetScale", why)])
             self.recorder.warning(scaler, "FailedGetScale", missing)
             return PERIOD
-        metric = at((scaler["spec"].get("metrics") or [{}])[0], "resource", "name", default="cpu")
-        why = f"failed to get {metric} utilization: {MISSING.format(name=metric)}"
-        self._report(
-            scaler,
-            at(target, "status", "replicas", default=0),
-            [
-                (
-                    "AbleToScale",
-                    "True",
-                    "SucceededGetScale",
-                    "the HPA controller was able to get the target's current scale",
-                ),
-                (
-                    "ScalingActive",
-                    "False",
-                    "FailedGetResourceMetric",
-                    f"the HPA was unable to compute the replica count: {why}",
-                ),
-            ],
-        )
-        self.recorder.warning(scaler, "FailedGetResourceMetric", why)
-        number = len(scaler["spec"].get("metrics") or [])
-        all_of_them = f"invalid metrics ({number} invalid out of {number})"
-        first = f"first error is: failed to get {metric} resource metric value: {why}"
-        self.recorder.warning(scaler, "FailedComputeMetricsReplicas", f"{all_of_them}, {first}")
+        self._no_metrics(scaler, at(target, "status", "replicas", default=0))
         return PERIOD
+
+    def _no_metrics(self, scaler: Obj, replicas: int) -> None:
+        """Say that there is something to scale, and nothing to scale it by."""
+        metrics = scaler["spec"].get("metrics") or []
+        metric = at((metrics or [{}])[0], "resource", "name", default="cpu")
+        why = f"failed to get {metric} utilization: {MISSING.format(name=metric)}"
+        able = "the HPA controller was able to get the target's current scale"
+        inactive = f"the HPA was unable to compute the replica count: {why}"
+        conditions = [
+            ("AbleToScale", "True", "SucceededGetScale", able),
+            ("ScalingActive", "False", "FailedGetResourceMetric", inactive),
+        ]
+        self._report(scaler, replicas, conditions)
+        self.recorder.warning(scaler, "FailedGetResourceMetric", why)
+        counted = f"invalid metrics ({len(metrics)} invalid out of {len(metrics)})"
+        first = f"first error is: failed to get {metric} resource metric value: {why}"
+        self.recorder.warning(scaler, "FailedComputeMetricsReplicas", f"{counted}, {first}")
 
     def _young(self, scaler: Obj) -> bool:
         """The first look is one period after the beginning."""

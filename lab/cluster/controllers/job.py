@@ -9,6 +9,7 @@ from lab.cluster.model.objects import (
     Obj,
     at,
     condition,
+    containers_of,
     epoch,
     is_controlled_by,
     is_deleting,
@@ -18,12 +19,10 @@ from lab.cluster.model.objects import (
     new_condition,
     now,
 )
-from lab.cluster.registry.defaults import containers_of
 
 INDEX = "batch.kubernetes.io/job-completion-index"
-BATCH_SECONDS = (
-    1.0  # what Pods do is looked at in batches, as the job controller of a real cluster does it
-)
+# What Pods do is looked at in batches, as the job controller of a real cluster does it.
+BATCH_SECONDS = 1.0
 FIRST_BACKOFF, LONGEST_BACKOFF = 10.0, 600.0  # seconds before a failed Pod is tried again; doubled
 
 
@@ -50,6 +49,12 @@ class Progress:
 
 
 class Jobs(Controller):
+    """Runs a Job's Pods until enough have succeeded, or too many have failed.
+
+    Left out: pod failure policies, success policies, and the finalizers by which a real controller
+    counts Pods that others delete.
+    """
+
     resource, watches, component = "jobs.batch", ("pods",), "job-controller"
     batch_seconds = BATCH_SECONDS
 
@@ -173,9 +178,7 @@ class Jobs(Controller):
         self._report(job, replace(progress, active=[]), conditions)
 
     def _resumed(self, job: Obj) -> list[Obj]:
-        """The Job's conditions, those of one that goes on after it was suspended brought up to
-        date.
-        """
+        """The Job's conditions; those of one that was suspended are brought up to date."""
         conditions: list[Obj] = at(job, "status", "conditions", default=[])
         if not is_true(job, "Suspended"):
             return conditions

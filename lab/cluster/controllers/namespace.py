@@ -7,6 +7,8 @@ LOOK_AGAIN = 0.2
 
 
 class Namespaces(Controller):
+    """Empties a namespace that is being deleted, and then lets it go."""
+
     resource, component = "namespaces", "namespace-controller"
 
     def sync(self, namespace: str, name: str) -> float | None:

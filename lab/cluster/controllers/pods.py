@@ -1,6 +1,4 @@
-"""What controllers of Pods have in common: which Pods are theirs, making one from a template, which
-to delete first.
-"""
+"""What controllers of Pods share: which are theirs, making one, which to delete first."""
 
 from collections.abc import Callable
 
@@ -120,12 +118,12 @@ def from_template(owner: Obj, template: Obj, *, name: str = "") -> Obj:
 def create(client: Client, recorder: Recorder, owner: Obj, pod: Obj) -> Obj:
     """Make an owner's Pod, and tell how that went. APIError when it is refused."""
     try:
-        made = client.create("pods", pod)
+        created = client.create("pods", pod)
     except APIError as error:
         recorder.warning(owner, "FailedCreate", f"Error creating: {error}")
         raise
-    recorder.normal(owner, "SuccessfulCreate", f"Created pod: {name_of(made)}")
-    return made
+    recorder.normal(owner, "SuccessfulCreate", f"Created pod: {name_of(created)}")
+    return created
 
 
 def delete(client: Client, recorder: Recorder, owner: Obj, pod: Obj) -> None:

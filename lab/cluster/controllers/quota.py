@@ -9,6 +9,8 @@ from lab.cluster.registry.store import Event
 
 
 class ResourceQuotas(Controller):
+    """Counts what each namespace uses of its quotas; admission refuses what is too much."""
+
     resource, watches, component = "resourcequotas", tuple(COUNTED), "resourcequota-controller"
     resync_seconds = 300.0
 

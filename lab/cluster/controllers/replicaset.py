@@ -1,6 +1,4 @@
-"""ReplicaSets, and ReplicationControllers, which were before them: as many Pods of a template as
-they want.
-"""
+"""ReplicaSets and the older ReplicationControllers: as many Pods of a template as they want."""
 
 import time
 
@@ -21,6 +19,12 @@ BURST = 50  # Pods made or deleted in one go: others want their turn
 
 
 class ReplicaSets(Controller):
+    """Keeps as many Pods of a ReplicaSet's template as it wants.
+
+    It adopts Pods that match its selector and have no controller, makes missing ones, and deletes
+    the least useful of too many. Deployments work by scaling ReplicaSets.
+    """
+
     resource, watches, component = "replicasets.apps", ("pods",), "replicaset-controller"
     batch_seconds = 0.01
 
@@ -83,4 +87,6 @@ class ReplicaSets(Controller):
 
 
 class ReplicationControllers(ReplicaSets):
+    """The same for ReplicationControllers, which came first."""
+
     resource, component = "replicationcontrollers", "replication-controller"

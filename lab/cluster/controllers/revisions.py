@@ -1,6 +1,4 @@
-"""ControllerRevisions: what the templates of DaemonSets and StatefulSets were, so that a rollout
-has a history and can be undone.
-"""
+"""ControllerRevisions: the past templates of DaemonSets and StatefulSets, for undoing rollouts."""
 
 import json
 import zlib

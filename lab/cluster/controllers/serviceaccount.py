@@ -1,6 +1,4 @@
-"""In every namespace: the ServiceAccount ``default``, and the ConfigMap with the authority that its
-Pods trust.
-"""
+"""In every namespace: the ServiceAccount ``default``, and the authority that Pods trust."""
 
 from collections.abc import Iterable
 
@@ -18,11 +16,10 @@ DESCRIPTION = (
 
 
 class ServiceAccounts(Controller):
-    resource, watches, component = (
-        "namespaces",
-        ("serviceaccounts", "configmaps"),
-        "serviceaccount-controller",
-    )
+    """Gives each namespace what its Pods need to talk to the API: an account and the authority."""
+
+    resource, watches = "namespaces", ("serviceaccounts", "configmaps")
+    component = "serviceaccount-controller"
 
     def __init__(self, client: Client, authority: str) -> None:
         super().__init__(client)
@@ -32,24 +29,18 @@ class ServiceAccounts(Controller):
         return [event.key[1]] if event.key[2] in ("default", ROOT_CA) else []
 
     def sync(self, namespace: str, name: str) -> float | None:
-        found = self.get("", name)
-        if found is None or is_deleting(found):
+        namespace_object = self.get("", name)
+        if namespace_object is None or is_deleting(namespace_object):
             return None
         if self.client.get("serviceaccounts", name, "default") is None:
-            self.client.create(
-                "serviceaccounts", {"metadata": {"name": "default", "namespace": name}}
-            )
+            account = {"metadata": {"name": "default", "namespace": name}}
+            self.client.create("serviceaccounts", account)
         bundle = self.client.get("configmaps", name, ROOT_CA)
         data = {"ca.crt": self.authority}
         if bundle is None:
             annotations = {"kubernetes.io/description": DESCRIPTION}
-            self.client.create(
-                "configmaps",
-                {
-                    "metadata": {"name": ROOT_CA, "namespace": name, "annotations": annotations},
-                    "data": data,
-                },
-            )
+            meta = {"name": ROOT_CA, "namespace": name, "annotations": annotations}
+            self.client.create("configmaps", {"metadata": meta, "data": data})
         elif bundle.get("data") != data:
             self.client.update("configmaps", bundle | {"data": data})
         return None

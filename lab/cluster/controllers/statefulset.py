@@ -23,6 +23,12 @@ POD_NAME, POD_INDEX = "statefulset.kubernetes.io/pod-name", "apps.kubernetes.io/
 
 
 class StatefulSets(Controller):
+    """Keeps the Pods of a StatefulSet: each with its name and its own claims, in order.
+
+    A sync takes one step: the first Pod that is missing, then the last of too many, then the last
+    that is outdated; with ``Parallel`` all missing ones at once. Claims outlive their Pods.
+    """
+
     resource, watches, component = "statefulsets.apps", ("pods",), "statefulset-controller"
 
     def sync(self, namespace: str, name: str) -> float | None:
@@ -38,9 +44,7 @@ class StatefulSets(Controller):
         return float(at(owner, "spec", "minReadySeconds", default=0)) or None
 
     def _step(self, owner: Obj, revision: Obj, mine: dict[str, Obj]) -> None:
-        """In order: make what is missing, then delete what is too many, then replace what is
-        outdated.
-        """
+        """Make what is missing, then delete what is too many, then replace what is outdated."""
         replicas, first = (
             at(owner, "spec", "replicas", default=0),
             at(owner, "spec", "ordinals", "start", default=0),
@@ -66,9 +70,7 @@ class StatefulSets(Controller):
             self._replace(owner, name_of(revision), [mine[n] for n in wanted if n in mine], first)
 
     def _revision_for(self, owner: Obj, pod_name: str, first: int, newest: Obj) -> Obj:
-        """Below the partition of a rolling update, a Pod that is made again is still of the
-        revision before.
-        """
+        """Below an update's partition, a Pod made again is of the revision before."""
         partition = at(owner, "spec", "updateStrategy", "rollingUpdate", "partition", default=0)
         if int(pod_name.rpartition("-")[2]) >= first + partition:
             return newest
@@ -141,9 +143,7 @@ class StatefulSets(Controller):
         ]
 
     def _report(self, owner: Obj, mine: list[Obj], newest: str) -> None:
-        """Pods that are being deleted still count as there, and as ready; not as those of a
-        revision.
-        """
+        """Pods being deleted still count as there and ready, not as those of a revision."""
         replicas = at(owner, "spec", "replicas", default=0)
         staying = [labels_of(pod).get(HASH) for pod in mine if not is_deleting(pod)]
         ready = [

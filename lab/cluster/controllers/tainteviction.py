@@ -1,6 +1,4 @@
-"""Taint eviction: a Pod that does not tolerate a NoExecute taint of its node has to go, at once or
-when its toleration has run out.
-"""
+"""Taint eviction: a Pod has to go when it does not, or no longer, tolerate a taint of its node."""
 
 import time
 
@@ -12,13 +10,17 @@ from lab.cluster.scheduler.scheduler import toleration_of
 
 
 class TaintEviction(Controller):
+    """Deletes Pods that do not tolerate a NoExecute taint of their node, when their time is up.
+
+    It keeps in memory since when each Pod has met each taint; a start of the cluster counts again.
+    """
+
     resource, component = "pods", "taint-eviction-controller"
 
     def __init__(self, client: Client) -> None:
         super().__init__(client)
-        self._since: dict[
-            tuple[str, str], float
-        ] = {}  # when each Pod was first seen with each taint
+        # When each Pod was first seen with each taint.
+        self._since: dict[tuple[str, str], float] = {}
 
     def on(self, event: Event) -> None:
         """A taint came or went, or a Pod came to a node."""

@@ -8,6 +8,8 @@ KEPT_SECONDS = 3600.0
 
 
 class EventTTL(Controller):
+    """Deletes Events that are old; in a real cluster, etcd forgets them."""
+
     resource, component = "events", "event-ttl-controller"
     resync_seconds = 60.0
 

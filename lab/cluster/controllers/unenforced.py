@@ -1,6 +1,4 @@
-"""What is stored, validated and shown, but not enforced here, says so: an Event on each such
-object.
-"""
+"""What is stored and shown, but not enforced here, says so: with an Event on each object."""
 
 from lab.cluster.controllers.base import Controller
 from lab.cluster.registry.store import Event
@@ -13,6 +11,8 @@ WHY = {
 
 
 class Unenforced(Controller):
+    """Warns about objects that nothing here enforces, with an Event on each."""
+
     resource, component = "networkpolicies.networking.k8s.io", "pocket-cluster"
 
     def on(self, event: Event) -> None:

@@ -1,6 +1,4 @@
-"""What a Pod has in /etc/resolv.conf: the cluster's DNS or the node's, and what the Pod itself
-adds.
-"""
+"""What a Pod has in /etc/resolv.conf: the cluster's DNS or the node's, and what the Pod adds."""
 
 from pathlib import Path
 
@@ -14,7 +12,9 @@ def resolv_conf(pod: Obj, cluster_dns: str, of_node: Path = OF_NODE) -> str:
     """The text of the file; ``of_node`` is the node's, read where the Pod wants that one. What
     ``dnsConfig`` says of an option that is there already counts.
 
-    >>> print(resolv_conf({"metadata": {"namespace": "a"}, "spec": {"dnsConfig": {"options": [{"name": "ndots", "value": "2"}]}}}, "10.96.0.10"))
+    >>> config = {"options": [{"name": "ndots", "value": "2"}]}
+    >>> pod = {"metadata": {"namespace": "a"}, "spec": {"dnsConfig": config}}
+    >>> print(resolv_conf(pod, "10.96.0.10"))
     search a.svc.cluster.local svc.cluster.local cluster.local
     nameserver 10.96.0.10
     options ndots:2
@@ -31,10 +31,10 @@ def resolv_conf(pod: Obj, cluster_dns: str, of_node: Path = OF_NODE) -> str:
         search = [f"{namespace_of(pod)}.svc.{DOMAIN}", f"svc.{DOMAIN}", DOMAIN]
         base = {"search": search, "nameserver": [cluster_dns], "options": ["ndots:5"]}
     own = [
-        f"{one['name']}:{one['value']}" if one.get("value") else one["name"]
-        for one in given.get("options") or []
+        f"{option['name']}:{option['value']}" if option.get("value") else option["name"]
+        for option in given.get("options") or []
     ]
-    options = {one.partition(":")[0]: one for one in [*base.get("options", []), *own]}
+    options = {text.partition(":")[0]: text for text in [*base.get("options", []), *own]}
     search = list(dict.fromkeys([*base.get("search", []), *(given.get("searches") or [])]))
     lines = [f"search {' '.join(search)}"] if search else []
     servers = dict.fromkeys([*base.get("nameserver", []), *(given.get("nameservers") or [])])

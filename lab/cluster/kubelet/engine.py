@@ -239,9 +239,7 @@ class Engine:
     async def logs(
         self, container: str, *, tty: bool, follow: bool, options: dict[str, str]
     ) -> AsyncIterator[bytes]:
-        """The log, both streams as they were read. Options: tail, timestamps, since_seconds or
-        since_time.
-        """
+        """The log, both streams. Options: tail, timestamps, since_seconds or since_time."""
         query = {
             "stdout": "1",
             "stderr": "1",
@@ -296,9 +294,7 @@ class Engine:
         )
 
     async def exec_inspect(self, process: str) -> Obj:
-        """Its state once it has ended: the end of its output comes a moment before the engine has
-        noted the exit code.
-        """
+        """Its state once it has ended, which the engine notes a moment after the output's end."""
         for _ in range(100):
             state = cast(Obj, await self.json("GET", f"/exec/{process}/json"))
             if not state.get("Running"):

@@ -1,6 +1,4 @@
-"""A container's environment: Services in reach, ``envFrom``, ``env`` with its references, and
-``$(NAME)`` expanded.
-"""
+"""A container's environment: Services, ``envFrom``, ``env``, and ``$(NAME)`` expanded."""
 
 import base64
 import re
@@ -46,9 +44,7 @@ def environment(client: Client, pod: Obj, container: Obj) -> dict[str, str]:
 
 
 def service_variables(client: Client, pod: Obj) -> dict[str, str]:
-    """``WEB_SERVICE_HOST`` and its relatives, for the Services there were when the container
-    started.
-    """
+    """``WEB_SERVICE_HOST`` and the like, for the Services there are when a container starts."""
     services = [s for s in client.list("services", "default") if name_of(s) == "kubernetes"]
     if pod["spec"].get("enableServiceLinks", True):
         services += [s for s in client.list("services", namespace_of(pod)) if s not in services]

@@ -1,6 +1,4 @@
-"""Images: names as the container runtime has them, pulls with the kubelet's reasons, one pull at a
-time of each name.
-"""
+"""Images: their full names, and pulls with the kubelet's reasons, one at a time of each name."""
 
 import asyncio
 import time
@@ -47,9 +45,7 @@ def reference(image: str) -> Reference:
 
 
 def status_names(image: str, info: Obj) -> tuple[str, str]:
-    """``image`` and ``imageID`` of a container's status: the first of the image's names, and its
-    digest in a repository.
-    """
+    """``image`` and ``imageID`` of a container's status: a name, and a digest in a repository."""
     tags = sorted(str(reference(tag)) for tag in info.get("RepoTags") or [])
     mine = reference(image)
     tags = [tag for tag in tags if tag.startswith(mine.repository)] or tags
@@ -61,14 +57,17 @@ def status_names(image: str, info: Obj) -> tuple[str, str]:
 
 
 class Images:
+    """The images of the node: asked for by each container that starts, pulled as its policy wants.
+
+    Pulls of the same name are one pull. Left out: pull secrets, garbage collection.
+    """
+
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self._pulling: dict[str, asyncio.Future[None]] = {}
 
     async def ensure(self, image: str, policy: str, notify: Notify) -> Obj:
-        """The image's description, after whatever the pull policy wants. ImageError when it cannot
-        be had.
-        """
+        """The image, after whatever the pull policy wants. ImageError when it is not available."""
         if image_name_error(image):
             why = (
                 f'Failed to apply default image tag "{image}": couldn\'t parse image name'

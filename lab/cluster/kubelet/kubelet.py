@@ -1,72 +1,61 @@
-"""The kubelet itself: registers the node, keeps a worker for each Pod assigned to it, and listens
-to the engine.
-"""
+"""The kubelet itself: registers the node, keeps a worker for each Pod, listens to the engine."""
 
 import asyncio
 import contextlib
 import logging
-import time
 from collections.abc import Callable
 
+from lab.cluster.kubelet.container import RUNNING, Container
 from lab.cluster.kubelet.engine import EngineError
+from lab.cluster.kubelet.host import heartbeat, register
 from lab.cluster.kubelet.images import Images
-from lab.cluster.kubelet.node import heartbeat, register
-from lab.cluster.kubelet.podstatus import RUNNING, Container
+from lab.cluster.kubelet.node import Node
 from lab.cluster.kubelet.runtime import CLUSTER_LABEL, UID_LABEL, Runtime
-from lab.cluster.kubelet.volumes import TokenSource
+from lab.cluster.kubelet.tokens import Tokens
 from lab.cluster.kubelet.worker import PodWorker
 from lab.cluster.model.errors import bad_request
-from lab.cluster.model.objects import Obj, at, name_of, namespace_of, uid_of
+from lab.cluster.model.objects import Obj, at, name_of, uid_of
 from lab.cluster.registry.client import Client
 from lab.cluster.registry.events import Recorder
 
 LOG = logging.getLogger("kubelet")
 HEARTBEAT_SECONDS = 10.0
 RECONNECT_SECONDS = 1.0
-RENEWED = 0.8  # of a token's time
+# What "is waiting to start" says in place of a reason.
+PULL_REASONS = {
+    "ErrImagePull": "image can't be pulled",
+    "ImagePullBackOff": "trying and failing to pull image",
+}
 
 
-class Kubelet(TokenSource):
+class Kubelet:
+    """The node's agent: makes the Pods that are bound to its node run, and reports how they are.
+
+    It registers the node and renews its lease, keeps a worker for each Pod, and wakes it when the
+    Pod changes in the API or one of its containers ends on the engine. The API server asks it for
+    logs and for containers to run commands in. Left out: evicting Pods under pressure, static Pods,
+    garbage collection of images. ``Cluster`` starts it.
+    """
+
     def __init__(
         self,
         client: Client,
         runtime: Runtime,
-        node: str,
+        name: str,
         address: str,
         make_token: Callable[[Obj, int, str], str],
     ) -> None:
-        self.client, self.runtime, self.engine = client, runtime, runtime.engine
-        self.node, self.address = node, address
-        self.recorder = Recorder(client, "kubelet", node)
-        self.images = Images(runtime.engine)
-        self.left_over: dict[str, list[Obj]] = {}
-        self._make_token = make_token
-        self._tokens: dict[
-            str, dict[tuple[int, str], tuple[float, str]]
-        ] = {}  # by Pod, lifetime and audience
+        self.client, self.runtime, self.engine, self.name = client, runtime, runtime.engine, name
+        recorder, images = Recorder(client, "kubelet", name), Images(runtime.engine)
+        self.node = Node(client, recorder, runtime, images, address, Tokens(make_token))
+        self._left_over: dict[str, list[Obj]] = {}
         self._workers: dict[str, PodWorker] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
-    def token(self, pod: Obj, seconds: int, audience: str) -> str:
-        """The Pod's token; another one when four fifths of its time are over."""
-        known = self._tokens.setdefault(uid_of(pod), {})
-        made, token = known.get((seconds, audience), (0.0, ""))
-        if time.time() - made > RENEWED * seconds:
-            made, token = known[seconds, audience] = (
-                time.time(),
-                self._make_token(pod, seconds, audience),
-            )
-        return token
-
-    def current(self, pod: Obj) -> Obj | None:
-        """The Pod as the API has it now; None when it, and not merely one of its name, is gone."""
-        found = self.client.get("pods", namespace_of(pod), name_of(pod))
-        return found if found is not None and uid_of(found) == uid_of(pod) else None
-
     async def run(self) -> None:
         """Until cancelled. The node is registered first."""
-        await register(self.client, self.engine, self.node, self.address)
-        self.left_over = await self.runtime.pods()
+        await register(self.client, self.engine, self.name, self.node.address)
+        self._left_over = await self.runtime.pods()
         listening = asyncio.ensure_future(self._listen())
         beating = asyncio.ensure_future(self._beat())
         try:
@@ -87,14 +76,16 @@ class Kubelet(TokenSource):
         worker = self._workers.get(uid)
         if worker is not None:
             worker.wake()
-        elif at(pod, "spec", "nodeName") == self.node and self.current(pod) is not None:
-            worker = self._workers[uid] = PodWorker(self, pod)
+        elif at(pod, "spec", "nodeName") == self.name and self.node.current(pod) is not None:
+            left_over = self._left_over.pop(uid, [])
+            worker = self._workers[uid] = PodWorker(self.node, pod, left_over)
             task = self._tasks[uid] = asyncio.ensure_future(worker.run())
             task.add_done_callback(lambda done: self._ended(uid, done))
 
     def _ended(self, uid: str, task: asyncio.Task[None]) -> None:
-        for known in (self._workers, self._tasks, self._tokens):
-            known.pop(uid, None)
+        self._workers.pop(uid, None)
+        self._tasks.pop(uid, None)
+        self.node.tokens.forget(uid)
         if not task.cancelled() and task.exception() is not None:
             LOG.error("the worker of pod %s failed", uid, exc_info=task.exception())
             asyncio.get_running_loop().call_later(RECONNECT_SECONDS, self._again, uid)
@@ -106,20 +97,19 @@ class Kubelet(TokenSource):
 
     async def _remove_orphans(self) -> None:
         """Remove what Pods left that were deleted while no kubelet ran."""
-        known = {uid_of(pod) for pod in self.client.list("pods")}
-        for uid in [uid for uid in self.left_over if uid not in known]:
+        present = {uid_of(pod) for pod in self.client.list("pods")}
+        for uid in [uid for uid in self._left_over if uid not in present]:
             with contextlib.suppress(EngineError):
                 await self.runtime.remove_pod(uid)
-            self.left_over.pop(uid, None)
+            self._left_over.pop(uid, None)
 
     async def _listen(self) -> None:
         """Wake workers whose containers end."""
         while True:
             with contextlib.suppress(EngineError):
                 async for event in self.engine.events(f"{CLUSTER_LABEL}={self.runtime.cluster}"):
-                    worker = self._workers.get(
-                        event.get("Actor", {}).get("Attributes", {}).get(UID_LABEL, "")
-                    )
+                    attributes = at(event, "Actor", "Attributes", default={})
+                    worker = self._workers.get(attributes.get(UID_LABEL, ""))
                     if worker is not None and event.get("Action") != "start":
                         worker.wake()
             await asyncio.sleep(RECONNECT_SECONDS)
@@ -128,12 +118,12 @@ class Kubelet(TokenSource):
 
     async def _beat(self) -> None:
         while True:
-            heartbeat(self.client, self.node)
+            heartbeat(self.client, self.name)
             await asyncio.sleep(HEARTBEAT_SECONDS)
 
     # ------------------------------------------------- what the API server asks
 
-    def _known(self, pod: Obj, container: str) -> Container | None:
+    def _container(self, pod: Obj, container: str) -> Container | None:
         worker = self._workers.get(uid_of(pod))
         if worker is None:
             return None
@@ -141,18 +131,16 @@ class Kubelet(TokenSource):
 
     def running_container(self, pod: Obj, container: str) -> str | None:
         """The engine's id of a container that runs now."""
-        known = self._known(pod, container)
-        return known.id if known is not None and known.phase == RUNNING else None
+        state = self._container(pod, container)
+        return state.id if state is not None and state.phase == RUNNING else None
 
     def log_source(self, pod: Obj, container: str, *, previous: bool) -> str:
-        """The engine's id of the container whose log is meant. APIError (400) while there is
-        none.
-        """
+        """The engine's id of the container whose log is meant. APIError (400) without one."""
         if not at(pod, "spec", "nodeName"):
             raise bad_request(f"pod {name_of(pod)} does not have a host assigned")
-        known = self._known(pod, container)
+        state = self._container(pod, container)
         if previous:
-            identity = str((known.last if known else {}).get("containerID", "")).removeprefix(
+            identity = str((state.last if state else {}).get("containerID", "")).removeprefix(
                 "docker://"
             )
             if not identity:
@@ -160,13 +148,10 @@ class Kubelet(TokenSource):
                     f'previous terminated container "{container}" in pod "{name_of(pod)}" not found'
                 )
             return identity
-        if known is None or not known.id:
-            reason = known.reason if known else "ContainerCreating"
-            shown = {
-                "ErrImagePull": "image can't be pulled",
-                "ImagePullBackOff": "trying and failing to pull image",
-            }.get(reason, reason)
+        if state is None or not state.id:
+            reason = state.reason if state else "ContainerCreating"
+            shown = PULL_REASONS.get(reason, reason)
             raise bad_request(
                 f'container "{container}" in pod "{name_of(pod)}" is waiting to start: {shown}'
             )
-        return known.id
+        return state.id

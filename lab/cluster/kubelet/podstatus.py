@@ -1,62 +1,18 @@
 """A Pod's status, from what its containers are doing."""
 
-from dataclasses import dataclass, field
 from typing import Any
 
-from lab.cluster.model.objects import Obj, at, new_condition, now
-from lab.cluster.registry.defaults import containers_of
-
-WAITING, RUNNING, TERMINATED = "waiting", "running", "terminated"
+from lab.cluster.kubelet.container import RUNNING, TERMINATED, WAITING, Container
+from lab.cluster.model.objects import Obj, at, containers_of, new_condition, now
 
 
-@dataclass
-class Container:
-    """What the kubelet knows of one container of a Pod."""
-
-    name: str
-    phase: str = WAITING
-    reason: str = "ContainerCreating"
-    message: str = ""
-    id: str = ""
-    before: str = ""  # the id of the one that ran before, kept for its log
-    image: str = ""
-    image_id: str = ""
-    hash: str = ""
-    started_at: str = ""
-    terminated: Obj = field(default_factory=dict)
-    last: Obj = field(default_factory=dict)
-    restarts: int = 0
-    started: bool = False
-    ready: bool = False
-    retry_at: float = 0.0
-    delay: float = 0.0
-    attempts: int = 0
-
-    def state(self) -> Obj:
-        if self.phase == RUNNING:
-            return {"running": {"startedAt": self.started_at}}
-        if self.phase == TERMINATED:
-            return {"terminated": self.terminated}
-        return {
-            "waiting": {"reason": self.reason} | ({"message": self.message} if self.message else {})
-        }
-
-    @property
-    def failed(self) -> bool:
-        return self.phase == TERMINATED and self.terminated.get("exitCode") != 0
-
-    @property
-    def succeeded(self) -> bool:
-        return self.phase == TERMINATED and self.terminated.get("exitCode") == 0
-
-
-def container_status(spec: Obj, known: Container) -> Obj:
+def container_status(spec: Obj, container: Container) -> Obj:
     """The status of a regular container."""
-    status = ephemeral_status(spec, known) | {
-        "ready": known.ready and known.phase == RUNNING,
-        "started": known.started and known.phase == RUNNING,
+    status = ephemeral_status(spec, container) | {
+        "ready": container.ready and container.phase == RUNNING,
+        "started": container.started and container.phase == RUNNING,
     }
-    if known.id:
+    if container.id:
         status["resources"] = spec.get("resources") or {}
         requests = at(spec, "resources", "requests")
         if requests:
@@ -64,27 +20,25 @@ def container_status(spec: Obj, known: Container) -> Obj:
     return status
 
 
-def init_status(spec: Obj, known: Container) -> Obj:
-    """That of an init container: one that runs to its end is ready when it has; a sidecar is like a
-    regular one.
-    """
-    status = container_status(spec, known)
-    return status if is_sidecar(spec) else status | {"ready": known.succeeded}
+def init_status(spec: Obj, container: Container) -> Obj:
+    """That of an init container, ready once it has ended well; a sidecar is like a regular one."""
+    status = container_status(spec, container)
+    return status if is_sidecar(spec) else status | {"ready": container.succeeded}
 
 
-def ephemeral_status(spec: Obj, known: Container) -> Obj:
+def ephemeral_status(spec: Obj, container: Container) -> Obj:
     """That of an ephemeral container, which is never ready."""
     status: Obj = {
-        "name": known.name,
-        "state": known.state(),
-        "lastState": {"terminated": known.last} if known.last else {},
+        "name": container.name,
+        "state": container.state(),
+        "lastState": {"terminated": container.last} if container.last else {},
         "ready": False,
-        "restartCount": known.restarts,
-        "image": known.image or spec.get("image", ""),
-        "imageID": known.image_id,
+        "restartCount": container.restarts,
+        "image": container.image or spec.get("image", ""),
+        "imageID": container.image_id,
     }
-    if known.id:
-        status["containerID"] = f"docker://{known.id}"
+    if container.id:
+        status["containerID"] = f"docker://{container.id}"
     mounts = [_mount(mount) for mount in spec.get("volumeMounts") or []]
     if mounts:
         status["volumeMounts"] = mounts
@@ -166,53 +120,64 @@ def _conditions(
     sandbox_ready: bool,
 ) -> list[Obj]:
     before = {c["type"]: c for c in at(pod, "status", "conditions", default=[])}
-    completed = phase in ("Succeeded", "Failed")
-    waiting_init = [
+    waiting = [
         c.name for c in init if not (c.succeeded or (is_sidecar(specs[c.name]) and c.started))
     ]
-    unready = [c.name for c in regular if not (c.ready and c.phase == RUNNING)]
-    gates = [g["conditionType"] for g in pod["spec"].get("readinessGates") or []]
-    unmet = [gate for gate in gates if before.get(gate, {}).get("status") != "True"]
-    wanted: list[tuple[str, bool, str, str]] = [
-        ("PodReadyToStartContainers", sandbox_ready, "", "")
+    wanted = [
+        ("PodReadyToStartContainers", sandbox_ready, "", ""),
+        _initialized(phase, waiting),
+        *_readiness(pod, phase, regular, before),
     ]
-    if phase == "Succeeded" or not waiting_init:
-        wanted.append(("Initialized", True, "PodCompleted" if phase == "Succeeded" else "", ""))
-    else:
-        incomplete = f"containers with incomplete status: [{' '.join(waiting_init)}]"
-        wanted.append(("Initialized", False, "ContainersNotInitialized", incomplete))
-    why = f"containers with unready status: [{' '.join(unready)}]"
-    reason = {"Succeeded": "PodCompleted", "Failed": "PodFailed"}.get(phase, "ContainersNotReady")
-    containers_ready = not unready and not completed
-    detail = "" if completed else why
-    not_ready = "ReadinessGatesNotReady" if containers_ready else reason
-    wanted += [
-        ("Ready", containers_ready and not unmet, not_ready, detail if unready else ""),
-        ("ContainersReady", containers_ready, reason, detail),
+    conditions = [
+        _condition(pod, before.get(kind), kind, ok, why, text) for kind, ok, why, text in wanted
     ]
-    found = [
-        _condition(pod, before.get(kind), kind, ok, why_not, text)
-        for kind, ok, why_not, text in wanted
-    ]
+    own = {condition["type"] for condition in conditions}
     for kind, condition in before.items():
         if kind == "PodScheduled":
-            found.append(condition | {"observedGeneration": pod["metadata"].get("generation", 1)})
-        elif kind not in {c["type"] for c in found}:
-            found.append(condition)
-    return found
+            generation = pod["metadata"].get("generation", 1)
+            conditions.append(condition | {"observedGeneration": generation})
+        elif kind not in own:
+            conditions.append(condition)
+    return conditions
+
+
+def _initialized(phase: str, waiting: list[str]) -> tuple[str, bool, str, str]:
+    """Whether all init containers are done; ``waiting`` names those that are not."""
+    if phase == "Succeeded" or not waiting:
+        return "Initialized", True, "PodCompleted" if phase == "Succeeded" else "", ""
+    incomplete = f"containers with incomplete status: [{' '.join(waiting)}]"
+    return "Initialized", False, "ContainersNotInitialized", incomplete
+
+
+def _readiness(
+    pod: Obj, phase: str, regular: list[Container], before: dict[str, Obj]
+) -> list[tuple[str, bool, str, str]]:
+    """Whether the containers are ready, and the Pod, which may have readiness gates besides."""
+    completed = phase in ("Succeeded", "Failed")
+    unready = [c.name for c in regular if not (c.ready and c.phase == RUNNING)]
+    gates = [gate["conditionType"] for gate in pod["spec"].get("readinessGates") or []]
+    unmet = [gate for gate in gates if before.get(gate, {}).get("status") != "True"]
+    reason = {"Succeeded": "PodCompleted", "Failed": "PodFailed"}.get(phase, "ContainersNotReady")
+    ready = not unready and not completed
+    detail = "" if completed else f"containers with unready status: [{' '.join(unready)}]"
+    not_ready = "ReadinessGatesNotReady" if ready else reason
+    return [
+        ("Ready", ready and not unmet, not_ready, detail if unready else ""),
+        ("ContainersReady", ready, reason, detail),
+    ]
 
 
 def is_sidecar(spec: Obj) -> bool:
-    """Whether an init container stays, beside the regular ones."""
+    """Whether an init container stays, next to the regular ones."""
     return spec.get("restartPolicy") == "Always"
 
 
 def _condition(pod: Obj, before: Obj | None, kind: str, ok: bool, reason: str, message: str) -> Obj:
-    told = bool(reason) and (not ok or reason == "PodCompleted")
-    found = new_condition(
-        before, kind, "True" if ok else "False", reason if told else "", message if told else ""
-    )
-    bare = {key: value for key, value in found.items() if value}
+    explained = bool(reason) and (not ok or reason == "PodCompleted")
+    if not explained:
+        reason, message = "", ""
+    changed = new_condition(before, kind, "True" if ok else "False", reason, message)
+    bare = {key: value for key, value in changed.items() if value}
     return bare | {
         "lastProbeTime": None,
         "observedGeneration": pod["metadata"].get("generation", 1),

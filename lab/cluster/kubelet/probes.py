@@ -1,8 +1,7 @@
-"""Probes: asking a container again and again whether it has started, lives, and is ready."""
+"""One look into a container: a probe's question, or a lifecycle hook."""
 
 import asyncio
 import contextlib
-from collections.abc import Callable
 from typing import Any
 
 import aiohttp
@@ -10,9 +9,6 @@ import aiohttp
 from lab.cluster.kubelet.engine import Engine, EngineError
 from lab.cluster.model.objects import Obj, at
 
-# A container that has just started is not asked at once; a real kubelet first asks at some time
-# within the first period.
-FIRST_PROBE = {"liveness": 1.0, "readiness": 0.5, "startup": 0.5}
 AGENT = "kube-probe/1.36"
 
 
@@ -21,14 +17,12 @@ class ProbeError(Exception):
 
 
 def port_of(container: Obj, port: int | str) -> int:
-    """A port by number or by its name in the container. ProbeError when there is none of that
-    name.
-    """
+    """A port by number or by its name. ProbeError when there is none of that name."""
     if isinstance(port, int) or str(port).isdigit():
         return int(port)
-    for known in container.get("ports") or []:
-        if known.get("name") == port:
-            return int(known["containerPort"])
+    for named in container.get("ports") or []:
+        if named.get("name") == port:
+            return int(named["containerPort"])
     raise ProbeError(f'invalid port: "{port}"')
 
 
@@ -61,7 +55,8 @@ async def _exec(engine: Engine, identity: str, command: list[str], seconds: floa
 async def http_get(container: Obj, action: Obj, address: str, seconds: float) -> None:
     """GET; anything from 200 to 399 is well."""
     host = action.get("host") or address
-    url = f"{action.get('scheme', 'HTTP').lower()}://{host}:{port_of(container, action['port'])}{action.get('path', '/')}"
+    port = port_of(container, action["port"])
+    url = f"{action.get('scheme', 'HTTP').lower()}://{host}:{port}{action.get('path', '/')}"
     headers = {"User-Agent": AGENT, "Accept": "*/*"} | {
         h["name"]: h["value"] for h in action.get("httpHeaders") or []
     }
@@ -79,9 +74,7 @@ async def http_get(container: Obj, action: Obj, address: str, seconds: float) ->
             " headers)"
         ) from error
     except (aiohttp.ClientError, OSError) as error:
-        raise ProbeError(
-            f'Get "{url}": {_dial(host, port_of(container, action["port"]), error)}'
-        ) from error
+        raise ProbeError(f'Get "{url}": {_dial(host, port, error)}') from error
 
 
 async def _tcp(container: Obj, action: Obj, address: str, seconds: float) -> None:
@@ -101,51 +94,6 @@ def _dial(host: str, port: int, error: BaseException) -> str:
     if isinstance(cause, ConnectionRefusedError) or "Connect call failed" in str(cause):
         return f"dial tcp {host}:{port}: connect: connection refused"
     return str(cause) or type(cause).__name__
-
-
-class Prober:
-    """One probe of one running container. ``changed`` is told the result when it turns, ``failed``
-    each failure.
-    """
-
-    def __init__(
-        self,
-        kind: str,
-        ask: Callable[[], Any],
-        probe: Obj,
-        changed: Callable[[str, bool], None],
-        failed: Callable[[str, str], None],
-    ) -> None:
-        self.kind, self.ask, self.probe, self.changed, self.failed = (
-            kind,
-            ask,
-            probe,
-            changed,
-            failed,
-        )
-        self.task = asyncio.ensure_future(self._run())
-
-    async def _run(self) -> None:
-        period = max(1, self.probe.get("periodSeconds", 10))
-        await asyncio.sleep(self.probe.get("initialDelaySeconds", 0) or FIRST_PROBE[self.kind])
-        good, bad = 0, 0
-        while True:
-            try:
-                await self.ask()
-                good, bad = good + 1, 0
-            except ProbeError as failure:
-                good, bad = 0, bad + 1
-                self.failed(self.kind, str(failure))
-            if good == max(1, self.probe.get("successThreshold", 1)):
-                self.changed(self.kind, True)
-                if self.kind == "startup":
-                    return
-            if bad == max(1, self.probe.get("failureThreshold", 3)):
-                self.changed(self.kind, False)
-            await asyncio.sleep(period)
-
-    def stop(self) -> None:
-        self.task.cancel()
 
 
 async def run_hook(

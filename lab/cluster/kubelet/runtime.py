@@ -1,6 +1,4 @@
-"""Containers of a Pod on the engine: the sandbox that holds its network and volumes, and the
-containers in it.
-"""
+"""A Pod on the engine: the sandbox with its network and volumes, and its containers."""
 
 import asyncio
 import contextlib
@@ -20,11 +18,9 @@ from lab.cluster.registry.addresses import DOMAIN
 NETWORK = "kubernetes"
 POD_NETWORK, GATEWAY = "10.244.0.0/24", "10.244.0.1"
 CLUSTER_LABEL, UID_LABEL = "io.kubernetes.cluster", "io.kubernetes.pod.uid"
-CONTAINER_LABEL, ATTEMPT_LABEL, HASH_LABEL = (
-    "io.kubernetes.container.name",
-    "io.kubernetes.container.restartCount",
-    "io.kubernetes.container.hash",
-)
+CONTAINER_LABEL = "io.kubernetes.container.name"
+ATTEMPT_LABEL = "io.kubernetes.container.restartCount"
+HASH_LABEL = "io.kubernetes.container.hash"
 # A runtime of the engine, where it has one of that name, which gives a container one pipe for
 # stdout and stderr.
 ONE_OUTPUT = "one-output"
@@ -43,7 +39,8 @@ HOSTS = (
 # it is told to end.
 PAUSE = """\
 address=$(hostname -i 2>/dev/null | cut -d' ' -f1)
-printf '%s' "$HOSTS" > /etc/hosts; printf "$OWN" "$address" >> /etc/hosts; printf '%s' "$RESOLV" > /etc/resolv.conf
+printf '%s' "$HOSTS" > /etc/hosts; printf "$OWN" "$address" >> /etc/hosts
+printf '%s' "$RESOLV" > /etc/resolv.conf
 trap 'exit 0' TERM INT; while :; do sleep 86400 & wait $!; done"""
 
 # In each folder: files that were projected before, and links that lead nowhere now.
@@ -58,13 +55,16 @@ TIDY_SECONDS = 10.0
 
 @dataclass(frozen=True)
 class Sandbox:
+    """The container that holds a Pod's network: its id on the engine, and the Pod's address."""
+
     id: str
     address: str
 
 
 class Runtime:
-    """What the kubelet asks of the engine, in terms of Pods. ``cluster`` tells this cluster's
-    containers from others'.
+    """What the kubelet asks of the engine, in terms of Pods: the CRI of a real node.
+
+    ``cluster`` tells this cluster's containers from others'.
     """
 
     def __init__(self, engine: Engine, cluster: str, dns: str, pause_image: str) -> None:
@@ -92,8 +92,9 @@ class Runtime:
 
     @contextlib.asynccontextmanager
     async def _with_network(self) -> AsyncIterator[None]:
-        """The bridge that Pods are on is there, and stays while something is made on it. Clusters
-        on one engine share it.
+        """The bridge that Pods are on is there, and stays while something is made on it.
+
+        Clusters on one engine share it.
         """
         self._starting += 1
         try:
@@ -120,25 +121,22 @@ class Runtime:
             await self.engine.json("POST", "/networks/create", config)
 
     async def _tidy_network(self) -> None:
-        """Without Pods, nothing of a cluster is on the engine: whoever does not use Kubernetes does
-        not meet it there.
+        """Without Pods, nothing of a cluster is on the engine.
+
+        Anyone who does not use Kubernetes should not meet it there.
         """
         await asyncio.sleep(NETWORK_IDLE_SECONDS)
-        with contextlib.suppress(
-            EngineError
-        ):  # another cluster's Pods are on it, or the engine is gone
+        # Another cluster's Pods may be on it, or the engine gone.
+        with contextlib.suppress(EngineError):
             async with self._network:
-                if self._starting or await self.engine.containers(
-                    f"{CLUSTER_LABEL}={self.cluster}"
-                ):
+                own = f"{CLUSTER_LABEL}={self.cluster}"
+                if self._starting or await self.engine.containers(own):
                     return
                 self._has_network = False
                 await self.engine.json("DELETE", f"/networks/{NETWORK}")
 
     async def repair(self) -> None:
-        """Bring back what a sandbox needs and somebody may have removed: the network and the
-        sandbox's image.
-        """
+        """Bring back the network and the sandbox's image, which someone may have removed."""
         self._has_network = False
         if await self.engine.image(self.pause_image) is None:
             wanted = reference(self.pause_image)
@@ -185,8 +183,8 @@ class Runtime:
         return await self.sandbox(identity)
 
     async def sandbox(self, identity: str) -> Sandbox:
-        found = await self.engine.inspect(identity)
-        networks: dict[str, Any] = found["NetworkSettings"]["Networks"]
+        details = await self.engine.inspect(identity)
+        networks: dict[str, Any] = details["NetworkSettings"]["Networks"]
         return Sandbox(identity, str((networks.get(NETWORK) or {}).get("IPAddress") or ""))
 
     async def refresh_volumes(self, sandbox: Sandbox, volumes: dict[str, Source]) -> None:
@@ -236,11 +234,8 @@ class Runtime:
 
         ConfigError when the image does not suit the Pod's security context.
         """
-        labels = self.labels(pod, container["name"], attempt) | {
-            HASH_LABEL: container_hash(container)
-        }
-        command = [expand(part, env) for part in container.get("command") or []]
-        args = [expand(part, env) for part in container.get("args") or []]
+        labels = self.labels(pod, container["name"], attempt)
+        labels[HASH_LABEL] = container_hash(container)
         config: Obj = {
             "Image": image["Id"],
             "Labels": labels,
@@ -252,14 +247,9 @@ class Runtime:
             "User": user_of(pod, container, image),
             "Healthcheck": {"Test": ["NONE"]},
         }
-        if command:
-            config["Entrypoint"] = command
-        if command or args:
-            config["Cmd"] = args
         if target:
             config["HostConfig"]["PidMode"] = f"container:{target}"
-        if container.get("workingDir"):
-            config["WorkingDir"] = expand(container["workingDir"], env)
+        config |= program(container, env)
         return await self._create(pod, container["name"], attempt, config)
 
     def _host(
@@ -346,13 +336,25 @@ def container_hash(container: Obj) -> str:
     return f"{container['name']}/{container.get('image', '')}"
 
 
+def program(container: Obj, env: dict[str, str]) -> Obj:
+    """What the container runs, and where, in the engine's words, if not what the image says."""
+    command = [expand(part, env) for part in container.get("command") or []]
+    args = [expand(part, env) for part in container.get("args") or []]
+    config: Obj = {}
+    if command:
+        config["Entrypoint"] = command
+    if command or args:
+        config["Cmd"] = args
+    if container.get("workingDir"):
+        config["WorkingDir"] = expand(container["workingDir"], env)
+    return config
+
+
 def limits(container: Obj) -> Obj:
     """Requests and limits as the engine has them."""
     found: Obj = {}
-    cpu, memory = (
-        at(container, "resources", "limits", "cpu"),
-        at(container, "resources", "limits", "memory"),
-    )
+    cpu = at(container, "resources", "limits", "cpu")
+    memory = at(container, "resources", "limits", "memory")
     request = at(container, "resources", "requests", "cpu")
     if cpu:
         found["NanoCpus"] = int(quantity.parse(cpu) * 10**9)
@@ -365,10 +367,8 @@ def limits(container: Obj) -> Obj:
 
 def user_of(pod: Obj, container: Obj, image: Obj) -> str:
     """``uid[:gid]``, or the image's own user. ConfigError for root where that is forbidden."""
-    pod_context, context = (
-        at(pod, "spec", "securityContext", default={}),
-        container.get("securityContext") or {},
-    )
+    pod_context = at(pod, "spec", "securityContext", default={})
+    context = container.get("securityContext") or {}
 
     def value(key: str) -> Any:
         return context.get(key) if context.get(key) is not None else pod_context.get(key)

@@ -1,6 +1,4 @@
-"""The termination message: what a container left in its ``/dev/termination-log``, or the end of its
-log.
-"""
+"""The termination message: what a container left in its file, or the end of its log."""
 
 import contextlib
 import io

@@ -1,6 +1,4 @@
-"""A Pod's volumes. Most are volumes of the engine, filled through the Pod's sandbox, which has them
-all under ``/volumes``.
-"""
+"""A Pod's volumes: most are the engine's, filled through the sandbox, under ``/volumes``."""
 
 import base64
 import io
@@ -11,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from lab.cluster.kubelet.env import ConfigError, downward_field, resource_field
-from lab.cluster.model.objects import Obj, at, namespace_of, uid_of
+from lab.cluster.kubelet.tokens import Tokens
+from lab.cluster.model.objects import Obj, at, containers_of, namespace_of, uid_of
 from lab.cluster.registry.client import Client
-from lab.cluster.registry.defaults import containers_of
 
 ROOT = "/volumes"  # in the sandbox
 
@@ -27,23 +25,13 @@ class Source:
     host_path: str = ""
     memory: bool = False
     read_only: bool = False
-    files: dict[str, tuple[bytes, int]] | None = (
-        None  # what is projected into it: path to content and mode
-    )
+    # what is projected into it: path to content and mode
+    files: dict[str, tuple[bytes, int]] | None = None
     subpaths: set[str] = field(default_factory=set)
 
 
-class TokenSource:
-    """Makes a token of the Pod's service account; the kubelet has one."""
-
-    def token(self, pod: Obj, seconds: int, audience: str) -> str:
-        raise NotImplementedError
-
-
-def sources(client: Client, tokens: TokenSource, pod: Obj) -> dict[str, Source]:
-    """Every volume of a Pod. ConfigError, with the volume named, while something that it refers to
-    is missing.
-    """
+def sources(client: Client, tokens: Tokens, pod: Obj) -> dict[str, Source]:
+    """Every volume of a Pod. ConfigError, naming one, while something it needs is missing."""
     found = {}
     for volume in pod["spec"].get("volumes") or []:
         name = volume["name"]
@@ -58,7 +46,7 @@ def sources(client: Client, tokens: TokenSource, pod: Obj) -> dict[str, Source]:
     return found
 
 
-def _source(client: Client, tokens: TokenSource, pod: Obj, volume: Obj) -> Source:
+def _source(client: Client, tokens: Tokens, pod: Obj, volume: Obj) -> Source:
     name = volume["name"]
     own = f"k8s_{uid_of(pod)}_{name}"
     if volume.get("emptyDir") is not None:
@@ -94,7 +82,7 @@ def _claimed(client: Client, pod: Obj, volume: Obj) -> Source:
 
 
 def _project(
-    client: Client, tokens: TokenSource, pod: Obj, part: Obj, mode: int
+    client: Client, tokens: Tokens, pod: Obj, part: Obj, mode: int
 ) -> Iterator[tuple[str, tuple[bytes, int]]]:
     """The files of one source of a projected volume."""
     if part.get("configMap") is not None:

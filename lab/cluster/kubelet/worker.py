@@ -1,25 +1,21 @@
-"""One Pod's worker: looks at what the Pod should be and at what its containers are, and makes the
-next step, again and again.
-"""
+"""One Pod's worker: from what the Pod is to what it should be, step by step."""
 
 import asyncio
 import contextlib
 import logging
 import time
-from typing import TYPE_CHECKING
 
 from lab.cluster.kubelet import podstatus
+from lab.cluster.kubelet.container import RUNNING, WAITING, Container
 from lab.cluster.kubelet.containers import PodContainers
 from lab.cluster.kubelet.engine import EngineError
 from lab.cluster.kubelet.env import ConfigError
 from lab.cluster.kubelet.images import status_names
-from lab.cluster.kubelet.podstatus import RUNNING, WAITING, Container, is_sidecar
+from lab.cluster.kubelet.node import Node
+from lab.cluster.kubelet.podstatus import is_sidecar
 from lab.cluster.kubelet.runtime import ATTEMPT_LABEL, CONTAINER_LABEL, HASH_LABEL, SANDBOX
 from lab.cluster.kubelet.volumes import sources
 from lab.cluster.model.objects import Obj, at, epoch, is_deleting, name_of, uid_of
-
-if TYPE_CHECKING:
-    from lab.cluster.kubelet.kubelet import Kubelet
 
 LOG = logging.getLogger("kubelet")
 MOUNT_RETRY, ENGINE_RETRY = 1.0, 2.0
@@ -28,11 +24,15 @@ IDLE, LOOK_AGAIN = 3600.0, 0.2
 
 
 class PodWorker(PodContainers):
-    """Runs as one task until its Pod is gone from the API and from the engine."""
+    """One Pod's task, from its first look at the Pod until that is gone from API and engine.
 
-    def __init__(self, kubelet: "Kubelet", pod: Obj) -> None:
-        super().__init__(kubelet, pod)
-        self.uid = uid_of(pod)
+    ``left_over``: the engine's summaries of containers that an earlier process of this cluster
+    started for the Pod.
+    """
+
+    def __init__(self, node: Node, pod: Obj, left_over: list[Obj]) -> None:
+        super().__init__(node, pod)
+        self.uid, self.left_over = uid_of(pod), left_over
         self.sandbox_attempt = 0
         self.refreshed = 0.0
         self.ended = False
@@ -43,9 +43,9 @@ class PodWorker(PodContainers):
             await self._adopt()
         while True:
             self._wake.clear()
-            self.pod = self.kubelet.current(self.pod) or self.pod
+            self.pod = self.node.current(self.pod) or self.pod
             try:
-                if self.kubelet.current(self.pod) is None or is_deleting(self.pod):
+                if self.node.current(self.pod) is None or is_deleting(self.pod):
                     await self._terminate()
                     return
                 delay = await self._sync()
@@ -56,9 +56,7 @@ class PodWorker(PodContainers):
                 await asyncio.wait_for(self._wake.wait(), delay)
 
     async def _sync(self) -> float | None:
-        """One step. Seconds until the next one is due even if nothing happens; None when nothing
-        is.
-        """
+        """One step. Seconds until the next one is due at the latest; None when none is."""
         if at(self.pod, "status", "phase") in ("Succeeded", "Failed"):
             await self._finish()
             return None
@@ -91,9 +89,9 @@ class PodWorker(PodContainers):
         if not at(self.pod, "status", "containerStatuses"):
             self._report()
         try:
-            self.volumes = sources(self.kubelet.client, self.kubelet, self.pod)
+            self.volumes = sources(self.node.client, self.node.tokens, self.pod)
         except ConfigError as error:
-            self.kubelet.recorder.warning(self.pod, "FailedMount", str(error))
+            self.node.recorder.warning(self.pod, "FailedMount", str(error))
             self._mount_delay = min(self._mount_delay * 2, 120)
             return False
         try:
@@ -101,7 +99,7 @@ class PodWorker(PodContainers):
                 self.pod, self.volumes, self.sandbox_attempt
             )
         except EngineError as error:
-            self.kubelet.recorder.warning(
+            self.node.recorder.warning(
                 self.pod, "FailedCreatePodSandBox", f"Failed to create pod sandbox: {error}"
             )
             with contextlib.suppress(EngineError):
@@ -119,7 +117,7 @@ class PodWorker(PodContainers):
         if time.monotonic() - self.refreshed >= VOLUME_REFRESH:
             self.refreshed = time.monotonic()
             with contextlib.suppress(ConfigError):
-                fresh = sources(self.kubelet.client, self.kubelet, self.pod)
+                fresh = sources(self.node.client, self.node.tokens, self.pod)
                 changed = {
                     n: s
                     for n, s in fresh.items()
@@ -133,17 +131,17 @@ class PodWorker(PodContainers):
 
     async def _sync_init(self) -> float | None:
         """Run init containers one after the other. None when all are done; sidecars stay."""
-        for spec, known in zip(
+        for spec, container in zip(
             self.pod["spec"].get("initContainers") or [], self.init, strict=True
         ):
             sidecar = is_sidecar(spec)
-            if known.succeeded and not sidecar:
+            if container.succeeded and not sidecar:
                 continue
-            if known.failed and self.pod["spec"]["restartPolicy"] == "Never" and not sidecar:
+            if container.failed and self.pod["spec"]["restartPolicy"] == "Never" and not sidecar:
                 self.ended = True
                 return IDLE
-            delay = await self._sync_containers([(spec, known)], always=True)
-            if not (sidecar and known.started and known.phase == RUNNING):
+            delay = await self._sync_containers([(spec, container)], always=True)
+            if not (sidecar and container.started and container.phase == RUNNING):
                 return delay if delay is not None else IDLE
         return None
 
@@ -161,7 +159,7 @@ class PodWorker(PodContainers):
         if self.sandbox is not None:
             state = await self._state(self.sandbox.id)
             if state is None or not state.get("Running"):
-                self.kubelet.recorder.normal(
+                self.node.recorder.normal(
                     self.pod,
                     "SandboxChanged",
                     "Pod sandbox changed, it will be killed and re-created.",
@@ -169,22 +167,22 @@ class PodWorker(PodContainers):
                 await self.engine.remove(self.sandbox.id)
                 self.sandbox, self.sandbox_attempt = None, self.sandbox_attempt + 1
                 await self._lost_sandbox()
-        for known in self.containers:
-            if known.phase == RUNNING:
-                state = await self._state(known.id)
+        for container in self.containers:
+            if container.phase == RUNNING:
+                state = await self._state(container.id)
                 if state is None or not state.get("Running"):
                     await self._ended(
-                        known, state or {"ExitCode": 137, "StartedAt": known.started_at}
+                        container, state or {"ExitCode": 137, "StartedAt": container.started_at}
                     )
 
     async def _lost_sandbox(self) -> None:
-        for known in self.containers:
-            if known.phase == RUNNING:
-                await self.engine.stop(known.id, 0)
+        for container in self.containers:
+            if container.phase == RUNNING:
+                await self.engine.stop(container.id, 0)
 
     async def _terminate(self) -> None:
         """End the Pod: its containers, its sandbox, its volumes, and then the object."""
-        if self.kubelet.current(self.pod) is not None:
+        if self.node.current(self.pod) is not None:
             self._report()
         stopping = asyncio.ensure_future(self._stop_all())
         while not stopping.done():
@@ -196,23 +194,25 @@ class PodWorker(PodContainers):
             )
             woken.cancel()
             self._wake.clear()
-            for known in self.containers if not self._grace_left() and not stopping.done() else ():
-                if known.phase == RUNNING:
-                    await self.engine.kill(known.id)
+            for container in (
+                self.containers if not self._grace_left() and not stopping.done() else ()
+            ):
+                if container.phase == RUNNING:
+                    await self.engine.kill(container.id)
         with contextlib.suppress(EngineError):
             await stopping
         self.ended = True
         had_sandbox, self.sandbox = self.sandbox, None
-        if self.kubelet.current(self.pod) is not None and had_sandbox:
+        if self.node.current(self.pod) is not None and had_sandbox:
             self._report(sandbox_ready=True)
         await self._remove_all()
-        if (left := self.kubelet.current(self.pod)) is not None:
+        if (left := self.node.current(self.pod)) is not None:
             self._report()
-            self.kubelet.client.delete("pods", left, grace=0, propagation=None)
+            self.node.client.delete("pods", left, grace=0, propagation=None)
 
     def _grace_left(self) -> float:
         """Seconds until what still runs is killed; a second deletion may have made them fewer."""
-        current = self.kubelet.current(self.pod)
+        current = self.node.current(self.pod)
         if current is None or not current["metadata"].get("deletionGracePeriodSeconds"):
             return 0.0
         # The engine is the first to kill: a timestamp has whole seconds.
@@ -226,16 +226,18 @@ class PodWorker(PodContainers):
             )
         )
         began = time.monotonic()
-        running = [known for known in self.containers if known.phase == RUNNING]
-        sidecars = [known for known in reversed(running) if known in self.init]
+        running = [container for container in self.containers if container.phase == RUNNING]
+        sidecars = [container for container in reversed(running) if container in self.init]
         await asyncio.gather(
-            *(self._stop(known, grace) for known in running if known not in sidecars)
+            *(self._stop(container, grace) for container in running if container not in sidecars)
         )
-        for known in sidecars:  # they are there for the others to the end
-            await self._stop(known, max(0, grace - int(time.monotonic() - began)))
+        for container in sidecars:  # they are there for the others to the end
+            await self._stop(container, max(0, grace - int(time.monotonic() - began)))
 
-    async def _stop(self, known: Container, grace: int) -> None:
-        await self._kill(self._spec(known), known, f"Stopping container {known.name}", grace)
+    async def _stop(self, container: Container, grace: int) -> None:
+        await self._kill(
+            self._spec(container), container, f"Stopping container {container.name}", grace
+        )
 
     async def _remove_all(self) -> None:
         """Leave nothing on the engine, however often it must be asked."""
@@ -254,9 +256,9 @@ class PodWorker(PodContainers):
 
     async def _finish(self) -> None:
         """A Pod that has completed keeps its containers, for their logs, and nothing that runs."""
-        for known in self.containers:
-            if known.phase == RUNNING:
-                await self._kill(self._spec(known), known, "")
+        for container in self.containers:
+            if container.phase == RUNNING:
+                await self._kill(self._spec(container), container, "")
         if self.sandbox is not None:
             await self.engine.stop(self.sandbox.id, 1)
             self.sandbox = None
@@ -276,38 +278,34 @@ class PodWorker(PodContainers):
             "reason": reason,
             "message": message,
         }
-        self.kubelet.client.set_status("pods", self.pod, status)
+        self.node.client.set_status("pods", self.pod, status)
         self.wake()
 
     def _deadline_in(self) -> float | None:
-        limit, started = (
-            self.pod["spec"].get("activeDeadlineSeconds"),
-            at(self.pod, "status", "startTime"),
-        )
-        return (
-            None
-            if limit is None or not started
-            else max(0.1, limit - (time.time() - epoch(started)))
-        )
+        """Seconds until the Pod's active deadline passes (at least 0.1); None without one."""
+        limit, started = self._deadline()
+        return None if limit is None else max(0.1, limit - (time.time() - epoch(started)))
 
     def _deadline_passed(self) -> bool:
-        limit, started = (
-            self.pod["spec"].get("activeDeadlineSeconds"),
-            at(self.pod, "status", "startTime"),
-        )
-        return limit is not None and bool(started) and time.time() - epoch(started) >= limit
+        limit, started = self._deadline()
+        return limit is not None and time.time() - epoch(started) >= limit
+
+    def _deadline(self) -> tuple[float | None, str]:
+        """The Pod's activeDeadlineSeconds, and since when they count; None while they do not."""
+        started = at(self.pod, "status", "startTime", default="")
+        limit = self.pod["spec"].get("activeDeadlineSeconds") if started else None
+        return limit, started
 
     def _report(self, *, sandbox_ready: bool | None = None) -> None:
         """Write the Pod's status, if it changed."""
-        self.pod = self.kubelet.current(self.pod) or self.pod
+        self.pod = self.node.current(self.pod) or self.pod
         ready = self.sandbox is not None if sandbox_ready is None else sandbox_ready
         address = (
             self.sandbox.address if self.sandbox else at(self.pod, "status", "podIP", default="")
         )
-        if (
-            self.pod["spec"].get("hostNetwork") and self.sandbox
-        ):  # one that may not start leads nobody to the node
-            address = self.kubelet.address
+        # A Pod that may not start leads no one to the node.
+        if self.pod["spec"].get("hostNetwork") and self.sandbox:
+            address = self.node.address
         status = podstatus.pod_status(
             self.pod,
             self.init,
@@ -315,7 +313,7 @@ class PodWorker(PodContainers):
             self.ephemeral,
             sandbox_ready=ready,
             address=address,
-            host=self.kubelet.address,
+            host=self.node.address,
             ended=self.ended,
         )
         if at(self.pod, "status", "phase") in ("Succeeded", "Failed"):
@@ -325,48 +323,43 @@ class PodWorker(PodContainers):
                 if key in self.pod["status"]
             }
             status |= kept
-        self.pod = self.kubelet.client.set_status("pods", self.pod, status) or self.pod
+        self.pod = self.node.client.set_status("pods", self.pod, status) or self.pod
 
     async def _adopt(self) -> None:
         """Take over what an earlier process of this cluster left running."""
-        for summary in sorted(
-            self.kubelet.left_over.pop(self.uid, []),
-            key=lambda c: int(c["Labels"].get(ATTEMPT_LABEL, 0)),
-        ):
-            name, attempt = (
-                summary["Labels"][CONTAINER_LABEL],
-                int(summary["Labels"].get(ATTEMPT_LABEL, 0)),
-            )
+        for summary in sorted(self.left_over, key=_attempt):
+            name, attempt = summary["Labels"][CONTAINER_LABEL], _attempt(summary)
             if name == SANDBOX:
                 self.sandbox_attempt = attempt + 1
                 if summary["State"] == "running":
                     self.sandbox = await self.runtime.sandbox(summary["Id"])
                 continue
-            known = next((c for c in self.containers if c.name == name), None)
-            if known is not None:
-                await self._adopt_container(known, summary, attempt)
+            container = next((c for c in self.containers if c.name == name), None)
+            if container is not None:
+                await self._adopt_container(container, summary, attempt)
         with contextlib.suppress(ConfigError):
-            self.volumes = sources(self.kubelet.client, self.kubelet, self.pod)
-            for source in (
-                self.volumes.values()
-            ):  # what is in them now is not known: it is brought up to date at the first look
+            self.volumes = sources(self.node.client, self.node.tokens, self.pod)
+            # What is in them now is unsure: the first look brings them up to date.
+            for source in self.volumes.values():
                 source.files = {} if source.files is not None else None
 
-    async def _adopt_container(self, known: Container, summary: Obj, attempt: int) -> None:
-        if known.id:
-            known.last = known.terminated
-        known.before = known.id
-        known.id, known.restarts, known.hash = (
-            summary["Id"],
-            attempt,
-            summary["Labels"].get(HASH_LABEL, ""),
-        )
-        found = await self.engine.inspect(known.id)
-        image = await self.engine.image(found["Image"]) or {"Id": found["Image"]}
-        known.image, known.image_id = status_names(self._spec(known)["image"], image)
-        known.started_at = podstatus.engine_time(found["State"].get("StartedAt"))
-        if found["State"].get("Running"):
-            known.phase = RUNNING
-            self._watch(self._spec(known), known)
+    async def _adopt_container(self, container: Container, summary: Obj, attempt: int) -> None:
+        if container.id:
+            container.last = container.terminated
+        container.before = container.id
+        container.id, container.restarts = summary["Id"], attempt
+        container.hash = summary["Labels"].get(HASH_LABEL, "")
+        details = await self.engine.inspect(container.id)
+        image = await self.engine.image(details["Image"]) or {"Id": details["Image"]}
+        container.image, container.image_id = status_names(self._spec(container)["image"], image)
+        container.started_at = podstatus.engine_time(details["State"].get("StartedAt"))
+        if details["State"].get("Running"):
+            container.phase = RUNNING
+            self._watch(self._spec(container), container)
         else:
-            await self._ended(known, found["State"])
+            await self._ended(container, details["State"])
+
+
+def _attempt(summary: Obj) -> int:
+    """Which start of the container it is, by the label that it was created with."""
+    return int(summary["Labels"].get(ATTEMPT_LABEL, 0))

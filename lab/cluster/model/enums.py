@@ -1,6 +1,4 @@
-"""The choices of fields that have them, and what each means: published with the API's schemas, but
-not in the package they come from.
-"""
+"""The choices of fields and what each means, which the published schemas leave out."""
 
 CORE, APPS, BATCH = "io.k8s.api.core.v1.", "io.k8s.api.apps.v1.", "io.k8s.api.batch.v1."
 PROTOCOL = {

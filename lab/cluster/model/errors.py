@@ -1,7 +1,6 @@
-"""Errors as the API reports them: a ``Status`` object with a code, a reason and the sentence that
-kubectl prints.
-"""
+"""Errors as the API reports them: a ``Status`` with a code, a reason and a sentence."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,9 +9,7 @@ from lab.cluster.model.objects import Obj
 
 
 class APIError(Exception):
-    """What a request is answered with when it is not done. ``details`` is the Status's own field of
-    that name.
-    """
+    """Why a request is refused; ``details`` is the Status's field of that name."""
 
     def __init__(self, code: int, reason: str, message: str, details: Obj | None = None) -> None:
         super().__init__(message)
@@ -118,9 +115,7 @@ def internal(message: str) -> APIError:
 
 @dataclass(frozen=True)
 class FieldError:
-    """One field that is wrong: the type as a Status cause names it, the path, and the sentence
-    without the path.
-    """
+    """One field that is wrong: the type of the error, the field's path, and the sentence."""
 
     kind: str
     path: str
@@ -129,8 +124,6 @@ class FieldError:
 
 def go_value(value: Any) -> str:
     """A value as field errors quote it."""
-    import json
-
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False)
     if isinstance(value, bool):

@@ -142,9 +142,7 @@ def _field(value: Any, kind: str) -> Any:
 
 
 def pod_spec(spec: Obj) -> Any:
-    """A Pod's spec as the internal structure, where the namespaces of the host belong to the
-    security context.
-    """
+    """A Pod's spec as Go's internal structure, which keeps the host's namespaces apart."""
     moved = {key: spec[key] for key in OF_SECURITY_CONTEXT if key in spec}
     if spec.get("securityContext") is not None:
         spec = spec | {"securityContext": spec["securityContext"] | moved}

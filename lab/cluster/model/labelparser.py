@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 
 from lab.cluster.model.errors import APIError, bad_request, go_value
+from lab.cluster.model.names import is_label_value, is_qualified_name
 from lab.cluster.model.selectors import Requirement
-from lab.cluster.registry.validation.metadata import is_label_value, is_qualified_name
 
 WORD = re.compile(r"\s*(==|!=|[=!(),<>]|[^\s=!(),<>]+)")
 OPERATORS = {

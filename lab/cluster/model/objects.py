@@ -1,10 +1,8 @@
-"""API objects as they are everywhere here: JSON in dictionaries, and the few things every part does
-with them.
-"""
+"""API objects, which are JSON in dictionaries, and what every part does with them."""
 
 import marshal
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any, TypeAlias, TypeVar, cast
 
@@ -94,6 +92,12 @@ def at(obj: Any, *path: str, default: Any = None) -> Any:
     return obj
 
 
+def containers_of(spec: Obj) -> Iterator[Obj]:
+    """All containers of a Pod's spec: init, regular, ephemeral."""
+    for field in ("initContainers", "containers", "ephemeralContainers"):
+        yield from spec.get(field) or []
+
+
 def is_deleting(obj: Obj) -> bool:
     return bool(obj.get("metadata", {}).get("deletionTimestamp"))
 
@@ -134,9 +138,7 @@ def is_true(obj: Obj, kind: str) -> bool:
 
 
 def new_condition(before: Obj | None, kind: str, status: str, reason: str, message: str) -> Obj:
-    """A condition; its time of transition stays that of the one ``before`` while the status
-    does.
-    """
+    """A condition; its time of transition stays while its status does."""
     since = before["lastTransitionTime"] if before and before["status"] == status else now()
     return {
         "type": kind,

@@ -1,4 +1,5 @@
 """What the API serves: each resource with its names, scope, verbs and subresources.
+
 CustomResourceDefinitions add to it.
 """
 
@@ -144,8 +145,9 @@ def _parse(line: str) -> Resource:
 
 
 class Resources:
-    """All that is served now. Groups come in discovery's order, the preferred version of a group
-    first.
+    """All that is served now: the table above, and what CustomResourceDefinitions add.
+
+    Groups come in discovery's order, the preferred version of a group first.
     """
 
     def __init__(self) -> None:

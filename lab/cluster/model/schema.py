@@ -29,64 +29,31 @@ TIMES = (
     "io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime",
 )
 ANYTHING = (
-    "io.k8s.apimachinery.pkg.runtime.RawExtension",
-    "io.k8s.apimachinery.pkg.apis.meta.v1.FieldsV1",
-    "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSON",
-    "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaPropsOrArray",
-    "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaPropsOrBool",
-    "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaPropsOrStringArray",
-)
+    "io.k8s.apimachinery.pkg.runtime.RawExtension "
+    "io.k8s.apimachinery.pkg.apis.meta.v1.FieldsV1 "
+    "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSON "
+    "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaPropsOrArray "
+    "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaPropsOrBool "
+    "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaPropsOrStringArray"
+).split()
 # Plain (not pointer) fields of the Go structures: their zero is written as absence.
 OMIT_ZERO = frozenset(
-    {
-        "hostNetwork",
-        "hostPID",
-        "hostIPC",
-        "paused",
-        "minReadySeconds",
-        "initialDelaySeconds",
-        "readOnly",
-        "stdin",
-        "stdinOnce",
-        "tty",
-        "hostPort",
-        "unschedulable",
-        "publishNotReadyAddresses",
-        "nodePort",
-        "value",
-        "clusterIP",
-        "nodeName",
-        "hostname",
-        "subdomain",
-        "subPath",
-        "serviceAccountName",
-        "serviceAccount",
-        "generateName",
-        "nominatedNodeName",
-        "workingDir",
-        "namespace",
-        "hostIP",
-        "externalName",
-        "volumeName",
-        "priorityClassName",
-        "healthCheckNodePort",
-        "loadBalancerIP",
-    }
+    (
+        "hostNetwork hostPID hostIPC paused minReadySeconds initialDelaySeconds readOnly "
+        "stdin stdinOnce tty hostPort unschedulable publishNotReadyAddresses nodePort value "
+        "clusterIP nodeName hostname subdomain subPath serviceAccountName serviceAccount "
+        "generateName nominatedNodeName workingDir namespace hostIP externalName volumeName "
+        "priorityClassName healthCheckNodePort loadBalancerIP"
+    ).split()
 )
 KEPT_NULLS = (
-    "lastProbeTime",
-    "firstTimestamp",
-    "lastTimestamp",
-    "eventTime",
-    "currentMetrics",
+    "lastProbeTime firstTimestamp lastTimestamp eventTime currentMetrics".split()
 )  # what Go writes even when it is unset
 LARGEST = {"int32": 2**31 - 1, "int64": 2**63 - 1}
 
 
 def load() -> dict[str, Obj]:
-    """All definitions of the release by name. The package is found, not imported: that alone would
-    take most of a second.
-    """
+    """All definitions by name. Importing the package would take most of a second."""
     package = find_spec("kubernetes_validate")
     if package is None or not package.submodule_search_locations:
         raise FileNotFoundError(
@@ -97,7 +64,11 @@ def load() -> dict[str, Obj]:
 
 
 class Schemas:
-    """The definitions, found by name, by reference and by kind."""
+    """What each kind looks like: the OpenAPI definitions, found by name, by reference and by kind.
+
+    Decoding, defaults of custom resources, strategic merge, managed fields and ``kubectl explain``
+    all go by them.
+    """
 
     def __init__(self) -> None:
         self.definitions = load()
@@ -110,9 +81,7 @@ class Schemas:
         return self._kinds.get((group, version, kind))
 
     def of(self, resource: Resource) -> Obj:
-        """The schema of a resource's objects; of a custom one, as its definition says, with
-        metadata added.
-        """
+        """The schema of a resource's objects; a custom one's has metadata added."""
         if resource.crd is not None:
             return self._custom(resource.crd)
         name = self.name_of_kind(resource.group, resource.version, resource.kind)
@@ -166,8 +135,9 @@ class Schemas:
 
 
 class MistypedError(APIError):
-    """A value is not of its field's type. ``conversion`` is how the server's other way of decoding,
-    for strategic patches, says so.
+    """A value is not of its field's type.
+
+    ``conversion`` is how the server's other way of decoding, for strategic patches, says so.
     """
 
     def __init__(self, resource: Resource, why: str, conversion: str) -> None:
@@ -177,6 +147,8 @@ class MistypedError(APIError):
 
 @dataclass
 class Decoded:
+    """An object by its schema, and a sentence for each field that the schema does not have."""
+
     obj: Obj
     unknown: list[str] = field(default_factory=list)
 
@@ -281,9 +253,7 @@ class _Decoder:
         return found
 
     def _omitted(self, key: str, value: Any, schema: Obj) -> bool:
-        """Whether Go leaves the value out when it writes the object: an empty list or map, the zero
-        of a plain field.
-        """
+        """Whether Go leaves the value out: an empty list or map, the zero of a plain field."""
         if not self.go_json:
             return False
         if value in ({}, []):

@@ -1,6 +1,4 @@
-"""Selectors of labels and fields, asked of objects; those of fields are read here, those of labels
-in ``labelparser``.
-"""
+"""Selectors of labels and fields; those of labels are parsed in ``labelparser``."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -97,30 +95,19 @@ def text_of(requirements: Sequence[Requirement]) -> str:
 
 METADATA_FIELDS = ("metadata.name", "metadata.namespace")
 FIELDS: dict[str, tuple[str, ...]] = {
-    "pods": (
-        "spec.nodeName",
-        "spec.restartPolicy",
-        "spec.schedulerName",
-        "spec.serviceAccountName",
-        "spec.hostNetwork",
-        "status.phase",
-        "status.podIP",
-        "status.podIPs",
-        "status.nominatedNodeName",
+    "pods": tuple(
+        (
+            "spec.nodeName spec.restartPolicy spec.schedulerName spec.serviceAccountName "
+            "spec.hostNetwork status.phase status.podIP status.podIPs status.nominatedNodeName"
+        ).split()
     ),
     "nodes": ("spec.unschedulable",),
-    "events": (
-        "involvedObject.kind",
-        "involvedObject.namespace",
-        "involvedObject.name",
-        "involvedObject.uid",
-        "involvedObject.apiVersion",
-        "involvedObject.resourceVersion",
-        "involvedObject.fieldPath",
-        "reason",
-        "reportingComponent",
-        "source",
-        "type",
+    "events": tuple(
+        (
+            "involvedObject.kind involvedObject.namespace involvedObject.name involvedObject.uid "
+            "involvedObject.apiVersion involvedObject.resourceVersion involvedObject.fieldPath "
+            "reason reportingComponent source type"
+        ).split()
     ),
     "secrets": ("type",),
     "namespaces": ("status.phase",),
@@ -134,6 +121,8 @@ FIELDS: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class FieldRequirement:
+    """One condition on a field of an object."""
+
     field: str
     equal: bool
     value: str
@@ -159,9 +148,7 @@ def field_value(obj: Obj, field: str) -> str:
 
 
 def parse_fields(text: str, resource: Resource) -> list[FieldRequirement]:
-    """A selector as after ``--field-selector``. APIError for a field that the resource cannot be
-    selected by.
-    """
+    """A selector as after ``--field-selector``. APIError for a field that does not select."""
     found = []
     for part in text.split(",") if text else []:
         match = FIELD.match(part)

@@ -1,6 +1,4 @@
-"""The cluster's DNS: names of Services and of Pods behind headless ones; everything else is asked
-of this machine's own resolver.
-"""
+"""The cluster's DNS: Services and Pods by name; the rest is asked of the machine's resolver."""
 
 import asyncio
 import logging
@@ -86,6 +84,12 @@ class Names:
 
 
 class Resolver:
+    """The cluster's DNS server: CoreDNS, without its configuration.
+
+    It answers for the cluster's domain by ``Names``, and asks this machine's resolver about the
+    rest. ``serve`` gives it the packets.
+    """
+
     def __init__(self, names: Names) -> None:
         self.names = names
 

@@ -23,14 +23,16 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class ServiceNetwork:
-    """Sockets at addresses of Services. Raises OSError where the namespace is refused
-    (CAP_SYS_ADMIN), or its link (CAP_NET_ADMIN, ``ip``).
+    """Sockets at addresses of Services.
+
+    Raises OSError where the namespace is refused (CAP_SYS_ADMIN), or its link (CAP_NET_ADMIN,
+    ``ip``).
     """
 
     def __init__(self) -> None:
         process = os.getpid()
         name, first = f"services{process}", 4 * (process % (LINKS.num_addresses // 4))
-        here, there = LINKS[first + 1], LINKS[first + 2]
+        outside, inside = LINKS[first + 1], LINKS[first + 2]
         self._outside = _present_namespace()
         _call("unshare", CLONE_NEWNET)
         try:
@@ -39,18 +41,18 @@ class ServiceNetwork:
                 "link set lo up",
                 f"link add eth0 type veth peer name {name} netns"
                 f" /proc/{process}/fd/{self._outside}",
-                f"address add {there}/30 dev eth0",
+                f"address add {inside}/30 dev eth0",
                 "link set eth0 up",
-                f"route add default via {here}",
+                f"route add default via {outside}",
                 f"route add local {SERVICE_NETWORK} dev lo",
             )
         finally:
             _call("setns", self._outside, CLONE_NEWNET)
         _ip(
-            f"address add {here}/30 dev {name}",
+            f"address add {outside}/30 dev {name}",
             f"link set {name} up",
             # before that of a cluster that is about to end
-            f"route prepend {SERVICE_NETWORK} via {there}",
+            f"route prepend {SERVICE_NETWORK} via {inside}",
         )
 
     def socket(self, address: str, port: int, kind: socket.SocketKind) -> socket.socket:
@@ -60,9 +62,7 @@ class ServiceNetwork:
 
     @contextmanager
     def _entered(self) -> Iterator[None]:
-        """What this thread opens meanwhile belongs to the network. Nothing may be awaited
-        meanwhile.
-        """
+        """What this thread opens belongs to the network. Nothing may be awaited meanwhile."""
         _call("setns", self._inside, CLONE_NEWNET)
         try:
             yield
@@ -71,18 +71,16 @@ class ServiceNetwork:
 
 
 def bound(address: str, port: int, kind: socket.SocketKind) -> socket.socket:
-    """A socket for asyncio, bound to an address of the namespace that this thread is in. Raises
-    OSError if that is taken.
-    """
-    made = socket.socket(socket.AF_INET, kind)
+    """A socket for asyncio, bound in this thread's namespace. OSError if the address is taken."""
+    opened = socket.socket(socket.AF_INET, kind)
     try:
-        made.setblocking(False)
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, int(kind == socket.SOCK_STREAM))
-        made.bind((address, port))
+        opened.setblocking(False)
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, int(kind == socket.SOCK_STREAM))
+        opened.bind((address, port))
     except OSError:
-        made.close()
+        opened.close()
         raise
-    return made
+    return opened
 
 
 def _present_namespace() -> int:

@@ -2,7 +2,7 @@
 connections on to ready Pods.
 
 What kube-proxy is to a node. The sockets of cluster IPs are in the Service network
-(`service_network`), to which this machine has a route; Pods reach it through their gateway, which
+(``namespace``), to which this machine has a route; Pods reach it through their gateway, which
 is this machine.
 """
 
@@ -15,15 +15,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import cast
 
-from lab.cluster.controllers.endpoints import SLICES
 from lab.cluster.model.objects import Obj, name_of, namespace_of
 from lab.cluster.network.namespace import ServiceNetwork, bound
+from lab.cluster.network.pump import Connected, chunks, pump
 from lab.cluster.registry.addresses import API_ADDRESS, DNS_ADDRESS
 from lab.cluster.registry.client import Client
+from lab.cluster.registry.slices import SLICES
 from lab.cluster.registry.targets import ready_targets
 
 LOG = logging.getLogger("proxy")
-CHUNK = 64 * 1024
 CONNECT_SECONDS = 5.0
 UDP_IDLE_SECONDS = 60.0
 ANYWHERE = "0.0.0.0"
@@ -37,6 +37,11 @@ class Listener:
     port: int
     protocol: str
     key: tuple[str, str, str]
+
+    @property
+    def is_node_port(self) -> bool:
+        """Whether it is a TCP port of the node itself."""
+        return self.address == ANYWHERE and self.protocol == "TCP"
 
 
 @dataclass
@@ -70,9 +75,8 @@ class ServiceProxy:
         self._reserved = dict(reserved)
         self._open: dict[Listener, _Open] = {}
         self._failed: set[Listener] = set()
-        self._outside: list[
-            asyncio.AbstractServer
-        ] = []  # kept: what is not referred to may be collected
+        # Kept: what is not referred to may be collected.
+        self._outside: list[asyncio.AbstractServer] = []
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -109,12 +113,11 @@ class ServiceProxy:
 
     async def _sync(self) -> None:
         wanted = self.wanted()
-        for listener in [one for one in self._open if one not in wanted]:
+        for listener in set(self._open) - wanted:
             self._open.pop(listener).close()
         self._failed &= wanted
-        for port in {
-            one.port for one in wanted if one.address == ANYWHERE and one.protocol == "TCP"
-        } & set(self._reserved):
+        node_ports = {listener.port for listener in wanted if listener.is_node_port}
+        for port in node_ports & set(self._reserved):
             await self._listen_outside(port, self._reserved.pop(port))
         for listener in wanted - set(self._open) - self._failed:
             try:
@@ -160,14 +163,8 @@ class ServiceProxy:
 
     async def _listen_outside(self, port: int, reserved: socket.socket) -> None:
         async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            served = next(
-                (
-                    one
-                    for one in self._open
-                    if (one.address, one.port, one.protocol) == (ANYWHERE, port, "TCP")
-                ),
-                None,
-            )
+            node_ports = (listener for listener in self._open if listener.is_node_port)
+            served = next((listener for listener in node_ports if listener.port == port), None)
             if served is None:
                 writer.transport.abort()
                 return
@@ -201,15 +198,10 @@ Ends = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 async def _both_ways(client: Ends, server: Ends) -> None:
-    async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while data := await reader.read(CHUNK):
-            writer.write(data)
-            await writer.drain()
-        if writer.can_write_eof():
-            writer.write_eof()
-
+    to_server = pump(chunks(client[0]), Connected(server[1]))
+    to_client = pump(chunks(server[0]), Connected(client[1]))
     try:
-        await asyncio.gather(copy(client[0], server[1]), copy(server[0], client[1]))
+        await asyncio.gather(to_server, to_client)
     finally:
         server[1].close()
 

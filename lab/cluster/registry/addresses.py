@@ -1,6 +1,4 @@
-"""Addresses, ports and domain of Services: who has which, and the next free one. The Services
-themselves are the book-keeping.
-"""
+"""Addresses and ports of Services: who has which, by the Services themselves; the next free one."""
 
 import ipaddress
 import secrets

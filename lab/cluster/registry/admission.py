@@ -84,9 +84,7 @@ def check_update(store: Store, qualified: str, old: Obj, new: Obj) -> None:
 
 
 def _service_account(store: Store, pod: Obj) -> None:
-    """The Pod's account: it must be there, and has secrets for pulling images, and a token unless
-    one of the two wants none.
-    """
+    """The Pod's account, which must exist: its pull secrets, and a token unless unwanted."""
     spec = pod["spec"]
     name = spec["serviceAccount"] = spec.setdefault("serviceAccountName", "default")
     namespace = pod["metadata"]["namespace"]
@@ -152,8 +150,8 @@ def _tolerations(pod: Obj) -> None:
     given = pod["spec"].setdefault("tolerations", [])
     for key in ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"):
         if not any(
-            one.get("key") in (key, None) and one.get("effect") in ("NoExecute", None)
-            for one in given
+            toleration.get("key") in (key, None) and toleration.get("effect") in ("NoExecute", None)
+            for toleration in given
         ):
             wait = {
                 "key": key,
@@ -166,9 +164,11 @@ def _tolerations(pod: Obj) -> None:
 
 def _priority(store: Store, pod: Obj) -> None:
     spec = pod["spec"]
-    general = [one for one in store.list(PRIORITY_CLASSES) if one.get("globalDefault")]
-    if general and not spec.get("priorityClassName"):
-        spec["priorityClassName"] = name_of(min(general, key=lambda one: int(one.get("value", 0))))
+    defaults = [choice for choice in store.list(PRIORITY_CLASSES) if choice.get("globalDefault")]
+    if defaults and not spec.get("priorityClassName"):
+        spec["priorityClassName"] = name_of(
+            min(defaults, key=lambda choice: int(choice.get("value", 0)))
+        )
     name = spec.get("priorityClassName")
     found = store.get((PRIORITY_CLASSES, "", name)) if name else None
     if name and found is None and not name.startswith("system-"):
@@ -228,28 +228,22 @@ def _limit_ranger_check(store: Store, pod: Obj) -> None:
 
 
 def pod_usage(pod: Obj) -> dict[str, str]:
-    """What a Pod counts for in a quota: all that runs side by side, or what one of its init
-    containers asks, if that is more.
-    """
+    """What a Pod counts for: what runs together, or its largest init container if that is more."""
     spec = pod["spec"]
     init = spec.get("initContainers") or []
-    beside = [one for one in init if one.get("restartPolicy") == "Always"] + spec["containers"]
-    before = [one for one in init if one.get("restartPolicy") != "Always"]
+    staying = [c for c in init if c.get("restartPolicy") == "Always"] + spec["containers"]
+    passing = [c for c in init if c.get("restartPolicy") != "Always"]
     used = {"pods": "1", "count/pods": "1"}
     for field in ("requests", "limits"):
         for name in {
-            name
-            for one in init + spec["containers"]
-            for name in at(one, "resources", field, default={})
+            name for c in staying + passing for name in at(c, "resources", field, default={})
         }:
-            together = quantity.total(
-                at(one, "resources", field, name, default="0") for one in beside
-            )
-            alone = [at(one, "resources", field, name, default="0") for one in before]
-            most = max([together, *alone], key=quantity.parse)
-            used |= dict.fromkeys(
-                (f"{field}.{name}", *([name] if field == "requests" else [])), most
-            )
+            amounts = [at(c, "resources", field, name, default="0") for c in staying]
+            alone = [at(c, "resources", field, name, default="0") for c in passing]
+            most = max([quantity.total(amounts), *alone], key=quantity.parse)
+            used[f"{field}.{name}"] = most
+            if field == "requests":
+                used[name] = most
     return used
 
 

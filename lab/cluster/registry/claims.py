@@ -1,17 +1,12 @@
-"""Claims and the volumes that suit them: what the controller that binds them and the scheduler both
-have to know.
-"""
+"""Claims and the volumes that suit them, for the controller that binds and the scheduler."""
 
 from lab.cluster.model import quantity
 from lab.cluster.model.objects import Obj, at, is_deleting, labels_of, name_of, namespace_of, uid_of
 from lab.cluster.model.selectors import selects
 from lab.cluster.registry.client import Client
 
-CLAIMS, VOLUMES, CLASSES = (
-    "persistentvolumeclaims",
-    "persistentvolumes",
-    "storageclasses.storage.k8s.io",
-)
+CLAIMS, VOLUMES = "persistentvolumeclaims", "persistentvolumes"
+CLASSES = "storageclasses.storage.k8s.io"
 BY_HAND = "kubernetes.io/no-provisioner"
 
 
@@ -45,9 +40,7 @@ def users_of(client: Client, claim: Obj) -> list[Obj]:
 
 
 def volume_for(client: Client, claim: Obj, *, reserved: bool = False) -> Obj | None:
-    """The smallest volume that suits; one reserved for the claim before all others, or none but
-    such a one.
-    """
+    """The smallest volume that suits; one reserved for the claim comes first."""
     fits = []
     for volume in client.list(VOLUMES):
         holder = at(volume, "spec", "claimRef")
@@ -78,8 +71,6 @@ def _suits(volume: Obj, claim: Obj) -> bool:
 
 
 def will_be_bound(client: Client, claim: Obj) -> bool:
-    """Whether a claim that waited for a Pod gets a volume now: one that is there, or one that its
-    class's provisioner is to make.
-    """
+    """Whether a claim that waited for a Pod gets a volume now, present or to be made."""
     provisioner = (class_of(client, claim) or {}).get("provisioner")
     return provisioner != BY_HAND or volume_for(client, claim) is not None

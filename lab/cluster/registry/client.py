@@ -4,12 +4,14 @@ from collections.abc import Callable
 
 from lab.cluster.model.errors import APIError
 from lab.cluster.model.objects import Obj, name_of, namespace_of
-from lab.cluster.registry.registry import Call, DeleteOptions, Registry
+from lab.cluster.registry.call import Call, DeleteOptions
+from lab.cluster.registry.registry import Registry
 
 
 class Client:
-    """What a controller may ask: resources by ``deployments.apps``. Objects it gets are shared:
-    copy before changing.
+    """What a controller may ask: resources by ``deployments.apps``.
+
+    Objects it gets are shared: copy before changing.
     """
 
     def __init__(self, registry: Registry, manager: str) -> None:
@@ -34,9 +36,7 @@ class Client:
     def change(
         self, resource: str, obj: Obj, change: Callable[[Obj], Obj | None], *, status: bool = False
     ) -> Obj | None:
-        """Change the object as it is now, by a function that edits a copy (or returns another).
-        None when it is gone.
-        """
+        """Change the object as it is now, by a function of a copy. None when it is gone."""
 
         def edit(fresh: Obj) -> Obj:
             edited = change(fresh)
@@ -74,9 +74,7 @@ class Client:
         grace: int | None = None,
         propagation: str | None = "Background",
     ) -> None:
-        """Delete this very object; one that is already gone, or another of its name, is left
-        alone.
-        """
+        """Delete this very object; one that is gone, or another of its name, is left alone."""
         options = DeleteOptions(grace, propagation, obj["metadata"].get("uid"))
         try:
             self.registry.delete(

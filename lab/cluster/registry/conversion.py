@@ -1,6 +1,4 @@
-"""The same object in two API versions: kept in one form, served in the other. Events, and
-autoscalers of autoscaling/v1.
-"""
+"""The same object in two API versions: Events, and autoscalers of autoscaling/v1."""
 
 from lab.cluster.model.objects import Obj, at
 from lab.cluster.model.resources import Resource

@@ -1,29 +1,29 @@
-"""Custom resources: their objects are held to the schema in their definition, by the ``jsonschema``
-library.
-"""
+"""Custom resources: filled in by their definition's schema, and held to it by ``jsonschema``."""
 
-from typing import Any, cast
-
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError
+from typing import TYPE_CHECKING, Any, cast
 
 from lab.cluster.model.errors import FieldError, invalid_value, required, unsupported
-from lab.cluster.model.objects import Obj
+from lab.cluster.model.objects import Obj, copy
 from lab.cluster.model.schema import json_kind
+
+if TYPE_CHECKING:
+    from jsonschema.exceptions import ValidationError
 
 
 def errors_of(obj: Obj, schema: Obj) -> list[FieldError]:
     """What is wrong with an object by its definition's schema, as field errors."""
+    # Not above: the library costs seconds of starting time, and few clusters have custom resources.
+    from jsonschema import Draft202012Validator
+
     bare = {
         key: value
         for key, value in schema.get("properties", {}).items()
         if key not in ("metadata", "apiVersion", "kind")
     }
     validator = Draft202012Validator(_plain(schema | {"properties": bare}))
-    found = sorted(
-        validator.iter_errors(obj), key=lambda error: list(map(str, error.absolute_path))
-    )
-    return [_field_error(error) for error in found]
+    errors = validator.iter_errors(obj)
+    in_order = sorted(errors, key=lambda error: list(map(str, error.absolute_path)))
+    return [_field_error(error) for error in in_order]
 
 
 def _plain(schema: Any) -> Any:
@@ -42,7 +42,7 @@ def _plain(schema: Any) -> Any:
     return plain
 
 
-def _field_error(error: ValidationError) -> FieldError:
+def _field_error(error: "ValidationError") -> FieldError:
     path, wanted = "", cast(Any, error.validator_value)
     for part in error.absolute_path:
         path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else str(part)
@@ -80,3 +80,19 @@ def _field_error(error: ValidationError) -> FieldError:
                 path, error.instance, f"{path} in body should match '{error.validator_value}'"
             )
     return invalid_value(path, error.instance, f"{path} in body: {error.message}")
+
+
+def fill_in(value: Any, schema: Obj) -> None:
+    """Fill in, in place, the defaults of a custom resource's schema, outermost first."""
+    if isinstance(value, dict):
+        properties = schema.get("properties") or {}
+        for key, inner in properties.items():
+            if "default" in inner and value.get(key) is None:
+                value[key] = copy(inner["default"])
+        others = schema.get("additionalProperties")
+        for key, child in value.items():
+            fill_in(child, properties.get(key) or (others if isinstance(others, dict) else {}))
+    elif isinstance(value, list):
+        items = schema.get("items")
+        for child in value:
+            fill_in(child, items if isinstance(items, dict) else {})

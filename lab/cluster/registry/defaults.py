@@ -1,21 +1,16 @@
 """What the API server fills in when a manifest leaves it out."""
 
 import base64
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable
 
-from lab.cluster.model.objects import Obj, at, copy
+from lab.cluster.model.objects import Obj, at, containers_of
 
 Defaulter = Callable[[Obj], None]
 DEFAULTERS: dict[str, Defaulter] = {}
 TEMPLATES = (
-    "deployments.apps",
-    "replicasets.apps",
-    "statefulsets.apps",
-    "daemonsets.apps",
-    "jobs.batch",
-    "replicationcontrollers",
-)
+    "deployments.apps replicasets.apps statefulsets.apps daemonsets.apps jobs.batch "
+    "replicationcontrollers"
+).split()
 FILE_MODE = 420  # 0644
 TEMPLATE_GENERATION = "deprecated.daemonset.template.generation"
 
@@ -51,22 +46,6 @@ def fill(obj: Obj, **values: object) -> None:
         obj.setdefault(key, value)
 
 
-def fill_in(value: Any, schema: Obj) -> None:
-    """Fill in, in place, the defaults of a custom resource's schema, outermost first."""
-    if isinstance(value, dict):
-        properties = schema.get("properties") or {}
-        for key, inner in properties.items():
-            if "default" in inner and value.get(key) is None:
-                value[key] = copy(inner["default"])
-        others = schema.get("additionalProperties")
-        for key, child in value.items():
-            fill_in(child, properties.get(key) or (others if isinstance(others, dict) else {}))
-    elif isinstance(value, list):
-        items = schema.get("items")
-        for child in value:
-            fill_in(child, items if isinstance(items, dict) else {})
-
-
 def spec_of(obj: Obj) -> Obj:
     spec: Obj = obj.setdefault("spec", {})
     return spec
@@ -75,12 +54,6 @@ def spec_of(obj: Obj) -> Obj:
 def template(pod: Obj) -> None:
     pod.setdefault("metadata", {})
     pod_spec(pod.setdefault("spec", {}))
-
-
-def containers_of(spec: Obj) -> Iterator[Obj]:
-    """All containers of a Pod's spec: init, regular, ephemeral."""
-    for field in ("initContainers", "containers", "ephemeralContainers"):
-        yield from spec.get(field) or []
 
 
 def pod_spec(spec: Obj) -> None:

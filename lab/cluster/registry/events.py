@@ -1,6 +1,4 @@
-"""Events: what the cluster's parts say about an object, like said together (``x3``), much alike
-combined.
-"""
+"""Events: what the parts say about an object; the same again is counted (``x3``)."""
 
 import logging
 import time
@@ -101,9 +99,7 @@ class Recorder:
         return name_of(event)
 
     def scheduled(self, pod: Obj, kind: str, reason: str, action: str, note: str) -> None:
-        """An event of the newer API, as the scheduler writes them; said again, it is not
-        repeated.
-        """
+        """An event of the newer API, as the scheduler writes them; never repeated."""
         key = (uid_of(pod), kind, reason, note)
         before = self._seen.get(key)
         found = self.client.get("events", namespace_of(pod), before) if before else None

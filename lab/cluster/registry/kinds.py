@@ -1,6 +1,4 @@
-"""What only one kind needs when it is written: a Job's own labels, a Service's kept address, a
-Pod's quality of service.
-"""
+"""What one kind alone needs when written: a Job's labels, a Pod's quality of service."""
 
 from lab.cluster.model.objects import Obj, annotations_of, at
 from lab.cluster.registry.defaults import TEMPLATE_GENERATION
@@ -94,9 +92,7 @@ def keep_kind(name: str, old: Obj, new: Obj) -> None:
 
 
 def drop_type_fields(old: Obj, new: Obj) -> None:
-    """A Service of another type loses what only the type before needed and the request did not
-    set.
-    """
+    """A Service of another type loses what only the type before needed."""
     if new.get("type") != "LoadBalancer":
         new.pop("allocateLoadBalancerNodePorts", None)
     before, after = (

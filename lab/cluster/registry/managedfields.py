@@ -19,36 +19,16 @@ Fields: TypeAlias = frozenset[Path]
 # Structures that Go always writes, so that setting something inside does not count as adding the
 # structure.
 ALWAYS_THERE = frozenset(
-    {
-        "metadata",
-        "spec",
-        "status",
-        "template",
-        "strategy",
-        "updateStrategy",
-        "jobTemplate",
-        "scaleTargetRef",
-        "containers",
-        "loadBalancer",
-        "resources",
-    }
+    "metadata spec status template strategy updateStrategy jobTemplate scaleTargetRef containers"
+    " loadBalancer resources".split()
+)
+# Fields that no manager owns: the server sets them.
+SERVERS_META = (
+    "name namespace creationTimestamp uid selfLink generation managedFields resourceVersion"
+    " deletionTimestamp deletionGracePeriodSeconds".split()
 )
 IGNORED = frozenset(
-    {
-        "f:apiVersion",
-        "f:kind",
-        "f:metadata/f:name",
-        "f:metadata/f:namespace",
-        "f:metadata/f:creationTimestamp",
-        "f:metadata/f:uid",
-        "f:metadata/f:selfLink",
-        "f:metadata/f:generation",
-        "f:metadata/f:managedFields",
-        "f:metadata/f:resourceVersion",
-        "f:metadata",
-        "f:metadata/f:deletionTimestamp",
-        "f:metadata/f:deletionGracePeriodSeconds",
-    }
+    ["f:apiVersion", "f:kind", "f:metadata", *(f"f:metadata/f:{key}" for key in SERVERS_META)]
 )
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 KEY_DEFAULTS = {"protocol": "TCP"}
@@ -89,6 +69,7 @@ class FieldWalk:
 
     def elements(self, value: Any, schema: Obj) -> dict[str, tuple[Any, Obj]] | None:
         """The parts of a value that have owners of their own: path element to part and schema.
+
         None: it is one whole.
         """
         if isinstance(value, dict) and schema.get("x-kubernetes-map-type") != "atomic":
@@ -116,9 +97,7 @@ class FieldWalk:
         )
 
     def added(self, value: Any, schema: Obj, path: Path, *, fresh: bool) -> Iterator[Path]:
-        """All paths of a value that was not there. ``fresh``: what holds it was not there
-        either.
-        """
+        """All paths of a new value; ``fresh``: what holds it is new as well."""
         parts = self.elements(value, schema)
         if not parts:
             yield path
@@ -235,14 +214,7 @@ def track_update(
 
 
 def _clean(obj: Obj) -> Obj:
-    skipped = (
-        "managedFields",
-        "resourceVersion",
-        "uid",
-        "generation",
-        "creationTimestamp",
-        "selfLink",
-    )
+    skipped = "managedFields resourceVersion uid generation creationTimestamp selfLink".split()
     return obj | {
         "metadata": {k: v for k, v in (obj.get("metadata") or {}).items() if k not in skipped}
     }
@@ -258,52 +230,46 @@ def apply(
     force: bool,
     subresource: str = "",
 ) -> Obj:
-    """Server-side apply: ``live`` with ``config`` merged in and its managers recorded. APIError
-    (409) for fields of others.
+    """Server-side apply: ``live`` with ``config`` merged in and its managers recorded.
+
+    APIError (409) for fields that others manage, unless with ``force``.
     """
     claimed = _meant(set(walk.applied(_clean(config), schema)))
     merged: Obj = _merge(walk, live, config, schema)
-    if manager == "kubectl" and LAST_APPLIED in (live.get("metadata", {}).get("annotations") or {}):
-        # So that a later client-side apply finds what was applied last, whichever way.
-        merged["metadata"]["annotations"][LAST_APPLIED] = (
-            json.dumps(config, sort_keys=True, separators=(",", ":")) + "\n"
-        )
-    entries = _entries(live)
-    before = next(
-        (fields for entry, fields in entries if _is(entry, manager, "Apply", subresource)),
-        frozenset(),
-    )
+    _note_last_applied(live, config, merged, manager)
     changed = _meant(walk.changes(_clean(live), _clean(merged), schema)[0]) if live else frozenset()
-    others = [
-        (entry, fields)
-        for entry, fields in entries
-        if not _is(entry, manager, "Apply", subresource)
-    ]
-    conflicts = [
-        (entry, sorted(fields & changed & claimed))
-        for entry, fields in others
-        if fields & changed & claimed
-    ]
-    if conflicts and not force:
-        raise conflict_error(conflicts)
-    held = frozenset().union(*(fields for _, fields in others)) if others else frozenset()
+    mine: tuple[Obj, Fields] | None = None
+    others: list[tuple[Obj, Fields]] = []
+    for entry, fields in _entries(live):
+        if not _is(entry, manager, "Apply", subresource):
+            others.append((entry, fields))
+        elif mine is None:
+            mine = entry, fields
+    taken = changed & claimed
+    if not force:
+        _refuse_conflicts(others, taken)
+    before: Fields = mine[1] if mine else frozenset()
+    held = frozenset().union(*(fields for _, fields in others))
     for path in sorted(before - claimed - held, key=len, reverse=True):
         _remove(walk, merged, schema, path)
-    result = [(entry, fields - (changed & claimed)) for entry, fields in others]
-    mine = next((entry for entry, _ in entries if _is(entry, manager, "Apply", subresource)), None)
     unchanged = mine is not None and before == claimed and not changed
-    result.append(
-        (
-            (
-                mine
-                if unchanged and mine
-                else _entry(manager, "Apply", config["apiVersion"], subresource)
-            ),
-            claimed,
-        )
-    )
-    _write(merged, result)
+    new = _entry(manager, "Apply", config["apiVersion"], subresource)
+    own = (mine[0] if mine and unchanged else new), claimed
+    _write(merged, [*((entry, fields - taken) for entry, fields in others), own])
     return merged
+
+
+def _note_last_applied(live: Obj, config: Obj, merged: Obj, manager: str) -> None:
+    """So that a later client-side apply finds what was applied last, whichever way."""
+    if manager == "kubectl" and LAST_APPLIED in (live.get("metadata", {}).get("annotations") or {}):
+        text = json.dumps(config, sort_keys=True, separators=(",", ":")) + "\n"
+        merged["metadata"]["annotations"][LAST_APPLIED] = text
+
+
+def _refuse_conflicts(others: list[tuple[Obj, Fields]], taken: Fields) -> None:
+    conflicts = [(entry, sorted(fields & taken)) for entry, fields in others if fields & taken]
+    if conflicts:
+        raise conflict_error(conflicts)
 
 
 def _merge(walk: FieldWalk, live: Any, config: Any, schema: Obj) -> Any:
@@ -347,11 +313,8 @@ def dotted(path: Path) -> str:
         if kind == "f":
             shown += f".{text}"
         elif kind == "k":
-            shown += (
-                "["
-                + ",".join(f"{key}={json.dumps(value)}" for key, value in json.loads(text).items())
-                + "]"
-            )
+            keys = (f"{key}={json.dumps(value)}" for key, value in json.loads(text).items())
+            shown += f"[{','.join(keys)}]"
         else:
             shown += f"[={text}]"
     return shown

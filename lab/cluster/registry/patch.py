@@ -1,6 +1,4 @@
-"""The patches kubectl sends: JSON patch, merge patch and strategic merge patch. Server-side apply
-is in ``managedfields``.
-"""
+"""The patches kubectl sends: JSON, merge and strategic merge (apply is in ``managedfields``)."""
 
 from typing import Any, cast
 
@@ -127,8 +125,8 @@ def _merge_lists(
     for item in patch:
         if key not in item:
             raise bad_request(f"map: {item} does not contain declared merge key: {key}")
-        old = next((one for one in left + touched if one.get(key) == item[key]), None)
-        left = [one for one in left if one.get(key) != item[key]]
+        old = next((other for other in left + touched if other.get(key) == item[key]), None)
+        left = [other for other in left if other.get(key) != item[key]]
         if item.get("$patch") != "delete":
             touched.append(strategic(schemas, old or {}, item, schemas.item(schema)))
     return _ordered(left, touched, order, key, before)
@@ -137,9 +135,7 @@ def _merge_lists(
 def _ordered(
     server_only: list[Any], patched: list[Any], order: Any, key: str | None, server_order: list[Any]
 ) -> list[Any]:
-    """The merged list: patched items as the patch orders them, the rest where the server had them,
-    as far as both can be.
-    """
+    """The merged list: patched items as the patch orders them, the rest as they were."""
 
     def identity(item: Any) -> Any:
         return item.get(key) if key and isinstance(item, dict) else item

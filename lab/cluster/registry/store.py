@@ -26,8 +26,10 @@ Key = tuple[
 
 @dataclass(frozen=True)
 class Event:
-    """One write. ``kind`` as in a watch; ``before`` is the object that it replaced; ``obj`` of a
-    DELETED one is its last state.
+    """One write.
+
+    ``kind`` as in a watch; ``before`` is the object that it replaced; ``obj`` of a DELETED one is
+    its last state.
     """
 
     revision: int
@@ -91,9 +93,7 @@ class Store:
         return stored
 
     def delete(self, key: Key) -> Obj:
-        """Remove an object that exists. Returns its last state, with the resourceVersion of the
-        removal.
-        """
+        """Remove an object. Returns its last state, with the removal's resourceVersion."""
         before = self._objects[key[0]].pop(key[1:])
         self.revision += 1
         last = before | {"metadata": before["metadata"] | {"resourceVersion": str(self.revision)}}
@@ -115,9 +115,7 @@ class Store:
             queue.put_nowait(event)
 
     def watch(self, since: int | None = None) -> "Watch":
-        """Writes after revision ``since`` (None: from now on). Raises GoneError when the history is
-        too short.
-        """
+        """Writes after ``since`` (None: from now on). GoneError when that is too long ago."""
         missed: list[Event] = []
         if since is not None:
             if since < self._oldest:

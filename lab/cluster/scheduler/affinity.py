@@ -1,6 +1,4 @@
-"""Affinity of Pods to Pods: whom a Pod wants near itself, or far away, within a domain of nodes
-(those with one value of a label).
-"""
+"""Affinity of Pods to Pods: which others a Pod wants near itself, or far away."""
 
 from lab.cluster.model.objects import Obj, at, labels_of, namespace_of
 from lab.cluster.model.selectors import selects
@@ -30,9 +28,7 @@ def _together(term: Obj, node: Obj, other: Obj) -> bool:
 
 
 def unmet(pod: Obj, node: Obj, placed: list[tuple[Obj, Obj]]) -> str:
-    """Why the Pod may not be on the node beside those that are placed, each given with its node;
-    empty when it may.
-    """
+    """Why the Pod may not be on the node with those that are placed; empty when it may."""
     near = terms(pod, "podAffinity")
     wanted = [where for other, where in placed if all(_means(term, pod, other) for term in near)]
     if not wanted and all(

@@ -6,7 +6,6 @@ from collections import Counter
 from decimal import Decimal
 from typing import cast
 
-from lab.cluster.apiserver.subresources import bind
 from lab.cluster.model import quantity
 from lab.cluster.model.objects import (
     Obj,
@@ -20,6 +19,7 @@ from lab.cluster.model.objects import (
 )
 from lab.cluster.model.selectors import Requirement, matches
 from lab.cluster.registry import claims
+from lab.cluster.registry.binding import bind
 from lab.cluster.registry.client import Client
 from lab.cluster.registry.events import Recorder
 from lab.cluster.registry.store import Event
@@ -64,8 +64,9 @@ def _term_matches(term: Obj, node: Obj) -> bool:
 
 
 def node_suits(pod: Obj, node: Obj, effects: tuple[str, ...] = ("NoSchedule", "NoExecute")) -> str:
-    """Why a Pod may not be on a node, apart from room; empty when it may. Taints count that have
-    one of the effects.
+    """Why a Pod may not be on a node, apart from room; empty when it may.
+
+    Taints count that have one of the effects.
     """
     if at(node, "spec", "unschedulable") and toleration_of(pod, CORDONED) is None:
         return "node(s) were unschedulable"
@@ -107,15 +108,21 @@ def _listed(counted: "Counter[str]") -> str:
 
 
 class Scheduler:
+    """Finds a node for each Pod that has none: the first that nothing keeps the Pod from.
+
+    For each node it collects what is in the way (taints, selectors, room, volumes, other Pods); if
+    nothing is, it binds the Pod, and else writes the reasons into an Event and tries again when
+    something changes that may help. Left out: scoring nodes, preemption, and everything that is
+    only preferred. ``Cluster`` starts it.
+    """
+
     def __init__(self, client: Client, host: str) -> None:
         self.client = client
         self.recorder = Recorder(client, NAME, host)
         self._waiting: set[tuple[str, str]] = set()
 
     async def run(self) -> None:
-        """Schedule what comes, and look again at what waits when something changes that may help.
-        Until cancelled.
-        """
+        """Schedule what comes, and what waits again when something changes. Until cancelled."""
         with self.client.registry.store.watch() as watching:
             for pod in self.client.list("pods"):
                 self._try(pod)
@@ -197,9 +204,7 @@ class Scheduler:
         )
 
     def _missing(self, pod: Obj, node: Obj, nodes: list[Obj]) -> tuple[list[str], bool]:
-        """What keeps the Pod from a node, and whether that would be there if other Pods were
-        not.
-        """
+        """What keeps the Pod from a node, and whether removing other Pods would help."""
         if why := node_suits(pod, node):
             return [why], False
         missing, could = self._room(pod, node)
@@ -215,7 +220,7 @@ class Scheduler:
         if self._unbound(pod):
             self._waiting.add((namespace_of(pod), name_of(pod)))
             return
-        bind(self.client.registry, pod, name_of(node))
+        bind(self.client.registry.store, pod, name_of(node))
         self._waiting.discard((namespace_of(pod), name_of(pod)))
         message = f"Successfully assigned {namespace_of(pod)}/{name_of(pod)} to {name_of(node)}"
         self.recorder.scheduled(pod, "Normal", "Scheduled", "Binding", message)
@@ -250,17 +255,15 @@ class Scheduler:
         return [claim for claim in found if claim and at(claim, "status", "phase") != "Bound"]
 
     def _room(self, pod: Obj, node: Obj) -> tuple[list[str], bool]:
-        """What the node has too little of, and whether it would have enough if other Pods were not
-        there.
-        """
-        there = [
+        """What the node has too little of, and whether removing other Pods would help."""
+        placed = [
             p
             for p in self.client.list("pods")
             if at(p, "spec", "nodeName") == name_of(node)
             and at(p, "status", "phase") not in ("Succeeded", "Failed")
         ]
         used: dict[str, Decimal] = {}
-        for other in there:
+        for other in placed:
             for name, amount in requests(other).items():
                 used[name] = used.get(name, Decimal(0)) + amount
         missing, could = [], True
@@ -269,19 +272,19 @@ class Scheduler:
             if used.get(name, Decimal(0)) + amount > has:
                 missing.append("Too many pods" if name == "pods" else f"Insufficient {name}")
                 could = could and amount <= has
-        return missing + self._ports_taken(pod, there), could
+        return missing + self._ports_taken(pod, placed), could
 
-    def _ports_taken(self, pod: Obj, there: list[Obj]) -> list[str]:
-        def ports(one: Obj) -> set[tuple[int, str]]:
+    def _ports_taken(self, pod: Obj, placed: list[Obj]) -> list[str]:
+        def ports(pod: Obj) -> set[tuple[int, str]]:
             return {
                 (p["hostPort"], p.get("protocol", "TCP"))
-                for c in one["spec"]["containers"]
+                for c in pod["spec"]["containers"]
                 for p in c.get("ports") or []
                 if p.get("hostPort")
             }
 
         wanted = ports(pod)
-        taken = any(wanted & ports(other) for other in there) if wanted else False
+        taken = any(wanted & ports(other) for other in placed) if wanted else False
         return ["node(s) didn't have free ports for the requested pod ports"] if taken else []
 
     def _fail(self, pod: Obj, message: str) -> None:

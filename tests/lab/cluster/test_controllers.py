@@ -17,13 +17,8 @@ from lab.cluster.registry.store import Event
 from .pretended import NODE, Pretended
 
 SELECTOR = {"matchLabels": {"app": "web"}}
-DEPLOYMENTS, SETS, STATEFUL, DAEMONS, JOBS = (
-    "deployments.apps",
-    "replicasets.apps",
-    "statefulsets.apps",
-    "daemonsets.apps",
-    "jobs.batch",
-)
+DEPLOYMENTS, SETS, STATEFUL = "deployments.apps", "replicasets.apps", "statefulsets.apps"
+DAEMONS, JOBS = "daemonsets.apps", "jobs.batch"
 
 
 def template(image: str = "one", **spec: object) -> dict:

@@ -11,7 +11,7 @@ pytest.importorskip("kubernetes_validate")
 
 from lab.cluster.model.errors import APIError
 from lab.cluster.model.objects import at
-from lab.cluster.registry.defaults import fill_in
+from lab.cluster.registry.custom import fill_in
 
 from .pretended import NODE, Pretended
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from lab.cluster.apiserver.columns.base import NONE, age, since
-from lab.cluster.model.objects import Obj, at, condition, is_deleting, name_of
+from lab.cluster.model.objects import Obj, at, condition, is_deleting, is_true, name_of
 
 
 def pod(obj: Obj) -> list[Any]:
@@ -58,6 +58,11 @@ def _initialized(spec: Obj, status: Obj) -> bool:
     return _init_reason(spec, status) is None
 
 
+def _exit(ended: Obj) -> str:
+    signal = ended.get("signal")
+    return f"Signal:{signal}" if signal else f"ExitCode:{ended.get('exitCode')}"
+
+
 def _init_reason(spec: Obj, status: Obj) -> str | None:
     """``Init:…`` while init containers run, else None."""
     listed = spec.get("initContainers") or []
@@ -70,7 +75,7 @@ def _init_reason(spec: Obj, status: Obj) -> str | None:
         if container["name"] in sidecars and container.get("started"):
             continue
         if ended:
-            return f"Init:{ended.get('reason') or ('Signal:' + str(ended['signal']) if ended.get('signal') else 'ExitCode:' + str(ended.get('exitCode')))}"
+            return f"Init:{ended.get('reason') or _exit(ended)}"
         waiting = (state.get("waiting") or {}).get("reason")
         if waiting and waiting != "PodInitializing":
             return f"Init:{waiting}"
@@ -126,4 +131,5 @@ def _gates(spec: Obj, obj: Obj) -> str:
     gates = spec.get("readinessGates") or []
     if not gates:
         return NONE
-    return f"{sum((condition(obj, g['conditionType']) or {}).get('status') == 'True' for g in gates)}/{len(gates)}"
+    met = sum(is_true(obj, gate["conditionType"]) for gate in gates)
+    return f"{met}/{len(gates)}"

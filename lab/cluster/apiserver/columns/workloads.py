@@ -61,12 +61,9 @@ def stateful_set(obj: Obj) -> list[Any]:
 def daemon_set(obj: Obj) -> list[Any]:
     status = obj.get("status") or {}
     names = (
-        "desiredNumberScheduled",
-        "currentNumberScheduled",
-        "numberReady",
-        "updatedNumberScheduled",
-        "numberAvailable",
-    )
+        "desiredNumberScheduled currentNumberScheduled numberReady updatedNumberScheduled "
+        "numberAvailable"
+    ).split()
     nodes = text_of(from_map(at(obj, "spec", "template", "spec", "nodeSelector"))) or NONE
     return [
         name_of(obj),

@@ -14,8 +14,9 @@ from lab.cluster.model.errors import (
     required,
     unsupported,
 )
+from lab.cluster.model.names import is_label, is_qualified_name
 from lab.cluster.model.objects import Obj, at, copy
-from lab.cluster.registry.validation.metadata import is_label, is_qualified_name, labels
+from lab.cluster.registry.validation.metadata import labels
 
 RESTART_POLICIES = ("Always", "OnFailure", "Never")
 DNS_POLICIES = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
@@ -30,10 +31,10 @@ ENV_ERROR = (
     " than '='"
 )
 MUTABLE = (
-    "pod updates may not change fields other than"
-    " `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations`"
-    " (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be"
-    " set to 1 if it was previously negative)\n"
+    "pod updates may not change fields other than `spec.containers[*].image`,"
+    "`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions"
+    " to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it"
+    " was previously negative)\n"
 )
 
 
@@ -265,11 +266,7 @@ def _probe(probe: Obj, path: str, *, readiness: bool) -> Iterator[FieldError]:
         elif kind != "exec" and isinstance(port, int) and not _is_port(port):
             yield invalid_value(f"{path}.{kind}.port", port, PORT_RANGE)
     for field in (
-        "initialDelaySeconds",
-        "timeoutSeconds",
-        "periodSeconds",
-        "successThreshold",
-        "failureThreshold",
+        "initialDelaySeconds timeoutSeconds periodSeconds successThreshold failureThreshold".split()
     ):
         if probe.get(field, 0) < 0:
             yield invalid_value(f"{path}.{field}", probe[field], NOT_NEGATIVE)
@@ -278,9 +275,7 @@ def _probe(probe: Obj, path: str, *, readiness: bool) -> Iterator[FieldError]:
 
 
 def pod_update(old: Obj, new: Obj) -> Iterator[FieldError]:
-    """Of a Pod's spec only images, the deadline and more tolerations may change; all else is shown
-    as a difference.
-    """
+    """Of a Pod's spec only images, the deadline and more tolerations may change."""
     before, after = old["spec"], new["spec"]
     if len(before["containers"]) != len(after.get("containers") or []):
         yield field_forbidden("spec.containers", "pod updates may not add or remove containers")
@@ -294,7 +289,7 @@ def pod_update(old: Obj, new: Obj) -> Iterator[FieldError]:
         if before.get(field) is not None:
             munged[field] = before[field]
     kept = before.get("tolerations") or []
-    if [one for one in kept if one not in (after.get("tolerations") or kept)]:
+    if [toleration for toleration in kept if toleration not in (after.get("tolerations") or kept)]:
         yield field_forbidden(
             "spec.tolerations",
             "existing toleration can not be modified except its tolerationSeconds",
@@ -308,7 +303,7 @@ def ephemeral_update(old: Obj, new: Obj) -> Iterator[FieldError]:
     path, spec = "spec.ephemeralContainers", new["spec"]
     given = spec["ephemeralContainers"]
     for kept in old["spec"].get("ephemeralContainers") or []:
-        found = next((one for one in given if one.get("name") == kept["name"]), None)
+        found = next((other for other in given if other.get("name") == kept["name"]), None)
         if found is None:
             yield field_forbidden(
                 path, f'existing ephemeral containers "{kept["name"]}" may not be removed\n'

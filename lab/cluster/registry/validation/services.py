@@ -11,8 +11,9 @@ from lab.cluster.model.errors import (
     required,
     unsupported,
 )
+from lab.cluster.model.names import is_label, is_subdomain
 from lab.cluster.model.objects import Obj, at
-from lab.cluster.registry.validation.metadata import is_label, is_subdomain, labels
+from lab.cluster.registry.validation.metadata import labels
 from lab.cluster.registry.validation.pods import PORT_RANGE, PROTOCOLS, SVC_NAME
 
 TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")

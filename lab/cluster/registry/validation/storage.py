@@ -13,8 +13,9 @@ from lab.cluster.model.errors import (
     too_long,
     unsupported,
 )
+from lab.cluster.model.names import is_dns1035
 from lab.cluster.model.objects import Obj, at, copy
-from lab.cluster.registry.validation.metadata import is_dns1035, labels
+from lab.cluster.registry.validation.metadata import labels
 
 KEY_FORMAT = "[-._a-zA-Z0-9]+"
 KEY_ERROR = (
@@ -122,18 +123,11 @@ def volume(obj: Obj) -> Iterator[FieldError]:
         yield invalid_value(
             "spec.capacity[storage]", capacity["storage"], "must be greater than zero"
         )
-    general = {
-        "accessModes",
-        "capacity",
-        "claimRef",
-        "mountOptions",
-        "nodeAffinity",
-        "persistentVolumeReclaimPolicy",
-        "storageClassName",
-        "volumeMode",
-        "volumeAttributesClassName",
-    }
-    if not set(spec) - general:
+    general = (
+        "accessModes capacity claimRef mountOptions nodeAffinity "
+        "persistentVolumeReclaimPolicy storageClassName volumeMode volumeAttributesClassName"
+    ).split()
+    if not set(spec).difference(general):
         yield required("spec", "must specify a volume type")
 
 

@@ -20,14 +20,9 @@ from lab.cluster.registry.validation.schedule import schedule_error, zone_error
 
 IMMUTABLE = "field is immutable"
 STATEFUL_MUTABLE = (
-    "replicas",
-    "ordinals",
-    "template",
-    "updateStrategy",
-    "revisionHistoryLimit",
-    "persistentVolumeClaimRetentionPolicy",
-    "minReadySeconds",
-)
+    "replicas ordinals template updateStrategy revisionHistoryLimit "
+    "persistentVolumeClaimRetentionPolicy minReadySeconds"
+).split()
 
 
 def _not_negative(spec: Obj, *fields: str, path: str = "spec") -> Iterator[FieldError]:
@@ -48,8 +43,9 @@ def _selector(spec: Obj, kind: str) -> Iterator[FieldError]:
 
 
 def _template(spec: Obj, *, complete: bool = True) -> Iterator[FieldError]:
-    """``complete``: the template has all that its Pods will have. That of a StatefulSet lacks the
-    volumes of its claims, so nobody looks into it.
+    """``complete``: the template has all that its Pods will have.
+
+    That of a StatefulSet lacks the volumes of its claims, so nobody looks into it.
     """
     template = spec.get("template")
     if template is None:
@@ -188,11 +184,7 @@ def stateful_set_update(old: Obj, new: Obj) -> Iterator[FieldError]:
 
 def job_spec(spec: Obj, path: str) -> Iterator[FieldError]:
     fields = (
-        "parallelism",
-        "completions",
-        "activeDeadlineSeconds",
-        "backoffLimit",
-        "ttlSecondsAfterFinished",
+        "parallelism completions activeDeadlineSeconds backoffLimit ttlSecondsAfterFinished".split()
     )
     yield from _not_negative(spec, *fields, path=path)
     if spec.get("completionMode") not in (None, "NonIndexed", "Indexed"):
