@@ -27,6 +27,8 @@ ROOMS = ("lab/inside", "lab/notebook", "lab/cluster", "grader/checks", "grader/s
 COMMANDS = ("submit",)
 """The commands of ``lab.commands`` that a student has in a terminal of the lab."""
 
+DATA = {".json", ".bash"}  # what modules read from the folder of their package
+
 _IMPORT = re.compile(
     r"^\s*(?:from\s+((?:lab|grader)\b[\w.]*)\s+import\s+(\([^)]*\)|[^\n]*)"
     r"|import\s+((?:lab|grader)\b[\w.]*))",
@@ -85,19 +87,12 @@ def _project_inside(project: dict[str, Any]) -> str:
 def _course_files(root: Path, project: dict[str, Any]) -> list[Path]:
     """The modules that run inside, what they import, and the data files of their packages."""
     entry_points = project["project"]["entry-points"]["lab.commands"]
-    data: dict[str, list[str]] = project["tool"]["setuptools"]["package-data"]
     rooms = (path for room in ROOMS for path in (root / room).rglob("*.py"))
     packaged = {path for path in rooms if (path.parent / "__init__.py").is_file()}
     commands = (entry_points[name].partition(":")[0] for name in COMMANDS)
     modules = imported(root, {_module(root, path) for path in packaged} | set(commands))
     packages = {path.parent for path in modules.values() if path.name == "__init__.py"}
-    beside = (
-        path
-        for package, patterns in data.items()
-        if (folder := root.joinpath(*package.split("."))) in packages
-        for pattern in patterns
-        for path in folder.glob(pattern)
-    )
+    beside = (path for folder in packages for path in folder.iterdir() if path.suffix in DATA)
     return [*modules.values(), *beside]
 
 
