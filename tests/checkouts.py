@@ -88,7 +88,7 @@ class Checkout:
         """What of this checkout's lab is on the machine: containers, volumes, networks."""
         containers = [
             found.name
-            for found in self.client.containers.list(all=True)
+            for found in self.client.containers.list(all=True, ignore_removed=True)
             if found.name.startswith(self.name)
         ]
         volumes = [

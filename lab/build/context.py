@@ -27,6 +27,8 @@ ROOMS = ("lab/inside", "lab/notebook", "lab/cluster", "grader/checks", "grader/s
 COMMANDS = ("submit",)
 """The commands of ``lab.commands`` that a student has in a terminal of the lab."""
 
+DATA = {".json", ".bash"}  # what modules read from the folder of their package
+
 _IMPORT = re.compile(
     r"^\s*(?:from\s+((?:lab|grader)\b[\w.]*)\s+import\s+(\([^)]*\)|[^\n]*)"
     r"|import\s+((?:lab|grader)\b[\w.]*))",
@@ -90,12 +92,7 @@ def _course_files(root: Path, project: dict[str, Any]) -> list[Path]:
     commands = (entry_points[name].partition(":")[0] for name in COMMANDS)
     modules = imported(root, {_module(root, path) for path in packaged} | set(commands))
     packages = {path.parent for path in modules.values() if path.name == "__init__.py"}
-    beside = (
-        path
-        for package in packages - {root / "lab" / "inside"}
-        for path in package.iterdir()
-        if path.is_file() and path.suffix not in (".py", ".pyc")
-    )
+    beside = (path for folder in packages for path in folder.iterdir() if path.suffix in DATA)
     return [*modules.values(), *beside]
 
 

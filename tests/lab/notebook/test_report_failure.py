@@ -84,5 +84,9 @@ def test_a_reader_who_switched_errexit_off_keeps_it_off() -> None:
 def test_it_is_in_the_image_and_in_a_wheel() -> None:
     path = FILE.relative_to(ROOT).as_posix()
     assert f"course/{path}" in {name for name, _, _ in context_files()}
-    data = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
-    assert FILE.name in data["package-data"]["lab.notebook"]
+    data = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"][
+        "package-data"
+    ]
+    assert any(
+        FILE.match(pattern) for pattern in [*data.get("*", []), *data.get("lab.notebook", [])]
+    )
