@@ -1,9 +1,9 @@
-"""The pocket cluster: a small Kubernetes that the real ``kubectl`` talks to, its Pods real
-containers on a Docker engine.
+"""The pocket cluster: a small Kubernetes for the real ``kubectl``, its Pods containers on Docker.
 
-Read it in this order: ``resources`` (what there is), ``store`` (where it is kept), ``registry``
-(what may happen to it), ``server`` (how it is asked for), ``controllers`` (what makes it so),
-``scheduler`` and ``kubelet`` (where and how a Pod runs), ``network`` (how it is reached).
+Its folders are Kubernetes' own parts. Read them in this order: ``model`` (what there is: objects,
+resources, schemas), ``registry`` (where it is kept, and what may happen to it), ``apiserver`` (how
+it is asked for), ``controllers`` (what makes it so), ``scheduler`` and ``kubelet`` (where and how a
+Pod runs), ``network`` (how it is reached). ``cluster`` puts them together in one process.
 """
 
 VERSION = "v1.36.2"  # the Kubernetes whose behaviour this reproduces

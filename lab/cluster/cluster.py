@@ -180,15 +180,15 @@ class Cluster:
                 fresh |= {"endpoints": [endpoint], "ports": [listed]}
 
         for resource in ("endpoints", SLICES):
-            found = self.system.get(resource, "default", "kubernetes")
-            if found is not None:
-                self.system.change(resource, found, move)
+            stored = self.system.get(resource, "default", "kubernetes")
+            if stored is not None:
+                self.system.change(resource, stored, move)
 
     def _token(self, pod: Obj, seconds: int, audience: str) -> str:
         """A token for the Pod's service account."""
         account = at(pod, "spec", "serviceAccountName", default="default")
-        found = self.store.get(("serviceaccounts", namespace_of(pod), account)) or {}
-        identity = {"namespace": namespace_of(pod), "name": account, "uid": uid_of(found)}
+        account_object = self.store.get(("serviceaccounts", namespace_of(pod), account)) or {}
+        identity = {"namespace": namespace_of(pod), "name": account, "uid": uid_of(account_object)}
         holder = {"name": name_of(pod), "uid": uid_of(pod)}
         return pki.service_account_token(
             self.credentials, identity, seconds, [audience or pki.ISSUER], holder

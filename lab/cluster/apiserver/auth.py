@@ -24,8 +24,8 @@ class User:
     extra: Mapping[str, list[str]] = field(default_factory=dict)
 
     def info(self) -> Obj:
-        found: Obj = {"username": self.name, "groups": list(self.groups)}
-        return found | ({"extra": dict(self.extra)} if self.extra else {})
+        info: Obj = {"username": self.name, "groups": list(self.groups)}
+        return info | ({"extra": dict(self.extra)} if self.extra else {})
 
 
 @dataclass(frozen=True)
@@ -87,8 +87,8 @@ class Authenticator:
             return None
         own = claims["kubernetes.io"]
         namespace, account = own["namespace"], own["serviceaccount"]
-        found = self.store.get(("serviceaccounts", namespace, account["name"]))
-        if found is None or found["metadata"]["uid"] != account["uid"]:
+        stored = self.store.get(("serviceaccounts", namespace, account["name"]))
+        if stored is None or stored["metadata"]["uid"] != account["uid"]:
             return None
         return service_account(namespace, account["name"])
 

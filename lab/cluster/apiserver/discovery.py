@@ -75,7 +75,7 @@ def aggregated(resources: Resources, *, core: bool) -> Obj:
 
 
 def _aggregated_resource(resource: Resource) -> Obj:
-    found: Obj = {
+    entry: Obj = {
         "resource": resource.plural,
         "responseKind": _kind(resource.group, resource.version, resource.kind),
         "scope": "Namespaced" if resource.namespaced else "Cluster",
@@ -83,11 +83,11 @@ def _aggregated_resource(resource: Resource) -> Obj:
         "verbs": list(resource.verbs),
     }
     if resource.short_names:
-        found["shortNames"] = list(resource.short_names)
+        entry["shortNames"] = list(resource.short_names)
     if resource.categories:
-        found["categories"] = list(resource.categories)
+        entry["categories"] = list(resource.categories)
     if resource.subresources:
-        found["subresources"] = [
+        entry["subresources"] = [
             {
                 "subresource": name,
                 "responseKind": _subresource_kind(resource, name),
@@ -95,7 +95,7 @@ def _aggregated_resource(resource: Resource) -> Obj:
             }
             for name in resource.subresources
         ]
-    return found
+    return entry
 
 
 def _group(name: str, versions: list[str]) -> Obj:
@@ -123,7 +123,7 @@ def api_resources(resources: Resources, group: str, version: str) -> Obj | None:
     listed = [r for r in resources.all() if (r.group, r.version) == (group, version)]
     if not listed:
         return None
-    found: list[Obj] = []
+    entries: list[Obj] = []
     for resource in listed:
         entry: Obj = {
             "name": resource.plural,
@@ -136,8 +136,8 @@ def api_resources(resources: Resources, group: str, version: str) -> Obj | None:
             entry["shortNames"] = list(resource.short_names)
         if resource.categories:
             entry["categories"] = list(resource.categories)
-        found.append(entry)
-        found += [
+        entries.append(entry)
+        entries += [
             {
                 "name": f"{resource.plural}/{name}",
                 "singularName": "",
@@ -152,5 +152,5 @@ def api_resources(resources: Resources, group: str, version: str) -> Obj | None:
         "kind": "APIResourceList",
         "apiVersion": "v1",
         "groupVersion": api_version,
-        "resources": found,
+        "resources": entries,
     }

@@ -44,27 +44,27 @@ class OpenAPI:
         listed = [r for r in self.resources.all() if (r.group, r.version) == (group, version)]
         if not listed:
             return None
-        found: dict[str, Obj] = {}
+        schemas: dict[str, Obj] = {}
         for resource in listed:
             if resource.crd is not None:
-                found[self._custom_name(resource)] = self._translate(
+                schemas[self._custom_name(resource)] = self._translate(
                     self.schemas.of(resource), V3_PREFIX, ""
                 ) | {"x-kubernetes-group-version-kind": [_gvk(resource)]}
-                self._collect(self.schemas.of(resource), found, V3_PREFIX)
+                self._collect(self.schemas.of(resource), schemas, V3_PREFIX)
             else:
                 name = self.schemas.name_of_kind(group, version, resource.kind)
                 if name:
-                    self._collect({"$ref": PREFIX + name}, found, V3_PREFIX)
+                    self._collect({"$ref": PREFIX + name}, schemas, V3_PREFIX)
         return {
             "openapi": "3.0.0",
             "info": {"title": "Kubernetes", "version": VERSION},
             "paths": self._paths(listed),
-            "components": {"schemas": found},
+            "components": {"schemas": schemas},
         }
 
     def v2(self) -> Obj:
         """The swagger document: all definitions, and a path for each kind that is validated."""
-        found = {
+        schemas = {
             name: self._translate(schema, V2_PREFIX, name)
             for name, schema in self.schemas.definitions.items()
         }
@@ -73,7 +73,7 @@ class OpenAPI:
             "swagger": "2.0",
             "info": info,
             "paths": self._paths(self.resources.all()),
-            "definitions": found,
+            "definitions": schemas,
         }
 
     def _custom_name(self, resource: Resource) -> str:
@@ -95,21 +95,21 @@ class OpenAPI:
                 }
         return paths
 
-    def _collect(self, schema: Any, found: dict[str, Obj], prefix: str) -> None:
-        """Add to ``found`` all definitions that a schema refers to."""
+    def _collect(self, schema: Any, collected: dict[str, Obj], prefix: str) -> None:
+        """Add to ``collected`` all definitions that a schema refers to."""
         if isinstance(schema, list):
             for item in schema:
-                self._collect(item, found, prefix)
+                self._collect(item, collected, prefix)
         elif isinstance(schema, dict):
             target = schema.get(
                 "$ref"
             )  # a text where it is a reference; a field of that name is a schema
             name = target.removeprefix(PREFIX) if isinstance(target, str) else ""
-            if name and name not in found and name not in TIMES:
-                found[name] = self._translate(self.schemas.definitions[name], prefix, name)
-                self._collect(self.schemas.definitions[name], found, prefix)
+            if name and name not in collected and name not in TIMES:
+                collected[name] = self._translate(self.schemas.definitions[name], prefix, name)
+                self._collect(self.schemas.definitions[name], collected, prefix)
             for value in schema.values():
-                self._collect(value, found, prefix)
+                self._collect(value, collected, prefix)
 
     def _translate(self, schema: Obj, prefix: str, name: str) -> Obj:
         """A definition as OpenAPI has it: one type, no null, described references in allOf."""

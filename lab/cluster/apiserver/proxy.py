@@ -89,16 +89,16 @@ class Proxy:
         wanted = next(
             (p for p in listed if port in (str(p["port"]), p.get("name")) or not port), None
         )
-        found = (
+        targets = (
             ready_targets(self.registry.store, info.namespace, name, wanted.get("name", ""))
             if wanted
             else []
         )
-        if not found:
+        if not targets:
             raise APIError(
                 503, "ServiceUnavailable", f'no endpoints available for service "{name}"'
             )
-        address, number = random.choice(found)  # noqa: S311 (spreads load, guards nothing)
+        address, number = random.choice(targets)  # noqa: S311 (spreads load, guards nothing)
         return f"{address}:{number}"
 
 

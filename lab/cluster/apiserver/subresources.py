@@ -154,22 +154,22 @@ class Subresources:
         if is_deleting(pod) or at(pod, "status", "phase") in ("Pending", "Succeeded", "Failed"):
             return []
         listed = self.registry.store.list(BUDGETS, namespace_of(pod))
-        found = [
+        covering = [
             budget for budget in listed if selects(at(budget, "spec", "selector"), labels_of(pod))
         ]
-        if len(found) > 1:
+        if len(covering) > 1:
             why = (
                 "This pod has more than one PodDisruptionBudget, which the eviction subresource"
                 " does not support."
             )
             raise APIError(500, "", why)
-        for status in (at(budget, "status", default={}) for budget in found):
+        for status in (at(budget, "status", default={}) for budget in covering):
             healthy, desired = status.get("currentHealthy", 0), status.get("desiredHealthy", 0)
             if not is_true(pod, "Ready") and healthy >= desired > 0:
                 return []
             if status.get("disruptionsAllowed", 0) < 1:
                 needs = (
-                    f"The disruption budget {name_of(found[0])} needs {desired} healthy pods and"
+                    f"The disruption budget {name_of(covering[0])} needs {desired} healthy pods and"
                     f" has {healthy} currently"
                 )
                 raise too_many(
@@ -177,7 +177,7 @@ class Subresources:
                     "DisruptionBudget",
                     needs,
                 )
-        return found
+        return covering
 
     def _use(self, budget: Obj) -> None:
         """One disruption less, at once: the next eviction may come before the controller looks."""
@@ -280,13 +280,13 @@ class Subresources:
 
     def _rules(self, user: User, namespace: str) -> Obj:
         rules = list(self.authorizer.rules(user, namespace))
-        found = [r for r in rules if not r.get("nonResourceURLs")]
+        allowed = [r for r in rules if not r.get("nonResourceURLs")]
         paths = [
             {"verbs": r["verbs"], "nonResourceURLs": r["nonResourceURLs"]}
             for r in rules
             if r.get("nonResourceURLs")
         ]
-        return {"resourceRules": found, "nonResourceRules": paths, "incomplete": False}
+        return {"resourceRules": allowed, "nonResourceRules": paths, "incomplete": False}
 
 
 def _named_user(spec: Obj) -> User:

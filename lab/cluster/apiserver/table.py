@@ -34,11 +34,11 @@ class Column:
 
 def parse_columns(text: str) -> list[Column]:
     """From ``Name Ready Nominated_Node* Data#``: a star marks a wide column, # a number."""
-    found = []
+    columns = []
     for word in text.split():
         kind = "integer" if "#" in word else "string"
-        found.append(Column(word.strip("*#").replace("_", " "), kind, "*" in word))
-    return found
+        columns.append(Column(word.strip("*#").replace("_", " "), kind, "*" in word))
+    return columns
 
 
 def printer(resource: Resource) -> tuple[list[Column], Cells]:

@@ -50,12 +50,12 @@ class Controller:
 
     def keys(self, event: Event) -> Iterable[str]:
         """The keys to look at after an event: by default, the controlling object of this kind."""
-        found = []
+        keys = []
         for obj in (event.obj, event.before):
             owner = controller_of(obj) if obj else None
             if obj and owner and owner["kind"] == self.kind():
-                found.append(f"{obj['metadata'].get('namespace', '')}/{owner['name']}")
-        return found
+                keys.append(f"{obj['metadata'].get('namespace', '')}/{owner['name']}")
+        return keys
 
     def kind(self) -> str:
         return self.client.registry.resources.named(self.resource).kind

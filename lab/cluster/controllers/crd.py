@@ -19,23 +19,23 @@ class CustomResourceDefinitions(Controller):
             self._remove(event.obj)
 
     def sync(self, namespace: str, name: str) -> float | None:
-        found = self.get("", name)
-        if found is None:
+        crd = self.get("", name)
+        if crd is None:
             return None
-        self.client.registry.resources.serve_custom(found)
-        if not is_true(found, "Established"):
-            names = found["spec"]["names"]
+        self.client.registry.resources.serve_custom(crd)
+        if not is_true(crd, "Established"):
+            names = crd["spec"]["names"]
             accepted = "the initial names have been accepted"
             conditions = [
                 new_condition(None, "NamesAccepted", "True", "NoConflicts", "no conflicts found"),
                 new_condition(None, "Established", "True", "InitialNamesAccepted", accepted),
             ]
             stored = [
-                version["name"] for version in found["spec"]["versions"] if version.get("storage")
+                version["name"] for version in crd["spec"]["versions"] if version.get("storage")
             ]
             self.client.set_status(
                 self.resource,
-                found,
+                crd,
                 {"conditions": conditions, "acceptedNames": names, "storedVersions": stored},
             )
         return None

@@ -74,8 +74,8 @@ class GarbageCollector(Controller):
         return None
 
     def _at(self, key: Key | None, uid: str) -> Obj | None:
-        found = self.client.get(*key) if key else None
-        return found if found is not None and uid_of(found) == uid else None
+        obj = self.client.get(*key) if key else None
+        return obj if obj is not None and uid_of(obj) == uid else None
 
     def _orphaned(self, resource: str, obj: Obj, owner: str) -> None:
         """Its owner is gone: so is the object, unless another owner is left."""

@@ -12,8 +12,8 @@ class Namespaces(Controller):
     resource, component = "namespaces", "namespace-controller"
 
     def sync(self, namespace: str, name: str) -> float | None:
-        found = self.get("", name)
-        if found is None or not is_deleting(found):
+        namespace_object = self.get("", name)
+        if namespace_object is None or not is_deleting(namespace_object):
             return None
         left = 0
         store = self.client.registry.store
@@ -28,13 +28,13 @@ class Namespaces(Controller):
             if resource not in ("namespaces",)
         ):
             return LOOK_AGAIN
-        self._finish(found)
+        self._finish(namespace_object)
         return None
 
-    def _finish(self, found: Obj) -> None:
+    def _finish(self, namespace: Obj) -> None:
         """Take off the finalizer that holds the namespace, as the ``finalize`` subresource does."""
         registry = self.client.registry
-        key = ("namespaces", "", found["metadata"]["name"])
+        key = ("namespaces", "", namespace["metadata"]["name"])
         current = registry.store.get(key)
         if current is None:
             return

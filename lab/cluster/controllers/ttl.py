@@ -17,11 +17,11 @@ class EventTTL(Controller):
         """What is new is young: the next look at everything is early enough."""
 
     def sync(self, namespace: str, name: str) -> float | None:
-        found = self.get(namespace, name)
+        event = self.get(namespace, name)
         if (
-            found
-            and seconds_since(found.get("lastTimestamp") or found["metadata"]["creationTimestamp"])
+            event
+            and seconds_since(event.get("lastTimestamp") or event["metadata"]["creationTimestamp"])
             > KEPT_SECONDS
         ):
-            self.client.delete(self.resource, found)
+            self.client.delete(self.resource, event)
         return None

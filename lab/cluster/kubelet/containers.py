@@ -46,7 +46,7 @@ class _Notices:
 
 
 class PodContainers:
-    """What is container of a Pod's containers, and what can be done with them."""
+    """What is known of a Pod's containers, and what can be done with them."""
 
     def __init__(self, node: Node, pod: Obj) -> None:
         self.node, self.runtime, self.engine = node, node.runtime, node.runtime.engine

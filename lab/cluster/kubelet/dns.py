@@ -45,11 +45,11 @@ def resolv_conf(pod: Obj, cluster_dns: str, of_node: Path = OF_NODE) -> str:
 
 def _parsed(text: str) -> dict[str, list[str]]:
     """The words of a resolv.conf by keyword; the last ``search`` counts, of the others each."""
-    found: dict[str, list[str]] = {}
+    words_of: dict[str, list[str]] = {}
     for line in text.splitlines():
         keyword, *words = line.split("#")[0].split() or [""]
         if keyword == "search":
-            found[keyword] = words
+            words_of[keyword] = words
         elif keyword in ("nameserver", "options"):
-            found.setdefault(keyword, []).extend(words)
-    return found
+            words_of.setdefault(keyword, []).extend(words)
+    return words_of

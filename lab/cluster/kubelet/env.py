@@ -35,9 +35,9 @@ def environment(client: Client, pod: Obj, container: Obj) -> dict[str, str]:
         values |= _from_source(client, pod, source)
     for variable in container.get("env") or []:
         if variable.get("valueFrom"):
-            found = _referenced(client, pod, container, variable["valueFrom"])
-            if found is not None:
-                values[variable["name"]] = found
+            value = _referenced(client, pod, container, variable["valueFrom"])
+            if value is not None:
+                values[variable["name"]] = value
         else:
             values[variable["name"]] = expand(str(variable.get("value", "")), values)
     return values
@@ -80,14 +80,16 @@ def _service(prefix: str, address: str, ports: list[Obj]) -> dict[str, str]:
 def _from_source(client: Client, pod: Obj, source: Obj) -> dict[str, str]:
     prefix = source.get("prefix", "")
     if source.get("configMapRef"):
-        found = client.get("configmaps", namespace_of(pod), source["configMapRef"]["name"])
-        if found is None and not source["configMapRef"].get("optional"):
+        source_object = client.get("configmaps", namespace_of(pod), source["configMapRef"]["name"])
+        if source_object is None and not source["configMapRef"].get("optional"):
             raise ConfigError(f'configmap "{source["configMapRef"]["name"]}" not found')
-        return {prefix + key: value for key, value in ((found or {}).get("data") or {}).items()}
-    found = client.get("secrets", namespace_of(pod), source["secretRef"]["name"])
-    if found is None and not source["secretRef"].get("optional"):
+        return {
+            prefix + key: value for key, value in ((source_object or {}).get("data") or {}).items()
+        }
+    source_object = client.get("secrets", namespace_of(pod), source["secretRef"]["name"])
+    if source_object is None and not source["secretRef"].get("optional"):
         raise ConfigError(f'secret "{source["secretRef"]["name"]}" not found')
-    data = (found or {}).get("data") or {}
+    data = (source_object or {}).get("data") or {}
     return {
         prefix + key: base64.b64decode(value).decode(errors="replace")
         for key, value in data.items()
@@ -108,8 +110,8 @@ def _referenced(client: Client, pod: Obj, container: Obj, source: Obj) -> str | 
     ):
         reference = source.get(kind)
         if reference:
-            found = client.get(resource, namespace_of(pod), reference.get("name", ""))
-            value = ((found or {}).get("data") or {}).get(reference["key"])
+            obj = client.get(resource, namespace_of(pod), reference.get("name", ""))
+            value = ((obj or {}).get("data") or {}).get(reference["key"])
             if value is not None:
                 return (
                     base64.b64decode(value).decode(errors="replace")
@@ -118,7 +120,7 @@ def _referenced(client: Client, pod: Obj, container: Obj, source: Obj) -> str | 
                 )
             if reference.get("optional"):
                 return None
-            if found is None:
+            if obj is None:
                 raise ConfigError(f'{shown} "{reference.get("name", "")}" not found')
             title = "Secret" if shown == "secret" else "ConfigMap"
             raise ConfigError(

@@ -101,18 +101,18 @@ class Images:
                 why = pull_failure(image, error)
                 notify("Warning", "Failed", f'Failed to pull image "{image}": {why}')
                 raise ImageError("ErrImagePull", why) from error
-        found = await self.engine.image(image)
-        if found is None:
+        pulled = await self.engine.image(image)
+        if pulled is None:
             raise ImageError("ErrImagePull", f'image "{image}" went away while it was pulled')
         took = go_seconds(time.monotonic() - began)
-        size = found.get("Size", 0)
+        size = pulled.get("Size", 0)
         notify(
             "Normal",
             "Pulled",
             f'Successfully pulled image "{image}" in {took} ({took} including waiting). Image size:'
             f" {size} bytes.",
         )
-        return found
+        return pulled
 
     async def _shared_pull(self, image: str) -> None:
         """Pull, or wait for the pull of the same name that is under way."""

@@ -46,8 +46,8 @@ def ephemeral_status(spec: Obj, container: Container) -> Obj:
 
 
 def _mount(mount: Obj) -> Obj:
-    found = {"name": mount["name"], "mountPath": mount["mountPath"]}
-    return found | (
+    shown = {"name": mount["name"], "mountPath": mount["mountPath"]}
+    return shown | (
         {"readOnly": True, "recursiveReadOnly": "Disabled"} if mount.get("readOnly") else {}
     )
 
@@ -188,7 +188,7 @@ def terminated(state: Obj, identity: str, message: str) -> Obj:
     """The ``terminated`` state of a container, from the engine's account of it."""
     code = int(state.get("ExitCode") or 0)
     reason = "OOMKilled" if state.get("OOMKilled") else "Completed" if code == 0 else "Error"
-    found: Obj = {
+    details: Obj = {
         "exitCode": code,
         "reason": reason,
         "startedAt": engine_time(state.get("StartedAt")),
@@ -196,9 +196,9 @@ def terminated(state: Obj, identity: str, message: str) -> Obj:
         "containerID": f"docker://{identity}",
     }
     if state.get("Error"):
-        found["reason"], message = "StartError", start_error(str(state["Error"]))
-        found["exitCode"] = 128
-    return found | ({"message": message} if message else {})
+        details["reason"], message = "StartError", start_error(str(state["Error"]))
+        details["exitCode"] = 128
+    return details | ({"message": message} if message else {})
 
 
 def start_error(text: str) -> str:

@@ -303,10 +303,10 @@ class Runtime:
 
     async def pods(self) -> dict[str, list[Obj]]:
         """Summaries of all containers of this cluster, by their Pod's uid."""
-        found: dict[str, list[Obj]] = {}
+        by_pod: dict[str, list[Obj]] = {}
         for container in await self.engine.containers(f"{CLUSTER_LABEL}={self.cluster}"):
-            found.setdefault(container["Labels"].get(UID_LABEL, ""), []).append(container)
-        return found
+            by_pod.setdefault(container["Labels"].get(UID_LABEL, ""), []).append(container)
+        return by_pod
 
     async def remove_pod(self, uid: str) -> None:
         """Remove all that a Pod had on the engine: containers first, then volumes."""
@@ -352,17 +352,17 @@ def program(container: Obj, env: dict[str, str]) -> Obj:
 
 def limits(container: Obj) -> Obj:
     """Requests and limits as the engine has them."""
-    found: Obj = {}
+    settings: Obj = {}
     cpu = at(container, "resources", "limits", "cpu")
     memory = at(container, "resources", "limits", "memory")
     request = at(container, "resources", "requests", "cpu")
     if cpu:
-        found["NanoCpus"] = int(quantity.parse(cpu) * 10**9)
+        settings["NanoCpus"] = int(quantity.parse(cpu) * 10**9)
     if memory:
-        found["Memory"] = found["MemorySwap"] = int(quantity.parse(memory))
+        settings["Memory"] = settings["MemorySwap"] = int(quantity.parse(memory))
     if request:
-        found["CpuShares"] = max(2, int(quantity.parse(request) * 1024))
-    return found
+        settings["CpuShares"] = max(2, int(quantity.parse(request) * 1024))
+    return settings
 
 
 def user_of(pod: Obj, container: Obj, image: Obj) -> str:

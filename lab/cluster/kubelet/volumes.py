@@ -32,18 +32,18 @@ class Source:
 
 def sources(client: Client, tokens: Tokens, pod: Obj) -> dict[str, Source]:
     """Every volume of a Pod. ConfigError, naming one, while something it needs is missing."""
-    found = {}
+    by_name = {}
     for volume in pod["spec"].get("volumes") or []:
         name = volume["name"]
         try:
-            found[name] = _source(client, tokens, pod, volume)
+            by_name[name] = _source(client, tokens, pod, volume)
         except ConfigError as error:
             raise ConfigError(f'MountVolume.SetUp failed for volume "{name}" : {error}') from error
     for container in containers_of(pod["spec"]):
         for mount in container.get("volumeMounts") or []:
-            if mount.get("subPath") and found[mount["name"]].files is None:
-                found[mount["name"]].subpaths.add(mount["subPath"])
-    return found
+            if mount.get("subPath") and by_name[mount["name"]].files is None:
+                by_name[mount["name"]].subpaths.add(mount["subPath"])
+    return by_name
 
 
 def _source(client: Client, tokens: Tokens, pod: Obj, volume: Obj) -> Source:
@@ -74,8 +74,10 @@ def _claimed(client: Client, pod: Obj, volume: Obj) -> Source:
     claim = client.get("persistentvolumeclaims", namespace_of(pod), reference["claimName"])
     if claim is None:
         raise ConfigError(f'persistentvolumeclaim "{reference["claimName"]}" not found')
-    found = client.get("persistentvolumes", "", at(claim, "spec", "volumeName", default=""))
-    path = at(found, "spec", "hostPath", "path") or at(found, "spec", "local", "path")
+    volume_object = client.get("persistentvolumes", "", at(claim, "spec", "volumeName", default=""))
+    path = at(volume_object, "spec", "hostPath", "path") or at(
+        volume_object, "spec", "local", "path"
+    )
     if not path:
         raise ConfigError("only volumes of type hostPath and local are supported by this cluster")
     return Source(volume["name"], host_path=path, read_only=bool(reference.get("readOnly")))
@@ -114,10 +116,10 @@ def _downward(pod: Obj, item: Obj) -> str:
 
 
 def _referred(client: Client, resource: str, kind: str, pod: Obj, name: str, optional: bool) -> Obj:
-    found = client.get(resource, namespace_of(pod), name)
-    if found is None and not optional:
+    obj = client.get(resource, namespace_of(pod), name)
+    if obj is None and not optional:
         raise ConfigError(f'{kind} "{name}" not found')
-    return found or {}
+    return obj or {}
 
 
 def _items(
@@ -134,7 +136,7 @@ def _items(
             raise ConfigError(f"references non-existent config key: {item['key']}")
 
 
-def archive(found: dict[str, Source]) -> bytes | None:
+def archive(volumes: dict[str, Source]) -> bytes | None:
     """What goes into the volumes, as a tar for ``/volumes``; None when there is nothing.
 
     Projected files are laid out as the kubelet does it: the files in a dated folder, ``..data`` a
@@ -143,7 +145,7 @@ def archive(found: dict[str, Source]) -> bytes | None:
     out = io.BytesIO()
     any_content = False
     with tarfile.open(fileobj=out, mode="w") as tar:
-        for source in found.values():
+        for source in volumes.values():
             for path in sorted(source.subpaths) if source.engine_volume else ():
                 any_content = True
                 _folder(tar, f"{source.name}/{path}", 0o777)
@@ -177,21 +179,25 @@ def _link(tar: tarfile.TarFile, path: str, target: str) -> None:
     tar.addfile(info)
 
 
-def mounts(found: dict[str, Source], container: Obj, labels: dict[str, str]) -> list[Obj]:
+def mounts(volumes: dict[str, Source], container: Obj, labels: dict[str, str]) -> list[Obj]:
     """A container's mounts, as the engine takes them."""
     return [
         _mount(
-            found[m["name"]], m["mountPath"], m.get("subPath", ""), bool(m.get("readOnly")), labels
+            volumes[m["name"]],
+            m["mountPath"],
+            m.get("subPath", ""),
+            bool(m.get("readOnly")),
+            labels,
         )
         for m in container.get("volumeMounts") or []
     ]
 
 
-def sandbox_mounts(found: dict[str, Source], labels: dict[str, str]) -> list[Obj]:
+def sandbox_mounts(volumes: dict[str, Source], labels: dict[str, str]) -> list[Obj]:
     """The engine's volumes, all of them, under ``/volumes``."""
     return [
         _mount(source, f"{ROOT}/{source.name}", "", False, labels)
-        for source in found.values()
+        for source in volumes.values()
         if source.engine_volume
     ]
 

@@ -31,8 +31,8 @@ class APIError(Exception):
 
 
 def details(group: str, kind: str, name: str = "", **more: Any) -> Obj:
-    found: Obj = {"name": name, "group": group, "kind": kind} | more
-    return {key: value for key, value in found.items() if value}
+    fields: Obj = {"name": name, "group": group, "kind": kind} | more
+    return {key: value for key, value in fields.items() if value}
 
 
 def qualified(plural: str, group: str) -> str:

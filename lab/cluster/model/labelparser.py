@@ -25,17 +25,17 @@ LISTED = "in, notin, =, ==, !=, gt, lt"
 def parse_labels(text: str) -> list[Requirement]:
     """APIError (400) for what is no selector."""
     parser = _Parser(WORD.findall(text))
-    found: list[Requirement] = []
+    requirements: list[Requirement] = []
     while (word := parser.peek()) != "":
         if word != "!" and not parser.is_name(word):
             raise bad_request(f"found '{word}', expected: !, identifier, or 'end of string'")
-        found.append(parser.requirement())
+        requirements.append(parser.requirement())
         after = parser.take()
         if after not in ("", ","):
             raise bad_request(f"found '{after}', expected: ',' or 'end of string'")
         if after == "," and parser.peek() != "!" and not parser.is_name(parser.peek()):
             raise bad_request(f"found '{parser.peek()}', expected: identifier after ','")
-    return found
+    return requirements
 
 
 def _wrong(why: str) -> APIError:
@@ -99,13 +99,13 @@ class _Parser:
         first = self.peek()
         if first not in (",", ")") and not self.is_name(first):
             raise _wrong(f"found '{first}', expected: ',', ')' or identifier")
-        found: set[str] = set()
+        values: set[str] = set()
         before = ","
         while (word := self.take()) != ")":
             if word != "," and before != ",":
                 raise _wrong(f"found '{word}', expected: ',' or ')'")
             if word != "," and not self.is_name(word):
                 raise _wrong(f"found '{word}', expected: ',', or identifier")
-            found |= {word} if word != "," else {""} if before == "," else set()
+            values |= {word} if word != "," else {""} if before == "," else set()
             before = word
-        return found | ({""} if before == "," else set())
+        return values | ({""} if before == "," else set())

@@ -133,8 +133,8 @@ def condition(obj: Obj, kind: str) -> Obj | None:
 
 
 def is_true(obj: Obj, kind: str) -> bool:
-    found = condition(obj, kind)
-    return found is not None and found.get("status") == "True"
+    held = condition(obj, kind)
+    return held is not None and held.get("status") == "True"
 
 
 def new_condition(before: Obj | None, kind: str, status: str, reason: str, message: str) -> Obj:

@@ -178,12 +178,12 @@ class Resources:
 
     def groups(self) -> dict[str, list[str]]:
         """Group to versions, in order."""
-        found: dict[str, list[str]] = {}
+        versions_of: dict[str, list[str]] = {}
         for resource in self.all():
-            versions = found.setdefault(resource.group, [])
+            versions = versions_of.setdefault(resource.group, [])
             if resource.version not in versions:
                 versions.append(resource.version)
-        return found
+        return versions_of
 
     def serve_custom(self, crd: Obj) -> None:
         """Serve what a CustomResourceDefinition defines, from now on."""

@@ -161,8 +161,8 @@ def cannot_handle(resource: Resource, why: str) -> str:
 
 
 def types(schema: Obj) -> set[str]:
-    found = schema.get("type", [])
-    return {found} if isinstance(found, str) else set(found)
+    kinds = schema.get("type", [])
+    return {kinds} if isinstance(kinds, str) else set(kinds)
 
 
 def json_kind(value: Any) -> str:

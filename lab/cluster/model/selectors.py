@@ -52,16 +52,16 @@ def from_object(selector: Obj | None) -> list[Requirement] | None:
     """A LabelSelector of an object; None, which selects nothing, without one."""
     if selector is None:
         return None
-    found = [
+    requirements = [
         Requirement(key, "In", (value,))
         for key, value in (selector.get("matchLabels") or {}).items()
     ]
     expressions = selector.get("matchExpressions") or []
-    found += [
+    requirements += [
         Requirement(e.get("key", ""), e.get("operator", ""), tuple(e.get("values") or ()))
         for e in expressions
     ]
-    return found
+    return requirements
 
 
 def selects(selector: Obj | None, labels: Mapping[str, str]) -> bool:
@@ -149,15 +149,15 @@ def field_value(obj: Obj, field: str) -> str:
 
 def parse_fields(text: str, resource: Resource) -> list[FieldRequirement]:
     """A selector as after ``--field-selector``. APIError for a field that does not select."""
-    found = []
+    requirements = []
     for part in text.split(",") if text else []:
         match = FIELD.match(part)
         if not match:
             raise bad_request(f'invalid selector: "{text}"; can\'t understand "{part}"')
         if match["key"] not in METADATA_FIELDS + FIELDS.get(resource.stored_as, ()):
             raise bad_request(_unknown(match["key"], resource))
-        found.append(FieldRequirement(match["key"], match["op"] != "!=", match["value"]))
-    return found
+        requirements.append(FieldRequirement(match["key"], match["op"] != "!=", match["value"]))
+    return requirements
 
 
 def _unknown(field: str, resource: Resource) -> str:

@@ -38,10 +38,10 @@ class Names:
         if len(labels) == 2:
             own = at(service, "spec", "clusterIP")
             return [own] if own and own != "None" else [address for address, _ in ready]
-        found = [
+        matching = [
             address for address, host in ready if labels[-3] in (host, address.replace(".", "-"))
         ]
-        return found or None
+        return matching or None
 
     def external_name(self, labels: list[str]) -> str | None:
         service = self.service(labels[-2], labels[-1]) if len(labels) == 2 else None
@@ -53,7 +53,7 @@ class Names:
 
     def _endpoints(self, service: Obj) -> list[tuple[str, str]]:
         """Address and host name of each ready Pod of a Service."""
-        found = []
+        endpoints_of = []
         endpoints = self.client.get("endpoints", namespace_of(service), name_of(service)) or {}
         for subset in endpoints.get("subsets") or []:
             for address in subset.get("addresses") or []:
@@ -63,8 +63,8 @@ class Names:
                     )
                     or {}
                 )
-                found.append((address["ip"], str(at(pod, "spec", "hostname", default=""))))
-        return found
+                endpoints_of.append((address["ip"], str(at(pod, "spec", "hostname", default=""))))
+        return endpoints_of
 
     def ports(self, labels: list[str]) -> Iterable[tuple[int, str]]:
         """Port and target of ``_NAME._PROTOCOL.SERVICE.NAMESPACE``."""
@@ -131,11 +131,11 @@ class Resolver:
         if alias:
             reply.add_answer(RR(question, QTYPE.CNAME, rdata=CNAME(alias), ttl=TTL))
             return
-        found = self.names.addresses(labels[:-1]) if labels[-1] == "svc" else None
-        if found is None:
+        addresses = self.names.addresses(labels[:-1]) if labels[-1] == "svc" else None
+        if addresses is None:
             reply.header.rcode = RCODE.NXDOMAIN
         elif kind in ("A", "ANY"):
-            for address in found:
+            for address in addresses:
                 reply.add_answer(RR(question, QTYPE.A, rdata=A(address), ttl=TTL))
 
     async def _outside(self, reply: DNSRecord, question: str, kind: str) -> None:
@@ -143,14 +143,14 @@ class Resolver:
         if kind not in families:
             return
         try:
-            found = await asyncio.get_running_loop().getaddrinfo(
+            answers = await asyncio.get_running_loop().getaddrinfo(
                 question, None, family=families[kind], type=socket.SOCK_STREAM
             )
         except OSError as error:
             missing = getattr(error, "errno", None) in (socket.EAI_NONAME, socket.EAI_NODATA)
             reply.header.rcode = RCODE.NXDOMAIN if missing else RCODE.SERVFAIL
             return
-        for address in dict.fromkeys(str(entry[4][0]) for entry in found):
+        for address in dict.fromkeys(str(entry[4][0]) for entry in answers):
             data = A(address) if kind == "A" else AAAA(address)
             reply.add_answer(RR(question, families_type(kind), rdata=data, ttl=TTL))
 

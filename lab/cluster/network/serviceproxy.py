@@ -92,7 +92,7 @@ class ServiceProxy:
 
     def wanted(self) -> set[Listener]:
         """All sockets there should be now."""
-        found = set()
+        listeners = set()
         for service in self.client.list("services"):
             spec = service["spec"]
             address = spec.get("clusterIP")
@@ -103,10 +103,10 @@ class ServiceProxy:
                 if not self._targets(key):
                     continue
                 protocol = port.get("protocol", "TCP")
-                found.add(Listener(address, port["port"], protocol, key))
+                listeners.add(Listener(address, port["port"], protocol, key))
                 if port.get("nodePort"):
-                    found.add(Listener(ANYWHERE, port["nodePort"], protocol, key))
-        return found
+                    listeners.add(Listener(ANYWHERE, port["nodePort"], protocol, key))
+        return listeners
 
     def _targets(self, key: tuple[str, str, str]) -> list[tuple[str, int]]:
         return ready_targets(self.client.registry.store, *key)

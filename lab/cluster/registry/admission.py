@@ -24,10 +24,10 @@ COUNTED = {
 
 def check_namespace(store: Store, namespace: str, plural: str, group: str, name: str) -> None:
     """NamespaceLifecycle: nothing is made in a namespace that is not there or is going."""
-    found = store.get(("namespaces", "", namespace))
-    if found is None:
+    stored = store.get(("namespaces", "", namespace))
+    if stored is None:
         raise not_found("", "namespaces", namespace)
-    if found["metadata"].get("deletionTimestamp"):
+    if stored["metadata"].get("deletionTimestamp"):
         why = (
             f"unable to create new content in namespace {namespace} because it is being terminated"
         )
@@ -170,12 +170,12 @@ def _priority(store: Store, pod: Obj) -> None:
             min(defaults, key=lambda choice: int(choice.get("value", 0)))
         )
     name = spec.get("priorityClassName")
-    found = store.get((PRIORITY_CLASSES, "", name)) if name else None
-    if name and found is None and not name.startswith("system-"):
+    priority_class = store.get((PRIORITY_CLASSES, "", name)) if name else None
+    if name and priority_class is None and not name.startswith("system-"):
         raise forbidden("", "pods", name_of(pod), f"no PriorityClass with name {name} was found")
-    spec["priority"] = int(found.get("value", 0)) if found else 0
+    spec["priority"] = int(priority_class.get("value", 0)) if priority_class else 0
     spec.setdefault(
-        "preemptionPolicy", (found or {}).get("preemptionPolicy", "PreemptLowerPriority")
+        "preemptionPolicy", (priority_class or {}).get("preemptionPolicy", "PreemptLowerPriority")
     )
 
 

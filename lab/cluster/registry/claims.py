@@ -22,11 +22,11 @@ def is_delayed(client: Client, claim: Obj) -> bool:
 
 def names_of(pod: Obj) -> list[str]:
     """The claims that a Pod uses."""
-    found = [
+    names = [
         at(volume, "persistentVolumeClaim", "claimName")
         for volume in at(pod, "spec", "volumes", default=[])
     ]
-    return [name for name in found if name]
+    return [name for name in names if name]
 
 
 def users_of(client: Client, claim: Obj) -> list[Obj]:

@@ -30,8 +30,8 @@ class Client:
 
     def update(self, resource: str, obj: Obj) -> Obj:
         """Replace an object; APIError (409) when it has changed since it was read."""
-        found = self.registry.resources.named(resource)
-        return self.registry.update(found, namespace_of(obj), name_of(obj), obj, self._call())
+        served = self.registry.resources.named(resource)
+        return self.registry.update(served, namespace_of(obj), name_of(obj), obj, self._call())
 
     def change(
         self, resource: str, obj: Obj, change: Callable[[Obj], Obj | None], *, status: bool = False

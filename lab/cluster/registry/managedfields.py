@@ -130,20 +130,20 @@ class FieldWalk:
         before, after = self.elements(old, schema), self.elements(new, schema)
         if before is None or after is None or (not before and not isinstance(old, dict | list)):
             return {path}, set()
-        found: set[Path] = set()
+        set_paths: set[Path] = set()
         gone: set[Path] = set()
         for element, (value, inner) in after.items():
             here = (*path, element)
             if element in before:
                 set_here, gone_here = self.changes(before[element][0], value, inner, here)
-                found |= set_here
+                set_paths |= set_here
                 gone |= gone_here
             else:
-                found |= set(self.added(value, inner, here, fresh=False))
+                set_paths |= set(self.added(value, inner, here, fresh=False))
         for element, (value, inner) in before.items():
             if element not in after:
                 gone |= set(self.added(value, inner, (*path, element), fresh=True))
-        return found, gone
+        return set_paths, gone
 
 
 def _meant(fields: set[Path]) -> Fields:

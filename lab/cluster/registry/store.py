@@ -71,8 +71,8 @@ class Store:
 
     def list(self, resource: str, namespace: str = "") -> list[Obj]:
         """Objects of a resource, in one namespace or all, ordered as keys are."""
-        found = self._objects.get(resource, {})
-        return [found[key] for key in sorted(found) if not namespace or key[0] == namespace]
+        objects = self._objects.get(resource, {})
+        return [objects[key] for key in sorted(objects) if not namespace or key[0] == namespace]
 
     def resources(self) -> Iterator[str]:
         """The resources that have objects."""

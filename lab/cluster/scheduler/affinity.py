@@ -10,10 +10,10 @@ KEPT_AWAY = "node(s) didn't satisfy existing pods anti-affinity rules"
 
 def terms(pod: Obj, kind: str) -> list[Obj]:
     """What a Pod requires; ``kind`` is podAffinity or podAntiAffinity."""
-    found: list[Obj] = at(
+    required: list[Obj] = at(
         pod, "spec", "affinity", kind, "requiredDuringSchedulingIgnoredDuringExecution", default=[]
     )
-    return found
+    return required
 
 
 def _means(term: Obj, holder: Obj, other: Obj) -> bool:

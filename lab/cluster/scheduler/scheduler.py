@@ -249,10 +249,10 @@ class Scheduler:
 
     def _unbound(self, pod: Obj) -> list[Obj]:
         """The Pod's claims that are bound only now, when the Pod is there."""
-        found = [
+        used = [
             self.client.get(claims.CLAIMS, namespace_of(pod), name) for name in claims.names_of(pod)
         ]
-        return [claim for claim in found if claim and at(claim, "status", "phase") != "Bound"]
+        return [claim for claim in used if claim and at(claim, "status", "phase") != "Bound"]
 
     def _room(self, pod: Obj, node: Obj) -> tuple[list[str], bool]:
         """What the node has too little of, and whether removing other Pods would help."""

@@ -51,18 +51,18 @@ UPDATE: dict[str, UpdateCheck] = {
 
 
 def on_create(resource: Resource, obj: Obj) -> list[FieldError]:
-    found = list(object_meta(resource, obj))
+    errors = list(object_meta(resource, obj))
     check = CREATE.get(resource.qualified)
-    return found + (list(check(obj)) if check else [])
+    return errors + (list(check(obj)) if check else [])
 
 
 def on_update(resource: Resource, old: Obj, new: Obj) -> list[FieldError]:
     """Rules of change first, as the API server has them for Pods; then those of every object."""
-    found = list(update_meta(resource, old, new))
+    errors = list(update_meta(resource, old, new))
     check = CREATE.get(resource.qualified)
     change = UPDATE.get(resource.qualified)
     if check:
-        found += check(new)
+        errors += check(new)
     if change:
-        found += change(old, new)
-    return found
+        errors += change(old, new)
+    return errors
