@@ -30,10 +30,10 @@ def lines(plan: Plan, facts: Facts, ledger: Ledger | None, seconds: float | None
     yield f"together {minutes(plan.together(), facts)} by the seconds written" + (
         "" if planned else f", {(seconds or 0) / 60:.1f} minutes in truth"
     )
-    if plan.unknown:
+    if plan.estimated or plan.unknown:
         yield (
-            f"{plan.unknown} items were never measured, nor any of their kind: they count as 0 "
-            "seconds here (bin/lab test --all measures)"
+            f"not measured yet (bin/lab test --all does): {plan.estimated} items, which count as "
+            f"the mean of their kind, and {plan.unknown} of kinds without any, which count as nothing"
         )
     yield from left(plan, planned)
     if plan.left and not planned:
@@ -64,7 +64,7 @@ def budget(plan: Plan, facts: Facts) -> Iterator[str]:
     yield f"budget: {BUDGET / 60:.0f} minutes, {SET_UP / 60:.0f} of them to set up from nothing"
     for part, spent in enumerate(plan.parts):
         verdict = "fits" if fit(spent, facts) else "DOES NOT FIT"
-        verdict += ", as far as it is measured" if plan.unknown else ""
+        verdict += ", as far as it is measured" if plan.estimated or plan.unknown else ""
         yield f"  part {part}: {minutes(spent, facts)} with what is always taken: {verdict}"
 
 

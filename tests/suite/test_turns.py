@@ -131,6 +131,7 @@ def test_unmeasured_item_counts_as_the_mean_of_its_kind() -> None:
     known = unproved() | {BY_TURNS[0]: Standing(10, age=1), BY_TURNS[1]: Standing(30, age=1)}
     made = plan(ITEMS, known, facts())
     assert made.seconds[BY_TURNS[2]] == 20
+    assert (made.estimated, made.unknown) == (9, 10)  # attacks; a file and the second runs
     assert Item("second run", "00-lesson", "by turns") not in made.seconds
 
 

@@ -51,7 +51,8 @@ class Plan:
     left: dict[Item, str]
     seconds: dict[Item, float]
     parts: list[float]  # of each part, with what is always taken, in seconds of one worker
-    unknown: int  # items whose seconds nobody has measured, nor those of any of their kind
+    estimated: int  # items never measured, which count as the mean of their kind
+    unknown: int  # items of a kind of which none was measured: they count as nothing
 
     def together(self, reason: str | None = None) -> float:
         return sum(
@@ -108,12 +109,14 @@ def plan(items: Iterable[Item], known: Mapping[Item, Standing], facts: Facts) ->
         if facts.mode == "turns"
         else _all(items, known)
     )
+    due = [item for item in items if item.turn != "all only"]
     return Plan(
         taken,
         left,
         seconds,
         each,
-        sum(item not in seconds and item.turn != "all only" for item in items),
+        estimated=sum(item in seconds and known[item].seconds is None for item in due),
+        unknown=sum(item not in seconds for item in due),
     )
 
 
