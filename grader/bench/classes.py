@@ -12,8 +12,8 @@ from pathlib import Path
 import nbformat
 from nbformat.v4 import new_markdown_cell
 
-from grader.exercise.release import SOURCE
-from grader.gradebook.record import Course, ensure_assignment
+from grader.course import SOURCE, Course
+from grader.gradebook.record import ensure_assignment
 from lab.course import ROOT
 from lab.errors import LabError
 

@@ -9,13 +9,14 @@ from typing import Any
 import docker
 
 from grader.bench.labs import BenchLab
-from grader.sandbox.docker import PYTHON, Place
+from grader.sandbox.containers import SandboxImage
+from grader.sandbox.docker import PYTHON
 
 INSIDE = "grader.bench.cluster_figures"
 
 
 def measured(
-    client: docker.DockerClient, place: Place, times: int, seconds: float
+    client: docker.DockerClient, place: SandboxImage, times: int, seconds: float
 ) -> dict[str, Any]:
     """Each single measurement (``grader/bench/cluster_figures.py``); ``seconds``: how long requests
     are counted.

@@ -6,7 +6,7 @@ from typing import Self
 import docker
 from docker.models.containers import Container
 
-from grader.sandbox.docker import Place
+from grader.sandbox.containers import SandboxImage
 from lab import seat as engine
 from lab.course import LABEL, NAME
 from lab.errors import LabError
@@ -19,7 +19,7 @@ class BenchLab:
     runs.
     """
 
-    def __init__(self, client: docker.DockerClient, place: Place) -> None:
+    def __init__(self, client: docker.DockerClient, place: SandboxImage) -> None:
         self._client = client
         self._place = place
         self._name = f"{NAME}-bench"

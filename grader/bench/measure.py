@@ -14,7 +14,7 @@ import docker
 from grader.bench import classes, cluster, sandboxes
 from grader.bench.otter import OtterGrader
 from grader.bench.rivals import StockNbgrader
-from grader.sandbox.docker import Place
+from grader.sandbox.containers import SandboxImage
 from lab.progress import Step, say, step
 
 ASSIGNMENT = "01-containers"
@@ -62,7 +62,7 @@ QUICK = Plan(
 )
 
 
-def measure(client: docker.DockerClient, place: Place, plan: Plan) -> dict[str, Any]:
+def measure(client: docker.DockerClient, place: SandboxImage, plan: Plan) -> dict[str, Any]:
     """The document of `bin/lab bench --json`: seconds, MiB, submissions per minute
     (docs/performance.md describes it).
     """
@@ -86,16 +86,7 @@ def measure(client: docker.DockerClient, place: Place, plan: Plan) -> dict[str, 
             "load_before": load,
             "load_after": os.getloadavg()[0],
         },
-        "sandbox_ready_p50_seconds": median(sandbox["cold_seconds"]),
-        "sandbox_ready_p95_seconds": quantiles(sandbox["cold_seconds"], n=20)[-1],
-        "sandbox_wait_p50_seconds": median(sandbox["wait_seconds"]),
-        "sandbox_wait_p95_seconds": quantiles(sandbox["wait_seconds"], n=20)[-1],
-        "sandbox_memory_mib": mean(one["memory_mib"] for one in sandbox["sizes"]),
-        "sandbox_disk_mib": mean(one["disk_mib"] for one in sandbox["sizes"]),
-        "sandbox_with_cluster_ready_p50_seconds": median(sandbox["cluster_cold_seconds"]),
-        "sandbox_with_cluster_memory_mib": mean(
-            one["memory_mib"] for one in sandbox["cluster_sizes"]
-        ),
+        **_sandbox_figures(sandbox),
         **cluster.figures(found),
         "assignment": ASSIGNMENT,
         "class_of": plan.class_of,
@@ -111,7 +102,22 @@ def measure(client: docker.DockerClient, place: Place, plan: Plan) -> dict[str, 
     }
 
 
-def _sandboxes(client: docker.DockerClient, place: Place, plan: Plan) -> dict[str, Any]:
+def _sandbox_figures(sandbox: dict[str, Any]) -> dict[str, float]:
+    """What goes to the top of the document: medians, tails, means."""
+    sizes, with_cluster = sandbox["sizes"], sandbox["cluster_sizes"]
+    return {
+        "sandbox_ready_p50_seconds": median(sandbox["cold_seconds"]),
+        "sandbox_ready_p95_seconds": quantiles(sandbox["cold_seconds"], n=20)[-1],
+        "sandbox_wait_p50_seconds": median(sandbox["wait_seconds"]),
+        "sandbox_wait_p95_seconds": quantiles(sandbox["wait_seconds"], n=20)[-1],
+        "sandbox_memory_mib": mean(size["memory_mib"] for size in sizes),
+        "sandbox_disk_mib": mean(size["disk_mib"] for size in sizes),
+        "sandbox_with_cluster_ready_p50_seconds": median(sandbox["cluster_cold_seconds"]),
+        "sandbox_with_cluster_memory_mib": mean(size["memory_mib"] for size in with_cluster),
+    }
+
+
+def _sandboxes(client: docker.DockerClient, place: SandboxImage, plan: Plan) -> dict[str, Any]:
     with step("Sandboxes, one after the other") as progress:
         cold = sandboxes.seconds_until_ready(client, place, plan.sandboxes, progress.advance)
     with step("Sandboxes, made ahead") as progress:
@@ -132,7 +138,7 @@ def _sandboxes(client: docker.DockerClient, place: Place, plan: Plan) -> dict[st
     }
 
 
-def _rounds(client: docker.DockerClient, place: Place, plan: Plan) -> list[dict[str, Any]]:
+def _rounds(client: docker.DockerClient, place: SandboxImage, plan: Plan) -> list[dict[str, Any]]:
     """In every round each grader in turn grades the class; who begins changes from round to
     round.
     """

@@ -21,8 +21,10 @@ import docker
 from docker.errors import DockerException
 
 from grader.bench.classes import PointsLostError, full_points
-from grader.sandbox.docker import PYTHON, Limits, Place, Sandbox
+from grader.sandbox.containers import SandboxImage
+from grader.sandbox.docker import PYTHON, DockerSandbox
 from grader.sandbox.files import USER
+from grader.sandbox.interface import SandboxLimits
 from lab import seat as engine
 from lab.course import LABEL, NAME
 from lab.errors import LabError
@@ -54,7 +56,7 @@ def test(env):
 class OtterGrader:
     """A context manager that holds the image with Otter in it."""
 
-    def __init__(self, client: docker.DockerClient, place: Place) -> None:
+    def __init__(self, client: docker.DockerClient, place: SandboxImage) -> None:
         self._client = client
         self._place = place
         self._image = f"{NAME}-bench-otter"
@@ -96,8 +98,8 @@ class OtterGrader:
 
     def _points(self, notebook: bytes, autograder: bytes) -> float:
         """What `otter run` gives one submission in a container of its own."""
-        place = Place(self._image, self._place.template, self._place.registry)
-        with Sandbox(self._client, place, Limits(kernel_memory=MEMORY_MIB)) as sandbox:
+        place = SandboxImage(self._image, self._place.template, self._place.registry)
+        with DockerSandbox(self._client, place, SandboxLimits(kernel_memory=MEMORY_MIB)) as sandbox:
             sandbox.bring({"submission.ipynb": notebook, "autograder.zip": autograder})
             container = self._client.containers.get(sandbox.container("student"))
             command = [

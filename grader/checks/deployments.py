@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from grader.checks import cluster
-from grader.checks.cluster import Json, RefusedError
+from grader.checks.cluster import ClusterRefusedError, Json
 from grader.checks.cluster_objects import ClusterObject, owned_by
 from grader.checks.deadline import Deadline, eventually
 from grader.checks.pod_state import how_to_set_image, images, other_image, runs_image, trouble
@@ -248,7 +248,7 @@ class Deployment(ClusterObject):
         self.must_exist()
         try:
             cluster.answer(*arguments, f"--namespace={self._namespace}")
-        except RefusedError as said:
+        except ClusterRefusedError as said:
             raise CheckFailed(
                 f"`kubectl {' '.join(arguments)}` was refused: {said}.",
                 expected,

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
+from docker.utils import parse_repository_tag
+
 TEMPLATE_IMAGES = Path(
     "/template/image/overlay2/repositories.json"
 )  # what a sandbox was made with, read-only; nowhere else is one
@@ -79,9 +81,7 @@ def _substitute(inside: str, values: Mapping[str, str]) -> str:
 
 def _parts(ref: str) -> tuple[str, str, str]:
     name, _, digest = ref.strip().partition("@")
-    repository, colon, tag = name.rpartition(":")
-    if not colon or "/" in tag:  # a port, not a tag
-        repository, tag = name, ""
+    repository, tag = parse_repository_tag(name)
     for prefix in ("index.docker.io/", "docker.io/", "library/"):
         repository = repository.removeprefix(prefix)
     return repository, tag or "latest", digest

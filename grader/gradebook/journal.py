@@ -14,11 +14,11 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from grader.judging.execution import Outcome
-from grader.judging.results import Check
+from grader.judging.results import Outcome
 
 TABLE = """CREATE TABLE IF NOT EXISTS graded (
-    assignment TEXT, student TEXT, key TEXT NOT NULL, entry TEXT NOT NULL, at TEXT NOT NULL, PRIMARY KEY (assignment, student))"""
+    assignment TEXT, student TEXT, key TEXT NOT NULL, entry TEXT NOT NULL, at TEXT NOT NULL,
+    PRIMARY KEY (assignment, student))"""
 BUSY_SECONDS = 60.0  # another run of the same course may write
 
 
@@ -108,13 +108,5 @@ def key_of(files: Mapping[str, bytes], circumstances: Iterable[object]) -> str:
 
 def _read(text: str) -> Entry:
     entry = json.loads(text)
-    outcomes = {
-        name: Outcome(
-            **{
-                **one,
-                "checks": {grade_id: Check(**check) for grade_id, check in one["checks"].items()},
-            }
-        )
-        for name, one in entry["outcomes"].items()
-    }
+    outcomes = {name: Outcome.from_json(fields) for name, fields in entry["outcomes"].items()}
     return Entry(outcomes, entry["seconds"], entry["notes"], entry.get("work", ""))

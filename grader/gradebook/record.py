@@ -5,14 +5,9 @@ nbgrader changes the working directory of the process while it converts, so all 
 one lock and paths are absolute.
 """
 
-import fcntl
-import hashlib
 import json
-import os
 import shutil
-import sys
 import tempfile
-import threading
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,12 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+from filelock import FileLock
 from nbconvert.exporters import NotebookExporter
 from nbformat import NotebookNode
 from nbgrader.api import Gradebook, MissingEntry  # type: ignore[import-untyped]
 from nbgrader.converters import Autograde  # type: ignore[import-untyped]
 from nbgrader.converters.base import NbGraderException  # type: ignore[import-untyped]
-from nbgrader.coursedir import CourseDirectory  # type: ignore[import-untyped]
 from nbgrader.preprocessors import (  # type: ignore[import-untyped]
     AssignLatePenalties,
     CheckCellMetadata,
@@ -40,43 +35,29 @@ from traitlets import Dict as DictTrait
 from traitlets.config import Config
 from traitlets.config.loader import PyFileConfigLoader
 
-from grader.exercise.release import SOURCE, generate, quiet_log, sources, swap, what_nbgrader_said
-from grader.judging.repair import ReleasedCell
+from grader.course import (
+    AUTOGRADED,
+    DATABASE,
+    RELEASED,
+    SOURCE,
+    TIMESTAMP,
+    Course,
+    source_hash,
+    sources,
+    swap,
+)
+from grader.exercise.cells import ReleasedCell
+from grader.exercise.nbgrader import (
+    LOCK,
+    course_directory,
+    find_alembic,
+    quiet_log,
+    what_nbgrader_said,
+)
+from grader.exercise.release import generate
 from lab.errors import LabError
 
-LOCK = threading.RLock()
-DATABASE = "gradebook.db"
 WORKPLACE = ".grading-"
-
-
-@dataclass(frozen=True)
-class Course:
-    """A folder with ``solutions/``, ``submitted/`` and what grading makes: ``gradebook.db``,
-    ``autograded/``, ``feedback/``.
-    """
-
-    root: Path
-
-    @property
-    def db_url(self) -> str:
-        """SQLite waits a minute for another writer (formgrader, a second run) before it gives
-        up.
-        """
-        return f"sqlite:///{self.root / DATABASE}?timeout=60"
-
-    def folder(self, kind: str, assignment: str, student: str = ".") -> Path:
-        """``kind`` is one of nbgrader's folders: solutions, submitted, autograded, feedback."""
-        return self.root / kind / student / assignment
-
-    def directory(self, assignment: str, **changed: str) -> CourseDirectory:
-        """The course as nbgrader sees it."""
-        return CourseDirectory(
-            root=str(self.root),
-            db_url=self.db_url,
-            assignment_id=assignment,
-            source_directory=SOURCE,
-            **changed,
-        )
 
 
 @dataclass(frozen=True)
@@ -122,13 +103,13 @@ def ensure_assignment(course: Course, assignment: str) -> None:
             f"There is no assignment {assignment} in {course.root / SOURCE}.",
             f"one of: {', '.join(known)}" if known else "run this in a checkout of the course",
         )
-    record = course.root / f"{DATABASE}.released.json"
+    record = course.root / RELEASED
     wanted = source_hash(course, assignment)
     with LOCK:
         noted = json.loads(record.read_text()) if record.exists() else {}
         if noted.get(assignment) == wanted and _knows(course, assignment):
             return
-        _find_alembic()
+        find_alembic()
         with tempfile.TemporaryDirectory(prefix="docker-course-") as folder:
             generate(course.root, assignment, Path(folder), course.db_url)
         record.write_text(json.dumps({**noted, assignment: wanted}, indent=2) + "\n")
@@ -161,8 +142,11 @@ def record(
     """
     with LOCK, _workplace(course) as folder:
         _stage(Path(folder, "in", student, assignment), notebooks, files)
-        directory = course.directory(
-            assignment, submitted_directory=f"{folder}/in", autograded_directory=f"{folder}/out"
+        directory = course_directory(
+            course,
+            assignment,
+            submitted_directory=f"{folder}/in",
+            autograded_directory=f"{folder}/out",
         )
         with what_nbgrader_said(
             f"record the grades of {student}", "correct what it names, then grade again"
@@ -180,14 +164,13 @@ def record(
             ]
             converter.autograde_preprocessors = [SaveGrades, AssignLatePenalties, CheckCellMetadata]
             converter.config.merge(_late_config(course.root))
-            converter.config.SaveGrades.previous = _previous_sources(
-                course.folder("autograded", assignment, student)
+            converter.config.SaveGrades.previous = previous_sources(
+                course.folder(AUTOGRADED, assignment, student)
             )
             converter.start()
         # last and whole: a run that is killed before this compares with the old answers once more
         swap(
-            Path(folder, "out", student, assignment),
-            course.folder("autograded", assignment, student),
+            Path(folder, "out", student, assignment), course.folder(AUTOGRADED, assignment, student)
         )
         return recorded(course, assignment, student) or {}
 
@@ -220,8 +203,7 @@ def _workplace(course: Course) -> Iterator[str]:
     """A folder beside ``autograded/``, for one writer at a time on this machine; what a killed one
     left goes first.
     """
-    with (course.root / f"{DATABASE}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with FileLock(course.root / f"{DATABASE}.lock"):
         for leftover in course.root.glob(f"{WORKPLACE}*"):
             shutil.rmtree(leftover)
         with tempfile.TemporaryDirectory(prefix=WORKPLACE, dir=course.root) as folder:
@@ -234,7 +216,7 @@ def _stage(folder: Path, notebooks: Mapping[str, NotebookNode], files: Mapping[s
     """
     folder.mkdir(parents=True)
     for path, content in files.items():
-        if path == "timestamp.txt" and not _is_time(content):
+        if path == TIMESTAMP and not _is_time(content):
             continue
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_bytes(content)
@@ -271,7 +253,7 @@ def recorded(
         }
 
 
-def _previous_sources(folder: Path) -> dict[str, dict[str, str]]:
+def previous_sources(folder: Path) -> dict[str, dict[str, str]]:
     """What was graded the last time, by notebook and cell."""
     found: dict[str, dict[str, str]] = {}
     for path in folder.glob("*.ipynb"):
@@ -325,25 +307,9 @@ warnings.filterwarnings("ignore", category=SAWarning, module=r"nbgrader\.api")
 
 @contextmanager
 def _opened(course: Course) -> Iterator[Gradebook]:
-    _find_alembic()
+    find_alembic()
     with Gradebook(course.db_url) as gradebook:
         yield gradebook
-
-
-def _find_alembic() -> None:
-    """nbgrader starts ``alembic`` by name when it makes a gradebook; it lies beside this Python."""
-    here = str(Path(sys.executable).parent)
-    if here not in os.environ["PATH"].split(os.pathsep):
-        os.environ["PATH"] = here + os.pathsep + os.environ["PATH"]
-
-
-def source_hash(course: Course, assignment: str) -> str:
-    """Stands for the assignment as ``solutions/`` has it now."""
-    digest, folder = hashlib.sha256(), course.folder(SOURCE, assignment)
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()
 
 
 class GradeInSandbox(NotebookExporter):

@@ -18,8 +18,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from grader.archive import RefusedError, printable
-from grader.exercise.release import RELEASE
+from grader.archive import UntrustedError, printable
+from grader.course import RELEASE
 
 MANIFEST = "manifest.json"
 SCHEMA = 1
@@ -56,11 +56,11 @@ class Manifest:
 
     @classmethod
     def from_json(cls, content: bytes) -> "Manifest":
-        """Raises RefusedError for anything that ``to_json`` would not write."""
+        """Raises UntrustedError for anything that ``to_json`` would not write."""
         try:
             found = json.loads(content)
             if found["schema"] != SCHEMA:
-                raise RefusedError(
+                raise UntrustedError(
                     f"its manifest has schema {printable(str(found['schema']))[:20]}, not {SCHEMA}"
                 )
             student, assignment, files = found["student"], found["assignment"], dict(found["files"])
@@ -77,7 +77,7 @@ class Manifest:
             OverflowError,
             RecursionError,
         ) as error:
-            raise RefusedError("its manifest.json is not a manifest") from error
+            raise UntrustedError("its manifest.json is not a manifest") from error
         return cls(student, assignment, time, files)
 
 
@@ -92,7 +92,7 @@ class Exercise:
 def student_name(text: str) -> str:
     """The one spelling of a student's name or number: NFC, and ``-`` where it has spaces.
 
-    Raises RefusedError for a name that is empty, too long or has any other character than
+    Raises UntrustedError for a name that is empty, too long or has any other character than
     WHOSE_NAME says.
 
     >>> student_name(" Zoë Example ")
@@ -106,9 +106,9 @@ def student_name(text: str) -> str:
         for char in name
     )
     if not name or not sound or not name[0].isalnum() or name.endswith("."):
-        raise RefusedError(f"{_shown(text)} is no student's name here: a name has {WHOSE_NAME}")
+        raise UntrustedError(f"{_shown(text)} is no student's name here: a name has {WHOSE_NAME}")
     if len(name) > STUDENT_CHARACTERS or len(name.encode()) > STUDENT_BYTES:
-        raise RefusedError(
+        raise UntrustedError(
             f"{_shown(text)} is too long for a student's name: {STUDENT_CHARACTERS} characters at"
             " most"
         )
@@ -133,13 +133,13 @@ def released(course: Path) -> dict[str, Exercise]:
 
 
 def notebook_cells(content: bytes) -> list[dict[str, Any]]:
-    """The cells of a notebook; raises RefusedError when the bytes are not one."""
+    """The cells of a notebook; raises UntrustedError when the bytes are not one."""
     try:
         cells = json.loads(content)["cells"]
         if not isinstance(cells, list) or not all(isinstance(cell, dict) for cell in cells):
             raise TypeError
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise RefusedError("not a notebook (damaged, or cut short)") from error
+        raise UntrustedError("not a notebook (damaged, or cut short)") from error
     return cells
 
 
@@ -151,7 +151,7 @@ def grade_ids(content: bytes) -> frozenset[str]:
             for cell in notebook_cells(content)
             if (name := nbgrader_metadata(cell).get("grade_id")) and isinstance(name, str)
         )
-    except RefusedError:
+    except UntrustedError:
         return frozenset()
 
 
@@ -202,7 +202,8 @@ def pack(manifest: Manifest, files: Mapping[str, bytes]) -> bytes:
 def file_name(manifest: Manifest) -> str:
     """A name that mail and course sites leave alone: ASCII, no spaces."""
     ascii_only = unicodedata.normalize("NFKD", manifest.student).encode("ascii", "ignore").decode()
-    return f"{ascii_only.strip('.-') or 'student'}-{manifest.assignment}-{manifest.time:%Y%m%dT%H%M%SZ}.zip"
+    student = ascii_only.strip(".-") or "student"
+    return f"{student}-{manifest.assignment}-{manifest.time:%Y%m%dT%H%M%SZ}.zip"
 
 
 def is_foreign(path: str, exercise: Exercise | None) -> bool:

@@ -9,7 +9,7 @@ from datetime import datetime
 from hashlib import sha256
 from pathlib import PurePosixPath
 
-from grader.archive import Contents, Member, Refusal, RefusedError
+from grader.archive import Contents, Member, Refusal, UntrustedError
 from grader.handin import lms
 from grader.handin.manifest import MANIFEST, MANIFEST_BYTES, Exercise, Manifest, grade_ids
 
@@ -28,13 +28,13 @@ class HandIn:
 
 
 def with_manifest(name: str, contents: Contents) -> HandIn:
-    """A hand-in that `lab submit` packed; raises RefusedError when it is not what its manifest
+    """A hand-in that `lab submit` packed; raises UntrustedError when it is not what its manifest
     says.
     """
     packed = dict(contents.files)
     manifest_text = packed.pop(MANIFEST, b"")
     if not manifest_text or len(manifest_text) > MANIFEST_BYTES:
-        raise RefusedError("its manifest.json is empty or too large")
+        raise UntrustedError("its manifest.json is empty or too large")
     manifest = Manifest.from_json(manifest_text)
     refused = {refusal.path for refusal in contents.refused}
     files: dict[str, bytes] = {}
@@ -43,12 +43,12 @@ def with_manifest(name: str, contents: Contents) -> HandIn:
         if inside in packed:
             files[path] = packed.pop(inside)
             if sha256(files[path]).hexdigest() != digest:
-                raise RefusedError(
+                raise UntrustedError(
                     "its files are not those that were packed: damaged on the way, or changed"
                     " afterwards"
                 )
         elif inside not in refused:
-            raise RefusedError("a file that its manifest lists is missing")
+            raise UntrustedError("a file that its manifest lists is missing")
     extra = [Refusal(path, "not in its manifest") for path in sorted(packed)]
     return HandIn(
         name,
@@ -114,7 +114,7 @@ def recognised(hand_in: HandIn, exercises: Mapping[str, Exercise]) -> Exercise:
     }
     best = [name for name, number in shared.items() if number == max(shared.values()) > 0]
     if len(best) != 1:
-        raise RefusedError("nothing in it says which assignment it is: use --assignment")
+        raise UntrustedError("nothing in it says which assignment it is: use --assignment")
     return exercises[best[0]]
 
 

@@ -2,7 +2,6 @@
 ``submitted/.earlier/``.
 """
 
-import fcntl
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -11,13 +10,14 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 
-from grader.archive import RefusedError
+from filelock import FileLock, Timeout
+
+from grader.archive import UntrustedError
+from grader.course import SUBMITTED, TIMESTAMP
 from lab.errors import LabError
 
-SUBMITTED = "submitted"
 EARLIER = ".earlier"
 INCOMING = ".incoming-"
-TIMESTAMP = "timestamp.txt"  # nbgrader reads it for late penalties
 
 
 class Status(StrEnum):
@@ -43,7 +43,7 @@ class Submissions:
     ) -> Status:
         """Store a hand-in whole. The newest stays in place; the same files again change nothing.
 
-        ``student`` and ``assignment`` are single folder names. Raises RefusedError when a name is
+        ``student`` and ``assignment`` are single folder names. Raises UntrustedError when a name is
         taken in another case.
         """
         present = self.root / student / assignment
@@ -78,10 +78,10 @@ class Submissions:
     def _require_own_name(self, student: str) -> None:
         folder = self.root / student
         if folder.is_symlink():
-            raise RefusedError(f"{SUBMITTED}/{student} is a link")
+            raise UntrustedError(f"{SUBMITTED}/{student} is a link")
         for one in _folders(self.root):
             if one.name != student and one.name.casefold() == student.casefold():
-                raise RefusedError(
+                raise UntrustedError(
                     f"`{student}` and `{one.name}`, who handed in before, differ in upper and lower"
                     f" case only: use --student {one.name} if they are one person"
                 )
@@ -103,17 +103,20 @@ def opened(course: Path) -> Iterator[Submissions]:
     """
     root = course / SUBMITTED
     root.mkdir(exist_ok=True)
-    with (root / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise LabError(
-                f"Another `lab collect` is working in {root}.",
-                "wait until it has ended, then run this again.",
-            ) from error
+    lock = FileLock(root / ".lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise LabError(
+            f"Another `lab collect` is working in {root}.",
+            "wait until it has ended, then run this again.",
+        ) from error
+    try:
         for leftover in root.glob(f"{INCOMING}*"):
             shutil.rmtree(leftover)
         yield Submissions(root)
+    finally:
+        lock.release()
 
 
 def stamp(time: datetime) -> str:

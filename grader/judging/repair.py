@@ -5,7 +5,6 @@ Nothing of the submission decides about a cell but its type, its source and the 
 What a cell is for, what a locked one says and what it is worth comes from the gradebook.
 """
 
-import ast
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from typing import Any
 from nbformat import NotebookNode, from_dict
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_raw_cell
 
+from grader.exercise.cells import ReleasedCell
 from grader.exercise.lint import as_released
 from grader.judging.markdown import MAX_RENDERED_CHARS, Attachments, pictures, shown
 
@@ -24,58 +24,11 @@ NEW_CELL = {"code": new_code_cell, "markdown": new_markdown_cell, "raw": new_raw
 
 
 class MalformedError(Exception):
-    """Why a submission cannot be read, as a sentence for its author."""
+    """Why a submission cannot be read, as a sentence; ``notes`` on what was read before that."""
 
-
-@dataclass(frozen=True)
-class ReleasedCell:
-    """A cell as the gradebook knows it. ``source`` is the whole of it, hidden tests included;
-    ``points`` only where it is graded.
-    """
-
-    grade_id: str
-    cell_type: str
-    source: str
-    locked: bool
-    graded: bool
-    solution: bool
-    task: bool
-    points: float
-    checksum: str | None
-
-    @property
-    def is_test(self) -> bool:
-        """Graded by running it."""
-        return self.graded and self.locked and not self.solution and self.cell_type == "code"
-
-    @property
-    def is_manual(self) -> bool:
-        """Graded by a person."""
-        return self.task or (self.graded and not self.is_test)
-
-    @property
-    def is_setup(self) -> bool:
-        """Code that both kernels need."""
-        return self.locked and not self.graded and self.cell_type == "code"
-
-    @property
-    def title(self) -> str:
-        """What a student sees as its name."""
-        return title_of(self.source, self.grade_id) if self.is_test else self.grade_id
-
-    def metadata(self) -> dict[str, Any]:
-        """The cell's ``metadata.nbgrader``."""
-        known: dict[str, Any] = {
-            "grade_id": self.grade_id,
-            "grade": self.graded,
-            "solution": self.solution,
-            "locked": self.locked,
-            "task": self.task,
-            "schema_version": 3,
-            "cell_type": self.cell_type,
-            "checksum": self.checksum,
-        }
-        return {**known, "points": self.points} if self.graded or self.task else known
+    def __init__(self, why: str, notes: Sequence[str] = ()) -> None:
+        super().__init__(why)
+        self.notes = tuple(notes)
 
 
 @dataclass(frozen=True)
@@ -86,17 +39,6 @@ class SubmittedCell:
     source: str
     claims: str | None = None
     attachments: Attachments = field(default_factory=dict)
-
-
-def title_of(source: str, grade_id: str) -> str:
-    """The first line of a test cell's docstring, else its id (also for a cell with a magic in
-    it).
-    """
-    try:
-        docstring = ast.get_docstring(ast.parse(source))
-    except (SyntaxError, ValueError):
-        docstring = None
-    return docstring.splitlines()[0].strip() if docstring else grade_id
 
 
 def read(content: bytes) -> list[SubmittedCell]:

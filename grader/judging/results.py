@@ -7,9 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-CheckStatus = Literal["passed", "failed", "skipped", "needs-grading"]
-Reason = Literal["timeout", "out-of-memory", "kernel-died", "environment", "malformed"]
+from grader.sandbox.interface import Reason
 
+CheckStatus = Literal["passed", "failed", "skipped", "needs-grading"]
+
+NO_ANSWER = (
+    "There is no answer here.\nExpected: an answer in your own words.\nTry: write one in this cell,"
+    " then hand in again."
+)
 MAX_NAME_CHARS = 200
 MAX_MESSAGE_CHARS = 4_000
 
@@ -37,7 +42,26 @@ class Check:
         object.__setattr__(self, "message", printable(self.message)[:MAX_MESSAGE_CHARS])
 
 
-@dataclass
+@dataclass(frozen=True)
+class Outcome:
+    """What running one notebook gave. ``checks`` is by ``grade_id``, without the manual ones.
+
+    The student reads ``notes``, too; ``technical`` is for the instructor alone.
+    """
+
+    checks: dict[str, Check] = field(default_factory=dict)
+    reason: Reason | None = None
+    notes: list[str] = field(default_factory=list)
+    technical: list[str] = field(default_factory=list)
+
+    @classmethod
+    def from_json(cls, fields: dict[str, Any]) -> "Outcome":
+        """As ``dataclasses.asdict`` wrote it."""
+        checks = {grade_id: Check(**check) for grade_id, check in fields["checks"].items()}
+        return cls(**{**fields, "checks": checks})
+
+
+@dataclass(frozen=True)
 class Result:
     """One submission. ``notes`` are for the instructor: repairs, files left out, what went wrong in
     the sandbox.

@@ -11,9 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import click
-
-from lab.course import ROOT
 from lab.errors import LabError
 from lab.progress import say
 
@@ -46,7 +43,7 @@ def marks(root: Path, assignment: str) -> list[Mark]:
     """
     from nbgrader.api import Gradebook, MissingEntry  # type: ignore[import-untyped]
 
-    from grader.gradebook.record import Course
+    from grader.course import Course
 
     with Gradebook(Course(root).db_url) as gradebook:
         try:
@@ -222,58 +219,3 @@ def read_roster(file: Path) -> list[Row]:
             f"{file} cannot be read as a table: {error}",
             "export the class list from the course site as CSV",
         ) from error
-
-
-@click.command("export")
-@click.argument("assignment")
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(list(FORMS)),
-    default="csv",
-    show_default=True,
-    help="Who will read it.",
-)
-@click.option(
-    "--roster",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help=(
-        "The course site's own list of people (CSV): rows are matched by login, number or address,"
-        " and keep its columns."
-    ),
-)
-@click.option(
-    "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Write it there instead of printing it.",
-)
-@click.option(
-    "--course",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    default=ROOT,
-    show_default="this checkout",
-    help="The folder that holds the gradebook.",
-)
-def export_command(
-    assignment: str, form: Format, roster: Path | None, output: Path | None, course: Path
-) -> None:
-    """Write the marks of an assignment as CSV, for Canvas, for Moodle or plain.
-
-    Points are those of the gradebook now: marks given by hand count, and penalties for late work
-    are taken off. Students without a submission have an empty mark, never a zero.
-    """
-    found = marks(course.resolve(), assignment)
-    text = table(assignment, found, form, read_roster(roster) if roster else None)
-    if output:
-        output.write_bytes(text.encode())
-        say(f"Wrote {output}.")
-    else:
-        click.echo(text.replace("\r\n", "\n"), nl=False)
-    if waiting := [mark.student for mark in found if mark.waiting]:
-        say(
-            "Still without the points that a person gives (formgrader: bin/lab up --instructor):"
-            f" {', '.join(waiting)}."
-        )
-
-
-commands = [export_command]

@@ -23,10 +23,10 @@ from nbgrader.converters import GenerateFeedback  # type: ignore[import-untyped]
 from nbgrader.preprocessors import ClearHiddenTests, GetGrades, NbGraderPreprocessor  # type: ignore[import-untyped]
 from pygments.formatters import HtmlFormatter  # type: ignore[import-untyped]
 
-from grader.exercise.release import quiet_log, what_nbgrader_said
-from grader.gradebook.record import LOCK, Course
-from grader.judging.repair import title_of
-from grader.judging.results import Result
+from grader.course import Course
+from grader.exercise.cells import title_of
+from grader.exercise.nbgrader import LOCK, course_directory, quiet_log, what_nbgrader_said
+from grader.judging.results import NO_ANSWER, Result
 
 PAGE = jinja2.Environment(
     autoescape=True,
@@ -40,10 +40,6 @@ LINK = re.compile(r"(https?|mailto):", re.IGNORECASE)
 HEADING = re.compile(r"^#{2,6}\s+(.+)$", re.MULTILINE)
 CODE = re.compile(r"`([^`]+)`")
 NOTHING_WRITTEN = "No response."  # nbgrader's own comment on an answer that is as it was released
-NO_ANSWER = (
-    "There is no answer here.\nExpected: an answer in your own words.\nTry: write one in this cell,"
-    " then hand in again."
-)
 TAGS = {
     "a",
     "b",
@@ -215,7 +211,7 @@ def write(course: Course, assignment: str, student: str) -> None:
             f"write the feedback of {student}", f"bin/lab grade {assignment} --student {student}"
         ),
     ):
-        directory = course.directory(assignment, student_id=student)
+        directory = course_directory(course, assignment, student_id=student)
         converter = GenerateFeedback(
             coursedir=directory, log=quiet_log()[0], force=True, exporter_class=FeedbackExporter
         )

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 if TYPE_CHECKING:
-    from grader.pages.report import Report
+    from grader.pages.summary import Report
 
 COLOURS = {
     "passed": "#1a7f37",

@@ -15,7 +15,8 @@ from typing import Any
 
 import nbformat
 
-from grader.gradebook.record import Course, released_cells
+from grader.course import Course
+from grader.gradebook.record import released_cells
 
 NOISE = 20  # characters: shorter matches are chance (the k of winnowing)
 GUARANTEED = 35  # characters: any match this long is found

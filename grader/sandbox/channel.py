@@ -6,34 +6,21 @@ strictly and checked. Whatever does not fit ends in KernelLostError, which costs
 alone.
 """
 
-import ast
 import json
 import socket
 import struct
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
+
+from grader.sandbox.interface import KernelLostError, Reply
 
 MAX_LINE_BYTES = 2_000_000  # one message
 MAX_CELL_BYTES = 4_000_000  # all messages about one cell
-MAX_VALUE_CHARS = 64_000  # one value handed from the student's kernel to the checker's, as JSON
 GRACE_SECONDS = (
     15.0  # beyond a cell's own limit: the relay's interrupt, its own grace, a slow machine
 )
 STDERR_TAIL_BYTES = 4_000
-
-Status = Literal["ok", "error", "timeout"]
-
-
-class KernelLostError(Exception):
-    """The kernel's container no longer answers as it should; ``timed_out``: because a cell did not
-    end.
-    """
-
-    def __init__(self, what: str, *, timed_out: bool = False) -> None:
-        super().__init__(what)
-        self.timed_out = timed_out
 
 
 class Stream(Protocol):
@@ -44,19 +31,6 @@ class Stream(Protocol):
     def recv(self, most: int) -> bytes: ...
     def shutdown(self, how: int) -> None: ...
     def close(self) -> None: ...
-
-
-@dataclass
-class Reply:
-    """What running one cell gave. ``outputs`` are as they came, unchecked beyond their size;
-    ``error`` is (name, value).
-    """
-
-    status: Status
-    outputs: list[dict[str, Any]] = field(default_factory=list)
-    error: tuple[str, str] = ("", "")
-    expressions: dict[str, Any] = field(default_factory=dict)
-    seconds: float = 0.0
 
 
 class Channel:
@@ -227,35 +201,6 @@ def parse_object(text: bytes | str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise KernelLostError("a message is not a JSON object")
     return value
-
-
-def json_expression(name: str) -> str:
-    """Code that, evaluated in a kernel, gives the JSON text of a variable."""
-    return f"__import__('json').dumps({name})"
-
-
-def value_of(result: object) -> str:
-    """The JSON text that a kernel claims for ``json_expression``; ValueError (with a reason for the
-    student) for all else.
-
-    The answer is the ``repr`` of a string: read by ``literal_eval``, which executes nothing, then
-    parsed as strict JSON.
-    """
-    if not isinstance(result, dict) or result.get("status") != "ok":
-        name = result.get("ename") if isinstance(result, dict) else None
-        raise ValueError(
-            "is not defined" if name == "NameError" else "is not a value that JSON can hold"
-        )
-    data = result.get("data")
-    shown = data.get("text/plain") if isinstance(data, dict) else None
-    if not isinstance(shown, str) or len(shown) > MAX_VALUE_CHARS:
-        raise ValueError("is too long")
-    try:
-        text = ast.literal_eval(shown)
-        value = json.loads(text, parse_constant=_refuse_constant)
-        return json.dumps(value)
-    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError) as error:
-        raise ValueError("is not a value that JSON can hold") from error
 
 
 def _refuse_constant(name: str) -> None:

@@ -15,12 +15,13 @@ from pathlib import Path
 
 import pytest
 
-from grader.commands.grade import sandbox_place
+from grader.course import RELEASE, SOURCE
 from grader.exercise.lint import source_text
-from grader.exercise.release import RELEASE, SOURCE, differences
+from grader.exercise.release import differences
 from grader.judging.results import Check, Result
 from grader.run.classrun import plan
-from grader.sandbox.docker import sweep
+from grader.run.local import ensure_sandbox_image
+from grader.sandbox.owners import sweep
 from lab.course import ROOT
 from lab.machine.host import ensure_engine
 
@@ -79,7 +80,7 @@ def test_release_is_what_the_source_gives(exercise: Exercise) -> None:
 def results(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, dict[str, Result]]]:
     """What each submission got, by exercise and student; graded when first asked for."""
     client = ensure_engine()
-    place = sandbox_place(client)
+    place = ensure_sandbox_image(client)
 
     class Graded(dict[str, dict[str, Result]]):
         def __missing__(self, name: str) -> dict[str, Result]:

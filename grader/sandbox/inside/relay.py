@@ -5,11 +5,12 @@ Run as ``python -m grader.sandbox.inside.relay FOLDER``. Whoever reads the answe
 them: the student's code may have replaced this process.
 
 Requests:  ``{"id": 1, "op": "run", "code": str, "silent": bool, "expressions": {name: code},
-"timeout": seconds}``
+           "timeout": seconds}``
            ``{"id": 2, "op": "write", "path": "relative/path", "data": base64}``
-Answers:   ``{"event": "ready"}`` once, then for each request any number of ``{"id", "event":
-"output", "output": {...}}`` (a notebook's
-           output) and one ``{"id", "event": "done", "status": "ok" | "error" | "timeout" | "dead", "error": [name, value], "expressions"}``.
+Answers:   ``{"event": "ready"}`` once, then for each request any number of
+           ``{"id", "event": "output", "output": {...}}`` (a notebook's output) and one
+           ``{"id", "event": "done", "status": "ok" | "error" | "timeout" | "dead",
+           "error": [name, value], "expressions"}``.
 
 The process ends when its input does, or with IPython: exit status 137 when that was killed by
 SIGKILL, else 1.

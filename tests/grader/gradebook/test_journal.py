@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from grader.gradebook.journal import Entry, Journal, key_of
-from grader.judging.execution import Outcome
-from grader.judging.results import Check
+from grader.judging.results import Check, Outcome
 
 FILES = {"tiny.ipynb": b"{}", "web/Dockerfile": b"FROM busybox"}
 OUTCOME = Outcome({"q1": Check("It runs", 1.5, 2, "failed", "Only a part.")}, "timeout", ["a note"])

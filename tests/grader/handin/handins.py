@@ -10,7 +10,7 @@ from typing import Any
 
 from click.testing import CliRunner
 
-from grader.handin import collect as collecting
+from grader.commands.collect import collect_command
 from grader.handin.manifest import described, pack
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "release"
@@ -80,7 +80,7 @@ class Inbox:
         """Collect the whole folder; fails when anything outside submitted/ has changed."""
         before = self._outside()
         result = CliRunner().invoke(
-            collecting.commands[0],
+            collect_command,
             [str(self.folder), *map(str, arguments), "--json", "--course", str(self.course)],
         )
         assert result.exit_code == 0, (result.output, result.exception)
@@ -120,7 +120,7 @@ class Inbox:
 
 def collect(course: Path, *arguments: str | Path) -> list[dict[str, Any]]:
     result = CliRunner().invoke(
-        collecting.commands[0], [*map(str, arguments), "--json", "--course", str(course)]
+        collect_command, [*map(str, arguments), "--json", "--course", str(course)]
     )
     assert result.exit_code == 0, result.output
     document = json.loads(result.output)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from grader.handin import collect as collecting
+from grader.commands.collect import collect_command
 from grader.handin.manifest import described, pack
 from lab.errors import LabError
 
@@ -146,9 +146,7 @@ def test_names_of_strangers_do_not_reach_the_terminal(inbox: Inbox) -> None:
     )
     (inbox.folder / os.fsdecode(b"\xff\xfe.zip")).write_bytes(b"")
     result = CliRunner().invoke(
-        collecting.commands[0],
-        [str(inbox.folder), "--course", str(inbox.course)],
-        env={"COLUMNS": "250"},
+        collect_command, [str(inbox.folder), "--course", str(inbox.course)], env={"COLUMNS": "250"}
     )
     assert result.exit_code == 0
     assert "\x1b" not in result.output
@@ -205,9 +203,7 @@ def test_a_submitted_folder_that_is_a_link_is_not_written_through(
     inbox.submitted.mkdir()
     (inbox.submitted / "ada").symlink_to(tmp_path / "elsewhere")
     (inbox.folder / "x.zip").write_bytes(zipped())
-    result = CliRunner().invoke(
-        collecting.commands[0], [str(inbox.folder), "--course", str(inbox.course)]
-    )
+    result = CliRunner().invoke(collect_command, [str(inbox.folder), "--course", str(inbox.course)])
     assert "is a link" in result.output
     assert list((tmp_path / "elsewhere").iterdir()) == []
 
@@ -238,9 +234,7 @@ def test_a_failure_while_replacing_restores_the_older_hand_in(
         return rename(self, target)
 
     monkeypatch.setattr(Path, "rename", failing)
-    result = CliRunner().invoke(
-        collecting.commands[0], [str(inbox.folder), "--course", str(inbox.course)]
-    )
+    result = CliRunner().invoke(collect_command, [str(inbox.folder), "--course", str(inbox.course)])
     assert isinstance(result.exception, LabError)
     assert "disk full" in result.exception.what
     assert (inbox.submitted / "ada/01-boxes" / BOOK).read_bytes() == ANSWER

@@ -6,17 +6,12 @@ from typing import Any
 import pytest
 from nbformat import NotebookNode
 
-from grader.judging.execution import (
-    CheckNotMadeError,
-    Execution,
-    Wanted,
-    notebook_outputs,
-    wanted_by,
-)
-from grader.judging.repair import ReleasedCell, SubmittedCell, restore
-from grader.judging.results import Reason
-from grader.sandbox.channel import KernelLostError, Reply
-from grader.sandbox.docker import Limits
+from grader.exercise.cells import ReleasedCell
+from grader.judging.execution import Execution
+from grader.judging.inputs import CheckNotMadeError, Inputs, parse_inputs
+from grader.judging.outputs import notebook_outputs
+from grader.judging.repair import SubmittedCell, restore
+from grader.sandbox.interface import KernelLostError, Reason, Reply, SandboxLimits
 
 TEST = '"""It works"""\n# from-student: answer, file:Dockerfile\ncheck()'
 Play = Callable[[str], Reply]
@@ -66,7 +61,7 @@ class PlayedSandbox:
     def __init__(
         self, student: Play, checker: Play, deaths: dict[str, Reason | None] | None = None
     ) -> None:
-        self.limits = Limits(cell_seconds=5, submission_seconds=9)
+        self.limits = SandboxLimits(cell_seconds=5, submission_seconds=9)
         self.student, self.checker = PlayedKernel(student), PlayedKernel(checker)
         self.deaths = deaths or {}
 
@@ -249,7 +244,7 @@ def test_stopped_cell_says_which_limit_and_whose_time(before: float, whose: str)
 
 
 def test_directive_names_variables_and_files() -> None:
-    assert wanted_by("x\n# from-student: a, file:web/Dockerfile\n#from-student: b") == Wanted(
+    assert parse_inputs("x\n# from-student: a, file:web/Dockerfile\n#from-student: b") == Inputs(
         ("a", "b"), ("web/Dockerfile",)
     )
 
@@ -257,7 +252,7 @@ def test_directive_names_variables_and_files() -> None:
 @pytest.mark.parametrize("item", ["file:/etc/passwd", "file:../x", "a.b", "a b", "x=1"])
 def test_directive_may_not_name_anything_else(item: str) -> None:
     with pytest.raises(CheckNotMadeError):
-        wanted_by(f"# from-student: {item}")
+        parse_inputs(f"# from-student: {item}")
 
 
 def test_outputs_hold_text_and_pictures_only() -> None:

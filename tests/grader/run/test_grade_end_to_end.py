@@ -15,18 +15,20 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell
 from nbgrader.api import Gradebook
 
-from grader.commands.grade import sandbox_place
+from grader.course import Course
 from grader.exercise.release import generate
-from grader.gradebook.record import Course
 from grader.judging.results import Check, Result, document
 from grader.run.classrun import Run, plan
-from grader.sandbox.docker import OWNER_LABEL, Limits, Place, owner, sweep
+from grader.run.local import ensure_sandbox_image
+from grader.sandbox.containers import SandboxImage
+from grader.sandbox.interface import SandboxLimits
+from grader.sandbox.owners import OWNER_LABEL, owner, sweep
 from lab.machine.host import ensure_engine
 
 pytestmark = [pytest.mark.machine, pytest.mark.grading]
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "course"
-LIMITS = Limits(cell_seconds=8, submission_seconds=60, check_seconds=20)
+LIMITS = SandboxLimits(cell_seconds=8, submission_seconds=60, check_seconds=20)
 RIGHT_WEB = "!docker run -d --name web busybox sleep 600"
 RIGHT_REST = "answer = ['a', 'b', 'c']\nopen('Dockerfile', 'w').write('FROM busybox\\n')"
 LIES = """
@@ -189,12 +191,12 @@ def client() -> docker.DockerClient:
 
 
 @pytest.fixture(scope="module")
-def place(client: docker.DockerClient) -> Place:
-    return sandbox_place(client)
+def place(client: docker.DockerClient) -> SandboxImage:
+    return ensure_sandbox_image(client)
 
 
 @pytest.fixture(scope="module")
-def grade(client: docker.DockerClient, place: Place) -> Callable[[Run], dict[str, Result]]:
+def grade(client: docker.DockerClient, place: SandboxImage) -> Callable[[Run], dict[str, Result]]:
     def run(planned: Run) -> dict[str, Result]:
         return {
             result.student: result
@@ -415,7 +417,7 @@ def test_mark_given_by_hand_stays_until_the_answer_changes(
 
 
 def test_leftovers_of_a_grader_that_is_gone_are_swept(
-    client: docker.DockerClient, place: Place
+    client: docker.DockerClient, place: SandboxImage
 ) -> None:
     gone = owner().rpartition("/")[0] + "/4194999"  # above the kernel's largest process id
     left = client.containers.create(

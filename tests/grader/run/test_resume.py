@@ -13,8 +13,8 @@ import docker
 import pytest
 from nbgrader.api import Gradebook
 
-from grader.gradebook.record import Course
-from grader.sandbox.docker import BORN_LABEL, OWNER_LABEL, owner, sweep
+from grader.course import Course
+from grader.sandbox.owners import BORN_LABEL, OWNER_LABEL, owner, sweep
 from lab.course import ROOT
 from lab.machine.host import ensure_engine
 
