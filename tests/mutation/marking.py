@@ -129,7 +129,9 @@ class Marking:
         restored, _ = restore(read(json.dumps(notebook).encode()), cells)
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                with DockerSandbox(self._client, self._place, LIMITS, cluster=self._cluster) as sandbox:
+                with DockerSandbox(
+                    self._client, self._place, LIMITS, cluster=self._cluster
+                ) as sandbox:
                     sandbox.bring(self._files)
                     return Execution(sandbox, cells).run(restored).checks
             except SandboxError as error:
