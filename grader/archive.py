@@ -40,9 +40,7 @@ JUNK = {
 
 @dataclass(frozen=True)
 class HandInLimits:
-    """What one hand-in may hold. An archive is refused whole above ``entries``; the rest refuses
-    single files.
-    """
+    """What one hand-in may hold: above ``entries`` all of it is refused, else single files."""
 
     entries: int = 1000
     files: int = 200
@@ -67,9 +65,7 @@ class UntrustedError(Exception):
 
 @dataclass(frozen=True)
 class Refusal:
-    """One file that was not taken. ``path`` is as the stranger wrote it: show it through
-    ``printable``.
-    """
+    """One file not taken. ``path`` is as the stranger wrote it: show it by ``printable``."""
 
     path: str
     reason: str
@@ -77,9 +73,7 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Member:
-    """One regular file; ``read(most)`` gives its bytes or raises UntrustedError when there are more
-    than ``most``.
-    """
+    """One regular file; ``read(most)`` raises UntrustedError when it is larger."""
 
     path: str
     read: Callable[[int], bytes]
@@ -129,9 +123,7 @@ def take(found: Iterable[Member | Refusal], limits: HandInLimits = HAND_IN) -> C
 
 
 def unambiguous(found: Iterable[Member | Refusal]) -> tuple[list[Member], list[Refusal]]:
-    """Keep members with a safe name that no other has: of two of one name nobody can say which is
-    meant, so both go.
-    """
+    """Keep members with a safe name of their own: of two of one name, both go."""
     members: list[Member] = []
     refused: list[Refusal] = []
     for one in found:
@@ -183,9 +175,7 @@ def opened_zip(
 
 
 def folder_members(folder: Path, limits: HandInLimits = HAND_IN) -> Iterator[Member | Refusal]:
-    """The members of a folder. Links are never followed, not even one put there while it is
-    read.
-    """
+    """The members of a folder. No link is followed, not even one put there meanwhile."""
     seen = 0
     for where, folders, files in os.walk(folder):
         here = Path(where)

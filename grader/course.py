@@ -25,9 +25,7 @@ class Course:
 
     @property
     def db_url(self) -> str:
-        """SQLite waits a minute for another writer (formgrader, a second run) before it gives
-        up.
-        """
+        """SQLite waits a minute for another writer: formgrader, a second run."""
         return f"sqlite:///{self.root / DATABASE}?timeout=60"
 
     def folder(self, kind: str, assignment: str, student: str = ".") -> Path:
@@ -66,9 +64,7 @@ def source_hash(course: Course, assignment: str) -> str:
 
 
 def swap(fresh: Path, present: Path) -> None:
-    """Put ``fresh`` in the place of ``present`` (no ``fresh``: remove it); a failure half-way
-    restores ``present``.
-    """
+    """Put ``fresh``, if it is there, in the place of ``present``, or leave all as it is."""
     present.parent.mkdir(parents=True, exist_ok=True)
     old = fresh.with_name(fresh.name + ".old")
     if present.exists():

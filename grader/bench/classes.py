@@ -19,15 +19,11 @@ from lab.errors import LabError
 
 
 class PointsLostError(LabError):
-    """A right submission did not earn its points: what was measured is not the work that is
-    compared.
-    """
+    """A right submission lost points: what was measured is not the work that is compared."""
 
 
 def make(root: Path, assignment: str, students: int) -> Path:
-    """A course with a class that answers as the solution does, each student in a notebook of their
-    own. Returns ``root``.
-    """
+    """Make a course whose class answers as the solution does; returns ``root``."""
     source = ROOT / SOURCE / assignment
     shutil.copytree(source, root / SOURCE / assignment)
     notebook = nbformat.read(source / f"{assignment}.ipynb", as_version=4)  # type: ignore[no-untyped-call]
@@ -55,9 +51,7 @@ def full_points(course: Path, assignment: str) -> float:
 
 @dataclass(frozen=True)
 class Graded:
-    """What grading a class took, and what right submissions lost: a sentence for each check that
-    one of them did not pass.
-    """
+    """What grading a class took; ``lost``: a sentence for each check not passed."""
 
     seconds: float
     lost: tuple[str, ...]
@@ -65,9 +59,8 @@ class Graded:
 
 def grade(course: Path, assignment: str, workers: int) -> Graded:
     """`bin/lab grade`, timed from its start to its end."""
-    ensure_assignment(
-        Course(course), assignment
-    )  # a course has its gradebook before the first class
+    # a course has its gradebook before the first class
+    ensure_assignment(Course(course), assignment)
     command = [
         sys.executable,
         "-m",

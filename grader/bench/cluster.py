@@ -1,6 +1,4 @@
-"""The pocket cluster: how soon it is ready, what it needs, how fast it answers; in a lab of its
-own.
-"""
+"""The pocket cluster: how soon it is ready, what it needs, how fast it answers."""
 
 import json
 from statistics import median
@@ -18,9 +16,7 @@ INSIDE = "grader.bench.cluster_figures"
 def measured(
     client: docker.DockerClient, place: SandboxImage, times: int, seconds: float
 ) -> dict[str, Any]:
-    """Each single measurement (``grader/bench/cluster_figures.py``); ``seconds``: how long requests
-    are counted.
-    """
+    """Each measurement; ``seconds``: how long requests are counted."""
     with BenchLab(client, place) as lab:
         told = lab.run(PYTHON, "-m", INSIDE, str(times), str(seconds))
     return dict(json.loads(told.strip().splitlines()[-1]))

@@ -15,9 +15,7 @@ START_SECONDS = 180
 
 
 class BenchLab:
-    """A context manager: an engine with the course images, JupyterLab, and nothing else that
-    runs.
-    """
+    """A context manager: an engine with the course images, and JupyterLab."""
 
     def __init__(self, client: docker.DockerClient, place: SandboxImage) -> None:
         self._client = client

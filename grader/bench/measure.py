@@ -63,9 +63,7 @@ QUICK = Plan(
 
 
 def measure(client: docker.DockerClient, place: SandboxImage, plan: Plan) -> dict[str, Any]:
-    """The document of `bin/lab bench --json`: seconds, MiB, submissions per minute
-    (docs/performance.md describes it).
-    """
+    """The document of `bin/lab bench --json` (docs/performance.md describes it)."""
     load = os.getloadavg()[0]
     sandbox = _sandboxes(client, place, plan)
     with step("The pocket cluster"):
@@ -139,9 +137,7 @@ def _sandboxes(client: docker.DockerClient, place: SandboxImage, plan: Plan) -> 
 
 
 def _rounds(client: docker.DockerClient, place: SandboxImage, plan: Plan) -> list[dict[str, Any]]:
-    """In every round each grader in turn grades the class; who begins changes from round to
-    round.
-    """
+    """In every round each grader grades the class; who begins changes."""
     students, workers, rounds = plan.class_of, plan.workers[-1], []
     with (
         StockNbgrader(client, place) as nbgrader,
@@ -167,9 +163,7 @@ def _rounds(client: docker.DockerClient, place: SandboxImage, plan: Plan) -> lis
 
 
 def _repeated(grade: Callable[[Path], float], students: int) -> tuple[float, int]:
-    """Seconds to grade a new class, and how often that was begun again since a right submission had
-    lost points.
-    """
+    """Seconds to grade a new class, and how often that had to be begun again."""
     for before in range(ATTEMPTS):
         with tempfile.TemporaryDirectory(prefix="docker-course-") as folder:
             try:
@@ -194,9 +188,7 @@ def _growth(plan: Plan) -> tuple[list[dict[str, float]], list[dict[str, float]]]
 def _graded(
     workers: int, students: int, progress: Step, number: int, total: int
 ) -> dict[str, float]:
-    """Each once: of a large class, one that lost points is told (``lost``: checks), and costs no
-    second half-hour.
-    """
+    """Each once: a right submission that lost points is told, and not graded again."""
     progress.advance(number, total)
     progress.note(f"{students} students, {workers} workers")
     with tempfile.TemporaryDirectory(prefix="docker-course-") as folder:

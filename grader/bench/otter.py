@@ -77,9 +77,7 @@ class OtterGrader:
             self._client.images.remove(self._image, force=True)
 
     def seconds_to_grade(self, course: Path, assignment: str, containers: int) -> float:
-        """Seconds for the class, ``containers`` at a time. Raises PointsLostError unless each
-        submission earns its points.
-        """
+        """Seconds for the class. Raises PointsLostError when a submission lost points."""
         notebooks = [
             split(one / assignment / f"{assignment}.ipynb")
             for one in sorted((course / "submitted").iterdir())
@@ -128,9 +126,7 @@ class OtterGrader:
 
 
 def split(path: Path) -> tuple[bytes, bytes]:
-    """A submission as Otter wants it: the notebook without its test cells, and the tests as an
-    autograder.zip.
-    """
+    """A submission as Otter wants it: the notebook, and its tests as an autograder.zip."""
     notebook = json.loads(path.read_text(encoding="utf-8"))
     claims = [(cell, cell["metadata"].get("nbgrader", {})) for cell in notebook["cells"]]
     is_test = [bool(claim.get("grade") and not claim.get("solution")) for _, claim in claims]

@@ -1,6 +1,4 @@
-"""The figures as a table and as plots: what docs/performance.md shows is written by the run that
-measured it.
-"""
+"""The figures as a table and as plots, as docs/performance.md shows them."""
 
 import json
 import re
@@ -89,9 +87,7 @@ def _machine_rows(figures: Figures) -> list[tuple[str, str]]:
 
 
 def write(figures: Figures, folder: Path) -> None:
-    """Write the document and the plots into the folder, and the table into its performance.md where
-    that has a place for it.
-    """
+    """Write document and plots, and the table into the folder's performance.md."""
     (folder / IMAGES).mkdir(parents=True, exist_ok=True)
     (folder / DOCUMENT).write_text(json.dumps(figures, indent=2) + "\n")
     page = folder / PAGE
@@ -106,9 +102,7 @@ def write(figures: Figures, folder: Path) -> None:
 
 
 def _points(figures: Figures) -> list[dict[str, Any]]:
-    """Workers and class sizes in one list: the last number of workers is the first of the class
-    sizes.
-    """
+    """Workers and class sizes in one list; they share one point."""
     return [*figures["by_workers"], *figures["by_class_size"][1:]]
 
 

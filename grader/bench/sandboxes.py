@@ -27,9 +27,7 @@ def seconds_until_ready(
     *,
     cluster: bool = False,
 ) -> list[float]:
-    """Seconds from nothing to a sandbox whose engine, with the course images, whose kernels and
-    whose cluster answer; one after the other.
-    """
+    """Seconds from nothing to a sandbox that answers, one after the other."""
     taken = []
     for number in range(count):
         tell(number, count)
@@ -42,9 +40,7 @@ def seconds_until_ready(
 def seconds_waited(
     client: docker.DockerClient, place: SandboxImage, count: int, tell: Tell
 ) -> list[float]:
-    """Seconds that a submission waits for its sandbox while the pool makes the next one ahead; the
-    first one is made cold.
-    """
+    """Seconds that a submission waits while the pool makes the next sandbox ahead."""
     waited = []
     with Sandboxes(
         lambda: DockerSandbox(client, place, SandboxLimits()), ahead=1, needed=count
@@ -85,9 +81,7 @@ def _size(api: Any, sandbox: DockerSandbox) -> dict[str, float]:
 
 
 def _memory(api: Any, container: str) -> float:
-    """Bytes in use without the file cache that the kernel can drop at once; files in memory (tmpfs)
-    count.
-    """
+    """Bytes in use without the file cache; files in memory (tmpfs) count."""
     memory = api.stats(container, stream=False, one_shot=True)["memory_stats"]
     known = memory["stats"]
     droppable = known.get("total_inactive_file", known.get("inactive_file", 0))  # cgroup v1, v2

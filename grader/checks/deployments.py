@@ -12,9 +12,8 @@ from grader.checks.services import Service
 from grader.checks.verdict import CheckFailed, quoted
 
 TEMPLATE_HASH = "pod-template-hash"  # the label that a ReplicaSet's copy of the template has more
-AFTERMATH_SECONDS = (
-    6.0  # a Pod that is trusted too early is asked only when the last old one has gone
-)
+# a Pod that is trusted too early is asked only when the last old one has gone
+AFTERMATH_SECONDS = 6.0
 REQUESTS_BETWEEN_LOOKS = 4
 
 
@@ -119,9 +118,8 @@ class Deployment(ClusterObject):
             )
         victim = self.pods[0].name
         self._do("delete", "pod", victim, "--now", "--wait=false", expected=f"`{victim}` deleted.")
-        self.must_be_rolled_out(
-            within_seconds=within_seconds
-        )  # one that is being deleted counts no longer
+        # one that is being deleted counts no longer
+        self.must_be_rolled_out(within_seconds=within_seconds)
 
     def must_restart(self, *, within_seconds: float = 30) -> None:
         """All its Pods are replaced by new ones of the same template, as `kubectl rollout restart`

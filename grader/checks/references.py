@@ -9,9 +9,8 @@ from pathlib import Path
 
 from docker.utils import parse_repository_tag
 
-TEMPLATE_IMAGES = Path(
-    "/template/image/overlay2/repositories.json"
-)  # what a sandbox was made with, read-only; nowhere else is one
+# what a sandbox was made with, read-only; nowhere else is one
+TEMPLATE_IMAGES = Path("/template/image/overlay2/repositories.json")
 MAX_CHARS = 1000  # ARGs that double each other would grow without end
 
 

@@ -113,9 +113,7 @@ def grade_command(
 
 @contextmanager
 def _progress(students: int) -> Iterator[Callable[["Result"], None]]:
-    """A bar over what has to be graded, with the time that it will still take and the last result;
-    gives what hears of each result.
-    """
+    """A bar over what has to be graded; gives what hears of each result."""
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,

@@ -11,9 +11,7 @@ from lab.course import WORKSPACE
 
 
 def _default_workspace() -> Path:
-    """The checkout's workspace; inside the lab, where there is none, the one in the student's
-    home.
-    """
+    """The checkout's workspace; inside the lab the one in the student's home."""
     return WORKSPACE if WORKSPACE.is_dir() else Path.home() / "workspace"
 
 

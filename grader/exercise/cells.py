@@ -57,9 +57,7 @@ class ReleasedCell:
 
 
 def title_of(source: str, grade_id: str) -> str:
-    """The first line of a test cell's docstring, else its id (also for a cell with a magic in
-    it).
-    """
+    """The first line of a test cell's docstring, else its id."""
     try:
         docstring = ast.get_docstring(ast.parse(source))
     except (SyntaxError, ValueError):

@@ -23,9 +23,7 @@ STUB = "# YOUR CODE HERE"
 
 
 def converter_config() -> "Config":
-    """The part of nbgrader's configuration that decides what a release holds (nbgrader_config.py
-    merges it).
-    """
+    """What decides what a release holds (nbgrader_config.py merges it)."""
     from traitlets.config import Config
 
     config = Config()
@@ -71,9 +69,7 @@ _LISTENER = _Listener()
 
 
 def quiet_log() -> tuple[logging.Logger, list[str]]:
-    """A log for nbgrader's objects that prints nothing, and the errors in it (emptied by
-    ``what_nbgrader_said``).
-    """
+    """A log for nbgrader's objects that prints nothing, and the errors in it."""
     log = logging.getLogger("grader.nbgrader")
     log.handlers, log.propagate = [_LISTENER], False
     return log, _LISTENER.messages

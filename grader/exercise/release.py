@@ -29,9 +29,7 @@ TELLING = 8  # shorter lines of a hidden test (`else:`, `)`) give nothing away
 
 @dataclass(frozen=True)
 class Difference:
-    """One file of ``assignments/`` that is not what ``solutions/`` would give; ``path`` is relative
-    to the course.
-    """
+    """One file of ``assignments/`` that is not what ``solutions/`` would give."""
 
     path: str
     what: str
@@ -91,9 +89,7 @@ def differences(course: Path, assignments: Sequence[str] = ()) -> list[Differenc
 
 @contextmanager
 def _built(course: Path, assignments: Sequence[str]) -> Iterator[Path]:
-    """The release of the named assignments in a folder beside ``assignments/``, which goes when the
-    block ends.
-    """
+    """The release of the named assignments in a folder that goes with the block."""
     known = sources(course)
     unknown = sorted(set(assignments) - set(known))
     if unknown or not known:
@@ -226,9 +222,7 @@ def _compare(fresh: Path, present: Path) -> Iterator[Difference]:
 
 
 def _line_counts(old: Path, new: Path) -> str:
-    """``+3 -1 lines``: what the new release has that the present one lacks, and the other way
-    round.
-    """
+    """``+3 -1 lines``: what the new release has more than the present one, and less."""
     before, after = (
         path.read_text(encoding="utf-8", errors="replace").splitlines() for path in (old, new)
     )

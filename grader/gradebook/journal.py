@@ -43,9 +43,7 @@ class Journal:
         self._path = path
 
     def find(self, assignment: str, student: str, key: str) -> Entry | None:
-        """What is recorded of this very submission; None where nothing is, or where it has
-        changed.
-        """
+        """What is recorded of this very submission; None where it has changed."""
         query = "SELECT entry FROM graded WHERE assignment = ? AND student = ? AND key = ?"
         with self._opened() as database:
             row = database.execute(query, (assignment, student, key)).fetchone()
@@ -67,9 +65,7 @@ class Journal:
         return {student: _read(entry) for student, entry in rows}
 
     def keep(self, assignment: str, student: str, key: str, entry: Entry) -> None:
-        """Record it, in place of what was recorded of an earlier version. It is on disk when this
-        returns.
-        """
+        """Record it instead of what was; it is on disk when this returns."""
         row = (assignment, student, key, json.dumps(asdict(entry)), datetime.now(UTC).isoformat())
         with self._opened() as database:
             database.execute("INSERT OR REPLACE INTO graded VALUES (?, ?, ?, ?, ?)", row)

@@ -116,9 +116,7 @@ def ensure_assignment(course: Course, assignment: str) -> None:
 
 
 def released_cells(course: Course, assignment: str) -> dict[str, list[ReleasedCell]]:
-    """The cells of each notebook as they were released, in their order (the gradebook keeps none:
-    the source gives it).
-    """
+    """The cells of each notebook as they were released, in the source's order."""
     with LOCK, _opened(course) as gradebook:
         return {
             notebook.name: _in_order(
@@ -176,17 +174,13 @@ def record(
 
 
 def late_penalty(course: Course, assignment: str, student: str) -> float:
-    """The points that the course's late-submission plugin takes off; 0 without one, without a due
-    date, and in time.
-    """
+    """The points that the course's late-submission plugin takes off."""
     with LOCK, _opened(course) as gradebook:
         return float(gradebook.find_submission(assignment, student).late_submission_penalty or 0.0)
 
 
 def _late_config(root: Path) -> Config:
-    """What the course's own ``nbgrader_config.py`` says about late work: the plugin of
-    ``AssignLatePenalties`` and that plugin's settings.
-    """
+    """What the course's own ``nbgrader_config.py`` says about late work."""
     file = root / "nbgrader_config.py"
     if not file.exists():
         return Config()
@@ -200,9 +194,7 @@ def _late_config(root: Path) -> Config:
 
 @contextmanager
 def _workplace(course: Course) -> Iterator[str]:
-    """A folder beside ``autograded/``, for one writer at a time on this machine; what a killed one
-    left goes first.
-    """
+    """A folder for one writer at a time on this machine; leftovers go first."""
     with FileLock(course.root / f"{DATABASE}.lock"):
         for leftover in course.root.glob(f"{WORKPLACE}*"):
             shutil.rmtree(leftover)
@@ -211,9 +203,7 @@ def _workplace(course: Course) -> Iterator[str]:
 
 
 def _stage(folder: Path, notebooks: Mapping[str, NotebookNode], files: Mapping[str, bytes]) -> None:
-    """nbgrader sees a folder that holds our own notebooks and plain files, never what was handed
-    in.
-    """
+    """nbgrader sees our own notebooks and plain files, never what was handed in."""
     folder.mkdir(parents=True)
     for path, content in files.items():
         if path == TIMESTAMP and not _is_time(content):
@@ -234,9 +224,7 @@ def _is_time(content: bytes) -> bool:
 def recorded(
     course: Course, assignment: str, student: str
 ) -> dict[tuple[str, str], Recorded] | None:
-    """The grades of a submission as {(notebook, grade_id): grade}; None where the gradebook has
-    none of it.
-    """
+    """The grades as {(notebook, grade_id): grade}; None where there are none."""
     with LOCK, _opened(course) as gradebook:
         try:
             submission = gradebook.find_submission(assignment, student)

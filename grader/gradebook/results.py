@@ -38,9 +38,7 @@ def checks_of(
     outcome: Outcome,
     grades: Mapping[tuple[str, str], Recorded],
 ) -> Iterator[Check]:
-    """The checks of a notebook with the points that the gradebook holds now: marks given by hand
-    count.
-    """
+    """The checks of a notebook with the points that the gradebook holds now."""
     for cell in cells:
         grade = grades.get((notebook, cell.grade_id))
         if cell.is_test and grade is not None:

@@ -1,6 +1,4 @@
-"""``lab collect``: handed-in files, from wherever they came, sorted into ``submitted/``. Everything
-in them is distrusted.
-"""
+"""``lab collect``: handed-in files, which nobody trusts, sorted into ``submitted/``."""
 
 import os
 import stat
@@ -52,9 +50,8 @@ from grader.handin.submit import REMEMBERED
 from grader.handin.tree import Status
 from lab.errors import LabError
 
-BULK = HandInLimits(
-    entries=50_000, archive_bytes=1024 * MIB
-)  # what a course site packs for a whole class
+# what a course site packs for a whole class
+BULK = HandInLimits(entries=50_000, archive_bytes=1024 * MIB)
 CLOCK_SKEW = timedelta(minutes=5)
 NOBODY = {"student", "root", "jovyan"}  # login names that are the same in everyone's lab
 Reader = Callable[[int], bytes]  # gives the content, or raises UntrustedError above so many bytes
@@ -126,9 +123,7 @@ class Collector:
     def _file(
         self, name: str, read: Reader, changed: datetime | None, bulk: Path | None = None
     ) -> None:
-        """One file by its name: a zip or a notebook. ``bulk``: where to read it in place when it
-        may be a whole class.
-        """
+        """A zip or a notebook. ``bulk``: where to read it when it may be a whole class."""
         suffix = PurePosixPath(name).suffix.lower()
         try:
             if suffix == ".ipynb":
@@ -196,9 +191,7 @@ class Collector:
             outcome.reason = str(why)
 
     def _exercise(self, hand_in: HandIn, outcome: Collected) -> tuple[Exercise, dict[str, bytes]]:
-        """The assignment that a hand-in belongs to, and those of its files that the assignment
-        takes.
-        """
+        """The assignment of a hand-in, and those of its files that it takes."""
         claimed = self._overrides.assignment or hand_in.assignment
         if claimed is not None and claimed not in self._exercises:
             raise UntrustedError(
@@ -221,9 +214,7 @@ class Collector:
     def _student(
         self, hand_in: HandIn, upload: lms.Upload | None, exercise: Exercise, outcome: Collected
     ) -> str:
-        """Who handed in: the instructor's word, then the course site's, then the file's own
-        claim.
-        """
+        """Who handed in: the instructor's word, the course site's, or the claim."""
         if self._overrides.student:
             known: str | None = self._overrides.student
         elif upload:
@@ -256,9 +247,7 @@ class Collector:
                 )
 
     def _time(self, hand_in: HandIn, upload: lms.Upload | None, outcome: Collected) -> datetime:
-        """When it was handed in: the instructor's word, then the course site's, then the file's
-        claim, which is never of the future.
-        """
+        """When: the instructor's word, the course site's, or the claim, never of the future."""
         now = datetime.now(UTC)
         trusted = self._overrides.received or (upload.time if upload else None)
         claimed = hand_in.time or hand_in.changed or now
@@ -272,9 +261,7 @@ class Collector:
 
 
 def collect(course: Path, paths: Iterable[Path], overrides: Overrides) -> list[Collected]:
-    """Sort files and folders into the course's ``submitted/``. Raises LabError only for what the
-    instructor got wrong.
-    """
+    """Sort what was handed in into ``submitted/``. LabError: the instructor's mistake."""
     exercises = released(course)
     if not exercises:
         raise LabError(
@@ -319,9 +306,7 @@ def _note_notebooks(files: Mapping[str, bytes], exercise: Exercise, outcome: Col
 
 
 def _worth_a_look(folder: Path) -> Iterator[Path]:
-    """All below a folder that may be handed in: files, whole exchange folders; links and the like
-    to be reported.
-    """
+    """All below a folder that may be handed in, and links, to be reported."""
     for where, folders, files in os.walk(folder):
         here = Path(where)
         whole = [
@@ -341,9 +326,7 @@ def _modified(path: Path) -> datetime | None:
 
 
 def _remembered(folder: Path) -> str | None:
-    """The student of the workspace that an exchange folder lies in: there, everybody's login name
-    is the same.
-    """
+    """The student of the workspace around an exchange folder."""
     for parent in list(folder.parents)[:4]:
         try:
             return (

@@ -1,6 +1,4 @@
-"""Who uploaded a file, from the names that course sites give to files and folders in a bulk
-download.
-"""
+"""Who uploaded a file, from the names in a course site's bulk download."""
 
 import csv
 import re
@@ -65,9 +63,7 @@ def upload(path: str) -> Upload | None:
 
 
 def read_roster(path: Path) -> dict[str, str]:
-    """The instructor's own mapping: a CSV file with the columns ``name`` (as the site writes it)
-    and ``student``.
-    """
+    """The instructor's CSV file with the columns ``name`` and ``student``."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as stream:
             rows = csv.DictReader(stream)

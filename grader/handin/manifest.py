@@ -163,9 +163,7 @@ def nbgrader_metadata(cell: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def exchange_submission(name: str) -> tuple[str, str, datetime] | None:
-    """Student, assignment and time from the name of a folder in nbgrader's exchange; None for
-    another name.
-    """
+    """Student, assignment, time from a folder's name in nbgrader's exchange, or None."""
     parts = re.fullmatch(
         r"(.+?)\+([^+]+)\+(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)(?:\.\d+)? UTC(?:\+[\w-]+=*)?", name
     )
@@ -207,9 +205,7 @@ def file_name(manifest: Manifest) -> str:
 
 
 def is_foreign(path: str, exercise: Exercise | None) -> bool:
-    """Whether a file is none that the assignment takes: another notebook, or a name that nbgrader
-    uses itself.
-    """
+    """Whether the assignment takes no such file: another notebook, a name of nbgrader's."""
     notebook = path.lower().endswith(".ipynb")
     return path in RESERVED or (
         notebook and (path not in exercise.notebooks if exercise else "/" in path)

@@ -1,6 +1,4 @@
-"""Which assignment a hand-in belongs to, and whose it claims to be, from its manifest, its names
-and its cells.
-"""
+"""Which assignment a hand-in belongs to, and whose it claims to be."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -28,9 +26,7 @@ class HandIn:
 
 
 def with_manifest(name: str, contents: Contents) -> HandIn:
-    """A hand-in that `lab submit` packed; raises UntrustedError when it is not what its manifest
-    says.
-    """
+    """A hand-in that `lab submit` packed; UntrustedError unless it is as it says."""
     packed = dict(contents.files)
     manifest_text = packed.pop(MANIFEST, b"")
     if not manifest_text or len(manifest_text) > MANIFEST_BYTES:
@@ -73,9 +69,7 @@ def without_top_folder(contents: Contents) -> Contents:
 
 
 def is_bulk(members: Sequence[Member], exercises: Mapping[str, Exercise]) -> bool:
-    """Whether a zip without a manifest holds the files of many students, rather than the files of
-    one.
-    """
+    """Whether a zip without a manifest holds the files of many students."""
     if any(member.path.lower().endswith(".zip") or lms.upload(member.path) for member in members):
         return True
     notebooks = [
@@ -88,9 +82,7 @@ def is_bulk(members: Sequence[Member], exercises: Mapping[str, Exercise]) -> boo
 
 
 def recognised(hand_in: HandIn, exercises: Mapping[str, Exercise]) -> Exercise:
-    """The assignment of a hand-in without a manifest: by a notebook's name, by the file's own name,
-    by the cells.
-    """
+    """The assignment of a hand-in without a manifest, by its names and its cells."""
     notebooks = {
         PurePosixPath(path).name: content
         for path, content in hand_in.contents.files.items()
@@ -119,9 +111,7 @@ def recognised(hand_in: HandIn, exercises: Mapping[str, Exercise]) -> Exercise:
 
 
 def renamed(files: Mapping[str, bytes], exercise: Exercise) -> dict[str, bytes]:
-    """Give notebooks the names they were released under, which course sites and browsers change
-    (`answer (1).ipynb`).
-    """
+    """Give notebooks their released names, which course sites and browsers change."""
     result = dict(files)
     for path, content in files.items():
         if path.lower().endswith(".ipynb") and path not in exercise.notebooks:

@@ -1,6 +1,4 @@
-"""The tree that is graded: ``submitted/<student>/<assignment>/``, with earlier hand-ins below
-``submitted/.earlier/``.
-"""
+"""``submitted/<student>/<assignment>/``; earlier hand-ins are in ``submitted/.earlier/``."""
 
 import shutil
 import tempfile
@@ -31,9 +29,7 @@ class Status(StrEnum):
 
 
 class Submissions:
-    """One course's submitted folder. Make it with ``opened``; nothing outside the folder is ever
-    written.
-    """
+    """One course's submitted folder, made by ``opened``; nothing else is written."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -98,9 +94,7 @@ class Submissions:
 
 @contextmanager
 def opened(course: Path) -> Iterator[Submissions]:
-    """The course's submissions, for this process alone while the block runs; leftovers of a killed
-    run are cleared away.
-    """
+    """The course's submissions, for this process alone while the block runs."""
     root = course / SUBMITTED
     root.mkdir(exist_ok=True)
     lock = FileLock(root / ".lock", timeout=0)

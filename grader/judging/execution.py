@@ -39,9 +39,7 @@ VERDICTS = ("CheckFailed", "AssertionError")
 
 
 class Execution:
-    """Runs one notebook. Raises SandboxError where the environment, not the student, is at
-    fault.
-    """
+    """Runs one notebook. Raises SandboxError where the student is not at fault."""
 
     def __init__(self, sandbox: Sandbox, released: Sequence[ReleasedCell]) -> None:
         self._sandbox = sandbox
@@ -145,9 +143,7 @@ class Execution:
         self._tell_student(CAPTURED.findall(released.source))
 
     def _tell_student(self, names: Sequence[str]) -> None:
-        """Hand over what the checker's run of a setup cell captured: it made what is there now, and
-        an answer may use these values.
-        """
+        """Hand over what the checker's run of a setup cell captured."""
         if not names or self._student_ended:
             return
         asked = {name: json_expression(name) for name in names}
@@ -215,9 +211,7 @@ class Execution:
         )
 
     def _score(self, released: ReleasedCell, reply: Reply) -> Check:
-        """Full points, unless the cell's last expression is a number: that many. What the check
-        printed says why.
-        """
+        """Full points, or the number that the last expression gives; what it printed says why."""
         points = returned_number(reply.outputs)
         if points is None or points == released.points:
             return Check(released.title, released.points, released.points, "passed")
@@ -242,9 +236,7 @@ class Execution:
         return Check(released.title, 0.0, released.points, status, message)
 
     def _without_drawn(self, check: Check) -> Check:
-        """The check with ``…`` for each value that was drawn for it: a test that draws keeps that
-        to itself.
-        """
+        """The check with ``…`` for each value that was drawn for it."""
         if not check.message or check.status == "skipped":
             return check
         asked = {"drawn": json_expression("_drawn.values()")}
@@ -257,9 +249,7 @@ class Execution:
         return replace(check, message=message)
 
     def _hand_over(self, inputs: Inputs) -> dict[str, str]:
-        """Give the checker's kernel what the test takes; returns {name: what is wrong with it} for
-        the variables that are not to be had.
-        """
+        """Give the checker what the test takes; returns {name: why it is missing}."""
         for path in inputs.files:
             self._hand_over_file(path)
         if not inputs.names:

@@ -1,6 +1,4 @@
-"""Text cells of a student as they can be shown: rendering them must neither fail nor take for ever,
-for whoever reads them.
-"""
+"""Text cells of a student, which must be quick and safe to render."""
 
 import re
 from collections.abc import Mapping
@@ -10,9 +8,8 @@ from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
 BASE64 = re.compile(r"[A-Za-z0-9+/=\s]*")
 IMAGES = ("image/png", "image/jpeg")
-MAX_RENDERED_CHARS = (
-    10_000  # of one cell: rendering takes the square of it, or worse, for text made to that end
-)
+# of one cell: rendering takes the square of it, or worse, for text made to that end
+MAX_RENDERED_CHARS = 10_000
 MAX_PICTURE_CHARS = 5_000_000
 
 Attachments = dict[str, dict[str, str]]
@@ -27,9 +24,7 @@ def pictures(attachments: Any) -> Attachments:
 
 
 def shown(source: str, attachments: Attachments, most: int = MAX_RENDERED_CHARS) -> str:
-    """The text of a cell, or where it cannot be rendered (too long, a picture that is not there)
-    the same as a block of code.
-    """
+    """The text of a cell, as a block of code where it cannot be rendered."""
     try:
         if len(source) > most:
             raise ValueError("too long")

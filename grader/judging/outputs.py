@@ -24,9 +24,7 @@ def returned_number(outputs: Sequence[dict[str, Any]]) -> float | None:
 
 
 def verdict_outputs(check: Check) -> list[NotebookNode]:
-    """The outputs from which nbgrader reads the same points: nothing for all, a number for some, an
-    error for none.
-    """
+    """Outputs from which nbgrader reads the points: none (all), a number, an error (0)."""
     if check.status == "passed":
         return []
     shown = [_output("stream", name="stdout", text=check.message + "\n")] if check.points else []
@@ -43,9 +41,7 @@ def verdict_outputs(check: Check) -> list[NotebookNode]:
 
 
 def notebook_outputs(raw: Sequence[dict[str, Any]]) -> list[NotebookNode]:
-    """What a student's kernel claims to have printed, as outputs of a notebook: text and pictures
-    only, all else is dropped.
-    """
+    """What a student's kernel claims to have shown: text and pictures only."""
     outputs: list[NotebookNode] = []
     for one in raw:
         output = _clean(one)

@@ -115,9 +115,8 @@ def restore(
     """
     known = {cell.grade_id: cell for cell in released}
     chosen, notes = _choose(submitted, known)
-    groups: dict[str | None, list[NotebookNode]] = {
-        None: []
-    }  # a released cell, followed by the student's own up to the next one
+    # a released cell, followed by the student's own up to the next one
+    groups: dict[str | None, list[NotebookNode]] = {None: []}
     current: str | None = None
     for index, cell in enumerate(submitted):
         if index in chosen:

@@ -1,6 +1,4 @@
-"""What a grading run says about a submission: checks, points, reasons; checked where they are made,
-so that nothing odd goes further.
-"""
+"""What a grading run says about a submission, checked where it is made."""
 
 import math
 from collections.abc import Sequence
@@ -80,9 +78,7 @@ class Result:
 
     @property
     def graded(self) -> bool:
-        """A submission that could not be read, or that our side failed, has no grade: it loses
-        nothing.
-        """
+        """Without a grade it loses nothing: it could not be read, or our side failed."""
         return self.reason not in ("environment", "malformed")
 
     @property

@@ -22,9 +22,7 @@ CANVAS = ("Student", "ID", "SIS User ID", "SIS Login ID", "Section")
 
 @dataclass(frozen=True)
 class Mark:
-    """One student. ``points`` are after the penalty, None where nothing was graded; ``waiting``:
-    answers that a person has yet to read.
-    """
+    """One student. ``points``: after the penalty, or None; ``waiting``: answers to read."""
 
     student: str
     first_name: str
@@ -38,9 +36,7 @@ class Mark:
 
 
 def marks(root: Path, assignment: str) -> list[Mark]:
-    """All students of the gradebook, those without a submission among them. Raises LabError for an
-    unknown assignment.
-    """
+    """All students of the gradebook. Raises LabError for an unknown assignment."""
     from nbgrader.api import Gradebook, MissingEntry  # type: ignore[import-untyped]
 
     from grader.course import Course
@@ -102,9 +98,7 @@ def plain(assignment: str, found: list[Mark], roster: list[Row] | None) -> Itera
 
 
 def canvas(assignment: str, found: list[Mark], roster: list[Row] | None) -> Iterator[Row]:
-    """Canvas's gradebook import: a row of points possible, then the students as the roster
-    (Canvas's own export) has them.
-    """
+    """Canvas's gradebook import: points possible, then the students of the roster."""
     column = next(
         (name for row in roster or [] for name in row if name.startswith(assignment)), assignment
     )

@@ -9,13 +9,11 @@ from elsewhere. The source of hidden tests is cut out.
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import jinja2
 import nh3
 from jinja2.bccache import Bucket
-from markupsafe import Markup, escape
 from nbconvert.exporters import HTMLExporter
 from nbconvert.filters.markdown import markdown2html
 from nbformat import NotebookNode
@@ -27,18 +25,12 @@ from grader.course import Course
 from grader.exercise.cells import title_of
 from grader.exercise.nbgrader import LOCK, course_directory, quiet_log, what_nbgrader_said
 from grader.judging.results import NO_ANSWER, Result
+from grader.pages.template import PAGES
 
-PAGE = jinja2.Environment(
-    autoescape=True,
-    loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
 TEMPLATE = "feedback.html.jinja"
 PICTURE = re.compile(r"data:image/(png|jpeg|gif);base64,")
 LINK = re.compile(r"(https?|mailto):", re.IGNORECASE)
 HEADING = re.compile(r"^#{2,6}\s+(.+)$", re.MULTILINE)
-CODE = re.compile(r"`([^`]+)`")
 NOTHING_WRITTEN = "No response."  # nbgrader's own comment on an answer that is as it was released
 TAGS = {
     "a",
@@ -128,9 +120,7 @@ class Item:
 
 
 class CompiledTemplates(jinja2.BytecodeCache):
-    """nbconvert makes an environment of its own for every page; its templates need be compiled only
-    once.
-    """
+    """nbconvert makes an environment for every page; templates are compiled once."""
 
     def __init__(self) -> None:
         self._known: dict[str, bytes] = {}
@@ -187,9 +177,7 @@ class Marks(GetGrades):  # type: ignore[misc]
 
 
 class Summary(NbGraderPreprocessor):  # type: ignore[misc]
-    """Hands to the page what the notebook says about itself, after Marks has put the marks into
-    it.
-    """
+    """Hands to the page what the notebook says about itself, after Marks."""
 
     def preprocess(
         self, nb: NotebookNode, resources: dict[str, Any]
@@ -202,9 +190,7 @@ class Summary(NbGraderPreprocessor):  # type: ignore[misc]
 
 
 def write(course: Course, assignment: str, student: str) -> None:
-    """Write ``feedback/<student>/<assignment>/*.html`` from what the gradebook and ``autograded/``
-    hold now. Raises LabError.
-    """
+    """Write the pages from what the gradebook and ``autograded/`` hold now."""
     with (
         LOCK,
         what_nbgrader_said(
@@ -306,7 +292,7 @@ def _page(*, items: Sequence[Item], reason: str | None, **facts: Any) -> str:
         ),
         None,
     )
-    return PAGE.get_template(TEMPLATE).render(
+    return PAGES.get_template(TEMPLATE).render(
         items=items,
         passed=sum(item.status == "passed" for item in items),
         waiting=sum(item.made and item.score is None for item in items),
@@ -315,18 +301,6 @@ def _page(*, items: Sequence[Item], reason: str | None, **facts: Any) -> str:
         style=_style(),
         **facts,
     )
-
-
-def code(text: str) -> Markup:
-    """The text as HTML, with what is between backticks as code.
-
-    >>> code("`<web>` & co")
-    Markup('<code>&lt;web&gt;</code> &amp; co')
-    """
-    return Markup(CODE.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704  # escaped first
-
-
-PAGE.filters["code"] = code
 
 
 def clean(html: str) -> str:

@@ -8,18 +8,9 @@ run. The page needs nothing from elsewhere and runs no script; all that students
 import csv
 import io
 from datetime import UTC, datetime
-from pathlib import Path
-
-import jinja2
 
 from grader.pages.summary import REASONS, Report
-
-PAGE = jinja2.Environment(
-    autoescape=True,
-    loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
+from grader.pages.template import PAGES
 
 
 def page(report: Report) -> str:
@@ -32,7 +23,7 @@ def page(report: Report) -> str:
         "seconds": seconds_plot(report),
     }
     made = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    return PAGE.get_template("report.html.jinja").render(
+    return PAGES.get_template("report.html.jinja").render(
         report=report, plots=plots, reasons=REASONS, made=made
     )
 

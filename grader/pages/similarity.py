@@ -72,9 +72,7 @@ def compare(texts: dict[str, str], released: str) -> list[Pair]:
 
 
 def standing_out(pairs: list[Pair]) -> list[Pair]:
-    """Those far above what is usual here: three deviations (of the median kind, which a few copies
-    do not move) over the median.
-    """
+    """Those three deviations (of the median) over the median of the class."""
     if not pairs:
         return []
     usual = statistics.median(pair.share for pair in pairs)

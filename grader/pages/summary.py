@@ -10,9 +10,8 @@ from typing import Any
 from grader.judging.results import Check, Result
 from grader.pages.similarity import Pair
 
-DRAWN = re.compile(
-    r"\b(?=\w*\d)[\w.-]*\b"
-)  # names, ports and numbers that differ from student to student
+# names, ports and numbers that differ from student to student
+DRAWN = re.compile(r"\b(?=\w*\d)[\w.-]*\b")
 MESSAGES = 3  # of each check
 SLOW = 3  # how many times the median is slow
 REASONS = {
@@ -26,9 +25,7 @@ REASONS = {
 
 @dataclass(frozen=True)
 class CheckSummary:
-    """One check over the class. ``messages``: the commonest failures as (an example, how many like
-    it).
-    """
+    """One check over the class. ``messages``: (an example, how many like it)."""
 
     name: str
     max_points: float
@@ -50,9 +47,7 @@ class NeedsAttention:
 
 @dataclass(frozen=True)
 class Report:
-    """An assignment's numbers. ``points`` and ``seconds`` are of the graded submissions, in the
-    order of the students' names.
-    """
+    """An assignment's numbers; ``points`` and ``seconds`` are of the graded."""
 
     assignment: str
     students: int

@@ -1,6 +1,4 @@
-"""A class: who is graded, and how many at once; nothing in one submission can cost another
-anything.
-"""
+"""A class: who is graded, and how many at once."""
 
 import threading
 from collections.abc import Callable, Iterable
@@ -80,9 +78,7 @@ class Run:
 def in_parallel(
     workers: int, work: Callable[[str], None], names: Iterable[str], stop: Callable[[], None]
 ) -> None:
-    """Do the work for each name. At the end, also an early one, nothing is running: ``stop`` is
-    called to end what is under way.
-    """
+    """Do the work for each name. At the end, also an early one, ``stop`` ends the rest."""
     pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="grade")
     try:
         for _ in pool.map(work, names):
@@ -96,9 +92,7 @@ def in_parallel(
 def plan(
     root: Path, assignment: str, students: Iterable[str] = (), questions: Iterable[str] = ()
 ) -> Run:
-    """The run over all, or the named, students and checks. Raises LabError when there is no such
-    assignment, student, submission or check.
-    """
+    """The run over all students and checks, or the named. LabError: one is not there."""
     course = Course(root)
     released = Assignment.open(course, assignment)
     known = submitters(course)

@@ -51,9 +51,7 @@ class Grading:
 
 
 def find_unchanged(grading: Grading, student: str) -> Result | None:
-    """The result that is recorded of this very submission, with the marks given by hand since;
-    None where it has to be graded.
-    """
+    """The recorded result of this very submission with its marks now, or None."""
     assignment = grading.assignment
     try:
         key = Submission.read(assignment, student).key(grading.judged_by)
@@ -68,9 +66,7 @@ def find_unchanged(grading: Grading, student: str) -> Result | None:
 
 
 def grade(grading: Grading, student: str, carrier: Carrier) -> Result:
-    """Grade one student's folder; whatever is wrong with it or with us is in the result. Raises
-    StoppedError only.
-    """
+    """Grade one student's folder, whatever is wrong with it. Raises StoppedError only."""
     started = time.monotonic()
     assignment = grading.assignment
     try:
@@ -113,9 +109,7 @@ def _grade(grading: Grading, student: str, carrier: Carrier, started: float) -> 
 def _execute(
     grading: Grading, repaired: Repaired, carrier: Carrier, notes: list[str]
 ) -> dict[str, Executed]:
-    """Run each notebook; what there is to say about them comes to ``notes``, also before one
-    fails.
-    """
+    """Run each notebook; ``notes`` get what there is to say, also before one fails."""
     executed: dict[str, Executed] = {}
     for name in repaired.notebooks:
         work = repaired.work(grading.assignment, name, grading.judged_by.limits)

@@ -29,9 +29,7 @@ class JudgedBy:
     def now(
         cls, course: Course, assignment: str, image: SandboxImage, limits: SandboxLimits
     ) -> "JudgedBy":
-        """As this checkout, this course and this machine have them. The template's name ends in
-        the hash of what its images are made from.
-        """
+        """As they are now; a template's name ends in the hash of what made it."""
         return cls(
             code_hash(PACKAGE), source_hash(course, assignment), image.template or "", limits
         )

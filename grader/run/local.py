@@ -58,9 +58,7 @@ class LocalCarrier:
         self._sandboxes.close()
 
     def execute(self, work: Work) -> Executed:
-        """Run one notebook in a sandbox of its own; our side's failures are tried again. Raises
-        SandboxError, StoppedError.
-        """
+        """Run one notebook; our side's failures are tried again."""
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 with self._sandboxes.sandbox() as sandbox:
@@ -72,9 +70,7 @@ class LocalCarrier:
 
 
 def ensure_sandbox_image(client: docker.DockerClient) -> SandboxImage:
-    """What sandboxes are made of: the lab image and the templates of course images, made first
-    where they are missing.
-    """
+    """What sandboxes are made of, made first where it is missing."""
     hub = hub_answers(client)
     image = os.environ.get("LAB_SANDBOX_IMAGE") or lab_images.ensure_lab_image(client, hub=hub)
     volume = lab_template.ensure(client, image, hub=hub)

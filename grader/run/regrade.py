@@ -1,6 +1,4 @@
-"""Grading a question again: the whole notebook runs, since cells build on earlier ones, but only
-that question's check is stored.
-"""
+"""Grading single questions again: all of the notebook runs, their checks are stored."""
 
 from collections.abc import Collection, Mapping, Sequence
 from copy import deepcopy

@@ -17,9 +17,8 @@ from grader.sandbox.interface import KernelLostError, Reply
 
 MAX_LINE_BYTES = 2_000_000  # one message
 MAX_CELL_BYTES = 4_000_000  # all messages about one cell
-GRACE_SECONDS = (
-    15.0  # beyond a cell's own limit: the relay's interrupt, its own grace, a slow machine
-)
+# beyond a cell's own limit: the relay's interrupt, its own grace, a slow machine
+GRACE_SECONDS = 15.0
 STDERR_TAIL_BYTES = 4_000
 
 
@@ -34,9 +33,7 @@ class Stream(Protocol):
 
 
 class Channel:
-    """JSON lines over an attached container: sent to its standard input, received from its standard
-    output.
-    """
+    """JSON lines over an attached container's standard input and output."""
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
@@ -54,9 +51,7 @@ class Channel:
             raise KernelLostError(f"its input is closed ({error})") from error
 
     def receive(self, deadline: float) -> dict[str, Any]:
-        """The next message; KernelLostError at the deadline (of ``time.monotonic``), at the end of
-        the stream, on anything but a JSON object.
-        """
+        """The next message; KernelLostError at the deadline (``time.monotonic``) and for others."""
         while b"\n" not in self._line:
             if len(self._line) > MAX_LINE_BYTES:
                 raise KernelLostError("a message is too long")
@@ -65,9 +60,7 @@ class Channel:
         return parse_object(line)
 
     def close(self) -> None:
-        """Hang up. The engine waits for whoever reads before it lets go of a container, so nobody
-        may keep a stream open unread.
-        """
+        """Hang up: the engine does not let go of a container while a stream is open."""
         with suppress(OSError):
             self._stream.shutdown(socket.SHUT_RDWR)
         self._stream.close()
@@ -88,9 +81,7 @@ class Channel:
         return data
 
     def _take(self, data: bytes) -> None:
-        """Unwrap Docker's frames (8 bytes: stream, three zeros, length) piece by piece: a frame's
-        length is never a reason to keep more.
-        """
+        """Unwrap Docker's frames (8 bytes: stream, three zeros, length) piece by piece."""
         while data:
             if not self._frame_left:
                 need = 8 - len(self._header)
@@ -191,9 +182,7 @@ def _reply(
 
 
 def parse_object(text: bytes | str) -> dict[str, Any]:
-    """A JSON object, strictly: no NaN, no nesting that exhausts the stack. Raises KernelLostError
-    for all else.
-    """
+    """A JSON object, strictly. Raises KernelLostError for all else."""
     try:
         value = json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:

@@ -15,25 +15,17 @@ from grader.sandbox.interface import SandboxLimits
 SOCKETS = {"checker": "/sockets/checker", "student": "/sockets/student"}
 START_SECONDS = 90.0
 NODE = "lab"  # the cluster's node, as in a student's own lab
-NO_LOOKUP = (
-    "docker.io",
-    "registry-1.docker.io",
-    "auth.docker.io",
-    "index.docker.io",
-)  # fail at once, not after ten seconds
-SHORT_GO = {
-    "GOGC": "off",
-    "GOMEMLIMIT": "96MiB",
-}  # `docker` and `kubectl` end before collecting garbage would pay
+# fail at once, not after ten seconds
+NO_LOOKUP = ("docker.io", "registry-1.docker.io", "auth.docker.io", "index.docker.io")
+# `docker` and `kubectl` end before collecting garbage would pay
+SHORT_GO = {"GOGC": "off", "GOMEMLIMIT": "96MiB"}
 ROOTLESS_NEEDS = ("seccomp=unconfined", "apparmor=unconfined")
 COURSE = "/opt/course"
 
 
 @dataclass(frozen=True)
 class SandboxImage:
-    """What sandboxes are made of: the lab image, the volume with their engines' images, the lab's
-    own template for its registry.
-    """
+    """The lab image, a volume with the engines' images, the lab's own template."""
 
     image: str
     template: str | None = None
@@ -47,9 +39,7 @@ class SandboxImage:
         ]
 
     def images(self) -> list[Mount]:
-        """The images alone: by them the checker knows an image that only has the name of one
-        (grader/checks/references.py).
-        """
+        """The images alone, by which the checker knows a genuine one."""
         return [Mount("/template", self.template, read_only=True)] if self.template else []
 
 
@@ -64,9 +54,7 @@ def create_engine(
     *,
     cluster: bool = False,
 ) -> str:
-    """Create (not start) a container with a rootless engine of one's own; its data are at
-    ``/data``. Returns the container's id.
-    """
+    """Create a container with a rootless engine, data at ``/data``; returns its id."""
     environment = {
         "HOME": "/home/student",
         "XDG_RUNTIME_DIR": "/run/user/1000",

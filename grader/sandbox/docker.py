@@ -96,9 +96,7 @@ class DockerSandbox:
         remove(self._api, f"{LABEL}={self.id}")
 
     def bring(self, files: Mapping[str, bytes]) -> None:
-        """Put a submission's files into the student's folder, before any code of the student has
-        run.
-        """
+        """Put files into the student's folder, before any of their code has run."""
         if files:
             self._api.put_archive(self._containers["student"], WORK, pack(files))
 
@@ -107,9 +105,7 @@ class DockerSandbox:
         return self._containers[role]
 
     def runs(self) -> bool:
-        """Whether all three containers run: one that was made some time ago may have ended
-        since.
-        """
+        """Whether all three containers run: one may have ended since it was made."""
         return all(
             self._api.inspect_container(one)["State"]["Running"]
             for one in self._containers.values()
@@ -146,9 +142,7 @@ class DockerSandbox:
             self._api.kill(self._containers[role])
 
     def _oom_events(self, role: str) -> bool:
-        """Engines before 23.0 set OOMKilled only when the main process was the one that was
-        killed.
-        """
+        """Engines before 23.0 set OOMKilled for the main process alone."""
         now = int(time.time()) + 1
         events = self._api.events(
             since=now - 3600,
@@ -220,10 +214,8 @@ class DockerSandbox:
         }
         environment |= {"KUBECONFIG": f"{SOCKETS[role]}/kubeconfig"} if self.cluster else {}
         if not student:
-            environment |= {
-                "PYTHONSAFEPATH": "1",
-                "PYTHONNOUSERSITE": "1",
-            }  # a collected file must not pass for a library
+            # a collected file must not pass for a library
+            environment |= {"PYTHONSAFEPATH": "1", "PYTHONNOUSERSITE": "1"}
         host = host_config(
             self._api,
             memory=self.limits.kernel_memory,

@@ -1,6 +1,4 @@
-"""Files on their way between this machine and a sandbox: tar archives, made here or claimed by a
-container that a student may own.
-"""
+"""Files on their way to and from a sandbox: tar archives, some of them claimed."""
 
 import io
 import tarfile

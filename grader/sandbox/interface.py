@@ -10,9 +10,7 @@ ReplyStatus = Literal["ok", "error", "timeout"]
 
 @dataclass(frozen=True)
 class SandboxLimits:
-    """What one submission may use. Sizes in MiB; seconds are the student's own, except
-    ``check_seconds``.
-    """
+    """What one submission may use: MiB, and seconds of the student's own cells."""
 
     cell_seconds: float = 60
     submission_seconds: float = 600
@@ -38,9 +36,7 @@ class SandboxLimits:
 
 @dataclass
 class Reply:
-    """What running one cell gave. ``outputs`` are as they came, unchecked beyond their size;
-    ``error`` is (name, value).
-    """
+    """What running one cell gave, unchecked; ``error`` is (name, value)."""
 
     status: ReplyStatus
     outputs: list[dict[str, Any]] = field(default_factory=list)
@@ -54,9 +50,7 @@ class SandboxError(Exception):
 
 
 class KernelLostError(Exception):
-    """The kernel's container no longer answers as it should; ``timed_out``: because a cell did not
-    end.
-    """
+    """The kernel does not answer as it should; ``timed_out``: a cell did not end."""
 
     def __init__(self, what: str, *, timed_out: bool = False) -> None:
         super().__init__(what)

@@ -13,9 +13,7 @@ BORN_LABEL = "course.sandbox.owner-born"
 
 
 def owner() -> str:
-    """Who makes a sandbox: this process on this machine. What a dead owner left behind is swept
-    away.
-    """
+    """Who makes a sandbox: this process on this machine."""
     return f"{socket.gethostname()}/{os.getpid()}"
 
 
@@ -25,9 +23,7 @@ def owner_labels() -> dict[str, str]:
 
 
 def _born(process: int) -> str:
-    """When a process started, in the kernel's ticks: its number alone may be another's after a
-    restart. Empty without /proc.
-    """
+    """When a process started, in ticks: its number may be another's later."""
     try:
         return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[19]
     except OSError:
@@ -49,9 +45,7 @@ def sweep(client: docker.DockerClient) -> None:
 
 
 def _alive(one: str, born: str) -> bool:
-    """Whether the owner may still be there. Who cannot be asked (another machine's, another
-    version's) counts as alive.
-    """
+    """Whether the owner may still be there, or cannot be asked."""
     host, _, process = one.rpartition("/")
     if host != socket.gethostname() or not process.isdecimal():
         return True

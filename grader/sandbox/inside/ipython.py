@@ -71,16 +71,12 @@ class Control:
 
 
 def _plain(value: object) -> str:
-    """Pictures as a notebook holds them; anything else that JSON has no form for as its
-    ``repr``.
-    """
+    """Pictures as a notebook holds them, the ``repr`` of what JSON has no form for."""
     return base64.b64encode(value).decode() if isinstance(value, bytes) else repr(value)
 
 
 class Stderr(io.TextIOBase):
-    """``sys.stderr``: shown, so that it stays in order with what is printed; in a forked process
-    the plain file descriptor.
-    """
+    """``sys.stderr``, in order with what is printed; in a fork the plain descriptor."""
 
     encoding = "utf-8"
 
@@ -221,9 +217,8 @@ async def _serve(shell: CourseShell) -> None:
     loop = asyncio.get_running_loop()
     while not shell.exit_now:
         there = loop.create_future()
-        loop.add_reader(
-            shell.control.fileno(), there.set_result, None
-        )  # tasks that a cell left run on meanwhile
+        # tasks that a cell left run on meanwhile
+        loop.add_reader(shell.control.fileno(), there.set_result, None)
         await there
         loop.remove_reader(shell.control.fileno())
         shell.control.send(event="done", **await _answer(shell, shell.control.receive()))

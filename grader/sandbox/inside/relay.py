@@ -34,9 +34,8 @@ from typing import Any, TextIO
 POLL_SECONDS = 0.1  # how soon the death of a silent shell is noticed
 GRACE_SECONDS = 5.0  # from the interrupt of a cell to the end of the shell that ignores it
 TEXT_SECONDS = 0.01  # how long plain text is gathered before it is passed on
-MAX_OUTPUT_CHARS = (
-    300_000  # of one cell; the rest is dropped here, so that it never leaves the container
-)
+# of one cell; the rest is dropped here, so that it never leaves the container
+MAX_OUTPUT_CHARS = 300_000
 MAX_MESSAGE_BYTES = 8_000_000  # of the shell
 READ_BYTES = 65_536
 
@@ -73,9 +72,7 @@ class Shell:
             self.control.sendall(json.dumps(message).encode() + b"\n" if message else b"\n")
 
     def receive(self, deadline: float) -> list[dict[str, Any]] | None:
-        """What the shell wrote since: plain text first, then at most one message; None at the
-        deadline.
-        """
+        """What the shell wrote: text, then at most one message; None at the deadline."""
         while (left := deadline - time.monotonic()) > 0:
             ready = {key.fileobj for key, _ in self._selector.select(min(POLL_SECONDS, left))}
             if ready and self.control not in ready:  # text alone: more of it is likely on its way
@@ -140,9 +137,7 @@ class Shell:
 
 
 def _become_shell(folder: Path, control: socket.socket, pipes: list[int]) -> None:
-    """In the forked process: nothing of the relay's stays open, and whatever is started here can be
-    interrupted with it.
-    """
+    """In the forked process: nothing of the relay's stays open."""
     try:
         os.setsid()
         for number, end in enumerate((os.open(os.devnull, os.O_RDONLY), *pipes)):
@@ -215,9 +210,7 @@ class Relay:
     def _until_done(
         self, request: dict[str, Any], deadline: float, room: int
     ) -> tuple[dict[str, Any] | None, int]:
-        """Pass outputs on until the cell has ended; None at the deadline. With the room that is
-        left for outputs.
-        """
+        """Pass outputs on until the cell has ended (None: the deadline); the room left."""
         while (heard := self.shell.receive(deadline)) is not None:
             for message in heard:
                 if message["event"] == "done":
@@ -230,9 +223,7 @@ class Relay:
         return None, room
 
     def _pass_on(self, output: dict[str, Any], request: dict[str, Any], room: int) -> int:
-        """Send one output unless the cell's room is used up (said once); returns the room that is
-        left.
-        """
+        """Send one output unless the room is used up; returns the room left."""
         if request.get("silent") and output["output_type"] != "error":
             return room
         size = len(json.dumps(output))

@@ -47,9 +47,8 @@ def test_nothing_counts_while_the_grades_change(journal: Journal) -> None:
 def test_entry_is_on_disk_when_it_is_kept(journal: Journal, tmp_path: Path) -> None:
     journal.keep("tiny", "ada", "key", ENTRY)
     with sqlite3.connect(tmp_path / "journal") as other:
-        assert other.execute("PRAGMA synchronous").fetchone() == (
-            2,
-        )  # full: a commit waits for the disk
+        # full: a commit waits for the disk
+        assert other.execute("PRAGMA synchronous").fetchone() == (2,)
     assert Journal(tmp_path / "journal").find("tiny", "ada", "key") == ENTRY
 
 
