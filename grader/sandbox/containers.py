@@ -126,7 +126,7 @@ def remove(api: Any, *labels: str) -> None:
 def host_config(api: Any, *, memory: int, pids: int, **options: Any) -> dict[str, Any]:
     """What all three containers have in common."""
     return dict(
-        api.createhost_config(
+        api.create_host_config(
             mem_limit=f"{memory}m",
             memswap_limit=f"{memory}m",
             pids_limit=pids,
