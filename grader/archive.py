@@ -101,13 +101,13 @@ def printable(text: str) -> str:
     )
 
 
-def take(found: Iterable[Member | Refusal], limits: HandInLimits = HAND_IN) -> Contents:
+def take(entries: Iterable[Member | Refusal], limits: HandInLimits = HAND_IN) -> Contents:
     """Read all members into memory, notebooks first, as far as the limits go."""
-    members, refused = unambiguous(found)
+    members, refused = unambiguous(entries)
     contents = Contents(refused=refused)
     room = limits.total_bytes
     for member in sorted(
-        members, key=lambda one: (not one.path.lower().endswith(".ipynb"), one.path)
+        members, key=lambda member: (not member.path.lower().endswith(".ipynb"), member.path)
     ):
         try:
             if len(contents.files) >= limits.files:
@@ -122,18 +122,18 @@ def take(found: Iterable[Member | Refusal], limits: HandInLimits = HAND_IN) -> C
     return contents
 
 
-def unambiguous(found: Iterable[Member | Refusal]) -> tuple[list[Member], list[Refusal]]:
+def unambiguous(entries: Iterable[Member | Refusal]) -> tuple[list[Member], list[Refusal]]:
     """Keep members with a safe name of their own: of two of one name, both go."""
     members: list[Member] = []
     refused: list[Refusal] = []
-    for one in found:
-        problem = _name_problem(one.path) if isinstance(one, Member) else None
-        if isinstance(one, Refusal):
-            refused.append(one)
+    for entry in entries:
+        problem = _name_problem(entry.path) if isinstance(entry, Member) else None
+        if isinstance(entry, Refusal):
+            refused.append(entry)
         elif problem:
-            refused.append(Refusal(one.path, problem))
-        elif JUNK.isdisjoint(one.path.split("/")):
-            members.append(one)
+            refused.append(Refusal(entry.path, problem))
+        elif JUNK.isdisjoint(entry.path.split("/")):
+            members.append(entry)
     times = Counter(_same(member.path) for member in members)
     kept: list[Member] = []
     for member in members:
@@ -281,10 +281,10 @@ def _zip_member(
     return Member(entry.orig_filename, read, _moment(lambda: datetime(*entry.date_time)))
 
 
-def _moment(made: Callable[[], datetime]) -> datetime | None:
+def _moment(read: Callable[[], datetime]) -> datetime | None:
     """None for a date that no calendar has, which both formats can hold."""
     try:
-        return made()
+        return read()
     except (ValueError, OverflowError, OSError):
         return None
 

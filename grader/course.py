@@ -36,8 +36,8 @@ class Course:
 def sources(course: Path) -> list[str]:
     """The names of all assignments in ``solutions/``, sorted."""
     folder = course / SOURCE
-    found = [entry.name for entry in folder.iterdir() if entry.is_dir()] if folder.is_dir() else []
-    return sorted(name for name in found if not name.startswith((".", "_")))
+    names = [entry.name for entry in folder.iterdir() if entry.is_dir()] if folder.is_dir() else []
+    return sorted(name for name in names if not name.startswith((".", "_")))
 
 
 def submitters(course: Course) -> list[str]:

@@ -82,9 +82,9 @@ def grade(course: Path, assignment: str, workers: int) -> Graded:
             f"bin/lab grade failed:\n{done.stderr[-2000:]}", f"bin/lab grade {assignment}"
         )
     checks = [
-        (one["student"], check)
-        for one in json.loads(done.stdout)["submissions"]
-        for check in one["checks"]
+        (submission["student"], check)
+        for submission in json.loads(done.stdout)["submissions"]
+        for check in submission["checks"]
     ]
     lost = [
         (who, check) for who, check in checks if check["status"] not in ("passed", "needs-grading")

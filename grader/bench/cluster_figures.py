@@ -144,8 +144,8 @@ def list_seconds(api: API, times: int) -> list[float]:
     """To read a list of OBJECTS ConfigMaps, as a Table."""
     connection = api.connect()
     for number in range(OBJECTS):
-        made = {"metadata": {"name": f"bench-{number}"}, "data": {"key": "value" * 10}}
-        if (status := api.ask(connection, "POST", CONFIGMAPS, made)[0]) != 201:
+        configmap = {"metadata": {"name": f"bench-{number}"}, "data": {"key": "value" * 10}}
+        if (status := api.ask(connection, "POST", CONFIGMAPS, configmap)[0]) != 201:
             raise RuntimeError(f"a ConfigMap could not be made: {status}")
 
     def read() -> None:

@@ -67,7 +67,7 @@ def measure(client: docker.DockerClient, place: SandboxImage, plan: Plan) -> dic
     load = os.getloadavg()[0]
     sandbox = _sandboxes(client, place, plan)
     with step("The pocket cluster"):
-        found = cluster.measured(client, place, plan.clusters, plan.request_seconds)
+        cluster_figures = cluster.measured(client, place, plan.clusters, plan.request_seconds)
     rounds = _rounds(client, place, plan)
     by_workers, by_size = _growth(plan)
     graded = plan.class_of * len(rounds)
@@ -85,7 +85,7 @@ def measure(client: docker.DockerClient, place: SandboxImage, plan: Plan) -> dic
             "load_after": os.getloadavg()[0],
         },
         **_sandbox_figures(sandbox),
-        **cluster.figures(found),
+        **cluster.figures(cluster_figures),
         "assignment": ASSIGNMENT,
         "class_of": plan.class_of,
         "workers": plan.workers[-1],
@@ -96,7 +96,7 @@ def measure(client: docker.DockerClient, place: SandboxImage, plan: Plan) -> dic
         "by_class_size": by_size,
         "rounds": rounds,
         "sandbox": sandbox,
-        "cluster": found,
+        "cluster": cluster_figures,
     }
 
 
@@ -195,8 +195,8 @@ def _graded(
         graded = classes.grade(
             classes.make(Path(folder), ASSIGNMENT, students), ASSIGNMENT, workers
         )
-    for one in graded.lost:
-        say(one)
+    for check in graded.lost:
+        say(check)
     each = graded.seconds / students
     return {
         "workers": workers,

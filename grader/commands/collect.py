@@ -21,7 +21,7 @@ from grader.handin.tree import Status
 
 def table(outcomes: Iterable[Collected]) -> Table:
     """What became of each file, for the terminal; names from strangers appear as plain text."""
-    shown = Table("File", "Student", "Assignment", "Result", "Remarks", box=None, pad_edge=False)
+    rows = Table("File", "Student", "Assignment", "Result", "Remarks", box=None, pad_edge=False)
     for outcome in outcomes:
         remarks = [outcome.reason] if outcome.reason else []
         remarks += outcome.notes + [
@@ -36,8 +36,8 @@ def table(outcomes: Iterable[Collected]) -> Table:
             outcome.status.value,
             "\n".join(remarks),
         )
-        shown.add_row(*(Text(cell, overflow="fold") for cell in cells))
-    return shown
+        rows.add_row(*(Text(cell, overflow="fold") for cell in cells))
+    return rows
 
 
 @click.command("collect", cls=Command)

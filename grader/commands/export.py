@@ -41,14 +41,14 @@ def export_command(
     Points are those of the gradebook now: marks given by hand count, and penalties for late work
     are taken off. Students without a submission have an empty mark, never a zero.
     """
-    found = marks(course.resolve(), assignment)
-    text = table(assignment, found, form, read_roster(roster) if roster else None)
+    everyone = marks(course.resolve(), assignment)
+    text = table(assignment, everyone, form, read_roster(roster) if roster else None)
     if output:
         output.write_bytes(text.encode())
         say(f"Wrote {output}.")
     else:
         click.echo(text.replace("\r\n", "\n"), nl=False)
-    if waiting := [mark.student for mark in found if mark.waiting]:
+    if waiting := [mark.student for mark in everyone if mark.waiting]:
         say(
             "Still without the points that a person gives (formgrader: bin/lab up --instructor):"
             f" {', '.join(waiting)}."

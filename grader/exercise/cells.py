@@ -43,7 +43,7 @@ class ReleasedCell:
 
     def metadata(self) -> dict[str, Any]:
         """The cell's ``metadata.nbgrader``."""
-        known: dict[str, Any] = {
+        fields: dict[str, Any] = {
             "grade_id": self.grade_id,
             "grade": self.graded,
             "solution": self.solution,
@@ -53,7 +53,7 @@ class ReleasedCell:
             "cell_type": self.cell_type,
             "checksum": self.checksum,
         }
-        return {**known, "points": self.points} if self.graded or self.task else known
+        return {**fields, "points": self.points} if self.graded or self.task else fields
 
 
 def title_of(source: str, grade_id: str) -> str:

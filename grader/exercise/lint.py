@@ -32,13 +32,13 @@ def problems(notebook: Path) -> list[str]:
     structure = _structure_problem({**content, "cells": cells})
     if structure:
         return [f"{notebook.name} is not a valid notebook: {structure}"]
-    found = [
+    sentences = [
         f"{notebook.name}, {_label(cell, number)} {text}"
         for number, cell in enumerate(cells, 1)
         for text in _cell_problems(cell)
     ]
-    found += [f"{notebook.name} {text}" for text in _notebook_problems(cells)]
-    return found + [
+    sentences += [f"{notebook.name} {text}" for text in _notebook_problems(cells)]
+    return sentences + [
         f"{notebook.name} {text}"
         for text in _course_problems(content.get("metadata", {}).get("course", {}))
     ]
@@ -92,9 +92,9 @@ def as_released(source: str) -> str:
 
 def visible_lines(cells: list[Cell]) -> set[str]:
     """All lines, stripped, that the author wrote outside hidden regions."""
-    shown = Counter(line.strip() for cell in cells for line in source_text(cell).split("\n"))
-    shown.subtract(line.strip() for region in hidden_regions(cells) for line in region)
-    return {line for line, times in shown.items() if times > 0}
+    counts = Counter(line.strip() for cell in cells for line in source_text(cell).split("\n"))
+    counts.subtract(line.strip() for region in hidden_regions(cells) for line in region)
+    return {line for line, times in counts.items() if times > 0}
 
 
 def _structure_problem(content: dict[str, Any]) -> str | None:

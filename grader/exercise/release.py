@@ -90,18 +90,20 @@ def differences(course: Path, assignments: Sequence[str] = ()) -> list[Differenc
 @contextmanager
 def _built(course: Path, assignments: Sequence[str]) -> Iterator[Path]:
     """The release of the named assignments in a folder that goes with the block."""
-    known = sources(course)
-    unknown = sorted(set(assignments) - set(known))
-    if unknown or not known:
+    existing = sources(course)
+    unknown = sorted(set(assignments) - set(existing))
+    if unknown or not existing:
         raise LabError(
             (
                 f"{SOURCE}/ holds no assignment {', '.join(map(repr, unknown))}."
                 if unknown
                 else f"{course / SOURCE} holds no assignments."
             ),
-            f"one of: {', '.join(known)}." if known else "run this in a checkout of the course.",
+            f"one of: {', '.join(existing)}."
+            if existing
+            else "run this in a checkout of the course.",
         )
-    names = sorted(set(assignments)) or known
+    names = sorted(set(assignments)) or existing
     _check_sources(course, names)
     with tempfile.TemporaryDirectory(prefix=".release-", dir=course) as temporary:
         fresh = Path(temporary)
@@ -112,14 +114,14 @@ def _built(course: Path, assignments: Sequence[str]) -> Iterator[Path]:
 
 
 def _check_sources(course: Path, names: Sequence[str]) -> None:
-    found = [
+    faults = [
         f"{name}/{problem}"
         for name in names
         for problem in _folder_problems(course / SOURCE / name)
     ]
-    if found:
+    if faults:
         raise LabError(
-            "Nothing was released:\n" + "\n".join(f"  {SOURCE}/{problem}" for problem in found),
+            "Nothing was released:\n" + "\n".join(f"  {SOURCE}/{problem}" for problem in faults),
             "correct the sources above, then release again.",
         )
 
@@ -153,7 +155,7 @@ def _check_leaks(source: Path, released: Path) -> None:
         for notebook in sorted(source.glob("*.ipynb"))
         for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]
     ]
-    shown = visible_lines(cells)
+    visible = visible_lines(cells)
     given = {path: set(_lines(path)) for path in _files(released)}
     for region in hidden_regions(cells):
         telling = {
@@ -163,8 +165,8 @@ def _check_leaks(source: Path, released: Path) -> None:
         }
         for path, lines in given.items():
             leaked = telling & lines
-            if leaked and (leaked == telling or leaked - shown):
-                line = min(leaked - shown or leaked)
+            if leaked and (leaked == telling or leaked - visible):
+                line = min(leaked - visible or leaked)
                 raise LabError(
                     f"Nothing was released: a hidden test of {source.name} can be read in the"
                     f" release, in {path.relative_to(released)}: {line!r}.",
@@ -208,10 +210,10 @@ def _differences(course: Path, fresh: Path, assignments: Sequence[str]) -> list[
 
 def _compare(fresh: Path, present: Path) -> Iterator[Difference]:
     wanted = {path.relative_to(fresh) for path in _files(fresh)}
-    there = {path.relative_to(present) for path in _files(present)}
-    for path in sorted(wanted | there):
+    present_paths = {path.relative_to(present) for path in _files(present)}
+    for path in sorted(wanted | present_paths):
         where = f"{RELEASE}/{present.name}/{path}"
-        if path not in there:
+        if path not in present_paths:
             yield Difference(where, "is missing")
         elif path not in wanted:
             yield Difference(where, f"comes from nothing in {SOURCE}/{present.name}")
@@ -232,8 +234,8 @@ def _line_counts(old: Path, new: Path) -> str:
 
 
 def _files(folder: Path) -> list[Path]:
-    found = (path for path in folder.rglob("*") if path.is_file())
-    return sorted(path for path in found if not _ignored(path.relative_to(folder)))
+    paths = (path for path in folder.rglob("*") if path.is_file())
+    return sorted(path for path in paths if not _ignored(path.relative_to(folder)))
 
 
 def _ignored(path: Path) -> bool:

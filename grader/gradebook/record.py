@@ -97,11 +97,13 @@ class SaveGrades(SaveAutoGrades):  # type: ignore[misc]
 
 def ensure_assignment(course: Course, assignment: str) -> None:
     """Make the gradebook know the assignment as ``solutions/`` has it now. Raises LabError."""
-    known = sources(course.root)
-    if assignment not in known:
+    existing = sources(course.root)
+    if assignment not in existing:
         raise LabError(
             f"There is no assignment {assignment} in {course.root / SOURCE}.",
-            f"one of: {', '.join(known)}" if known else "run this in a checkout of the course",
+            f"one of: {', '.join(existing)}"
+            if existing
+            else "run this in a checkout of the course",
         )
     record = course.root / RELEASED
     wanted = source_hash(course, assignment)
@@ -184,11 +186,11 @@ def _late_config(root: Path) -> Config:
     file = root / "nbgrader_config.py"
     if not file.exists():
         return Config()
-    known = PyFileConfigLoader(file.name, path=str(root)).load_config()
-    plugin = known.AssignLatePenalties.get("plugin_class", "LateSubmissionPlugin")
+    config = PyFileConfigLoader(file.name, path=str(root)).load_config()
+    plugin = config.AssignLatePenalties.get("plugin_class", "LateSubmissionPlugin")
     name = plugin.rpartition(".")[2] if isinstance(plugin, str) else plugin.__name__
     return Config(
-        {section: known[section] for section in ("AssignLatePenalties", name) if section in known}
+        {section: config[section] for section in ("AssignLatePenalties", name) if section in config}
     )
 
 
@@ -243,22 +245,22 @@ def recorded(
 
 def previous_sources(folder: Path) -> dict[str, dict[str, str]]:
     """What was graded the last time, by notebook and cell."""
-    found: dict[str, dict[str, str]] = {}
+    graded: dict[str, dict[str, str]] = {}
     for path in folder.glob("*.ipynb"):
         cells = nbformat.read(path, as_version=4).cells  # type: ignore[no-untyped-call]
-        found[path.stem] = {
+        graded[path.stem] = {
             cell.metadata.nbgrader.grade_id: cell.source
             for cell in cells
             if "nbgrader" in cell.metadata
         }
-    return found
+    return graded
 
 
 def _in_order(notebook: Any, source: Path) -> list[ReleasedCell]:
     graded = {cell.name: cell for cell in notebook.grade_cells}
     tasks = {cell.name: cell for cell in notebook.task_cells}
     solutions = {cell.name for cell in notebook.solution_cells}
-    known = {cell.name: cell for cell in notebook.source_cells}
+    cells = {cell.name: cell for cell in notebook.source_cells}
     points = {name: float(cell.max_score) for name, cell in (*graded.items(), *tasks.items())}
     claims = [
         cell["metadata"].get("nbgrader", {})
@@ -267,17 +269,17 @@ def _in_order(notebook: Any, source: Path) -> list[ReleasedCell]:
     return [
         ReleasedCell(
             grade_id=name,
-            cell_type=known[name].cell_type,
-            source=known[name].source,
-            locked=bool(known[name].locked),
+            cell_type=cells[name].cell_type,
+            source=cells[name].source,
+            locked=bool(cells[name].locked),
             graded=name in graded,
             solution=name in solutions,
             task=name in tasks,
             points=points.get(name, 0.0),
-            checksum=known[name].checksum,
+            checksum=cells[name].checksum,
         )
         for name in (claim.get("grade_id") for claim in claims)
-        if name in known
+        if name in cells
     ]
 
 

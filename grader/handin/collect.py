@@ -41,8 +41,8 @@ from grader.handin.recognise import (
     HandIn,
     claimed_student,
     is_bulk,
-    recognised,
-    renamed,
+    recognise,
+    restore_names,
     with_manifest,
     without_top_folder,
 )
@@ -105,13 +105,13 @@ class Collector:
             self._folder(path)
 
     def _folder(self, folder: Path) -> None:
-        for one in _worth_a_look(folder):
-            name = one.relative_to(folder).as_posix()
-            mode = one.lstat().st_mode
+        for path in _worth_a_look(folder):
+            name = path.relative_to(folder).as_posix()
+            mode = path.lstat().st_mode
             if stat.S_ISDIR(mode):
-                self._exchange(one, name)
+                self._exchange(path, name)
             elif stat.S_ISREG(mode):
-                self._file(name, partial(read_file, one, beneath=folder), _modified(one), one)
+                self._file(name, partial(read_file, path, beneath=folder), _modified(path), path)
             else:
                 self.outcomes.append(
                     Collected(
@@ -146,10 +146,10 @@ class Collector:
     def _zip(
         self, name: str, source: Path | bytes, changed: datetime | None, may_be_bulk: bool
     ) -> None:
-        with opened_zip(source, BULK if may_be_bulk else HAND_IN) as found:
-            members, refused = unambiguous(found)
+        with opened_zip(source, BULK if may_be_bulk else HAND_IN) as entries:
+            members, refused = unambiguous(entries)
             if any(member.path == MANIFEST for member in members):
-                self._judge(with_manifest(name, take(found)))
+                self._judge(with_manifest(name, take(entries)))
             elif may_be_bulk and is_bulk(members, self._exercises):
                 self.outcomes += [
                     Collected(f"{printable(name)} » {printable(one.path)}", reason=one.reason)
@@ -158,7 +158,7 @@ class Collector:
                 for member in members:
                     self._member(name, member)
             else:
-                self._judge(HandIn(name, name, without_top_folder(take(found)), changed))
+                self._judge(HandIn(name, name, without_top_folder(take(entries)), changed))
 
     def _member(self, archive: str, member: Member) -> None:
         before = len(self.outcomes)
@@ -197,10 +197,10 @@ class Collector:
             raise UntrustedError(
                 f"there is no assignment {printable(claimed)[:80]!r} in this course"
             )
-        exercise = self._exercises[claimed] if claimed else recognised(hand_in, self._exercises)
+        exercise = self._exercises[claimed] if claimed else recognise(hand_in, self._exercises)
         files = hand_in.contents.files
         if hand_in.assignment is None:
-            files = renamed(files, exercise)
+            files = restore_names(files, exercise)
         foreign = sorted(path for path in files if is_foreign(path, exercise))
         outcome.refused += [
             Refusal(path, "not a file of this assignment")
@@ -216,22 +216,22 @@ class Collector:
     ) -> str:
         """Who handed in: the instructor's word, the course site's, or the claim."""
         if self._overrides.student:
-            known: str | None = self._overrides.student
+            trusted: str | None = self._overrides.student
         elif upload:
-            known = lms.mapped(self._overrides.roster, upload.student) or upload.student
+            trusted = lms.look_up(self._overrides.roster, upload.student) or upload.student
         else:
-            known = None
+            trusted = None
         claimed = (
             claimed_student(hand_in.name, exercise.name)
             if hand_in.student is None
             else hand_in.student
         )
-        if known is None and claimed is None:
+        if trusted is None and claimed is None:
             raise UntrustedError("nothing says whose it is: use --student NAME")
         name = student_name(
-            known or lms.mapped(self._overrides.roster, claimed or "") or claimed or ""
+            trusted or lms.look_up(self._overrides.roster, claimed or "") or claimed or ""
         )
-        if known and hand_in.student and lms.key(name) != lms.key(hand_in.student):
+        if trusted and hand_in.student and lms.key(name) != lms.key(hand_in.student):
             outcome.notes.append(
                 f"its manifest names another student: {printable(hand_in.student)[:80]}"
             )
@@ -280,7 +280,7 @@ def collect(course: Path, paths: Iterable[Path], overrides: Overrides) -> list[C
                 f"--student: {error}.", "--student NAME, as the course spells it."
             ) from error
     try:
-        with submissions.opened(course) as tree:
+        with submissions.open_submissions(course) as tree:
             collector = Collector(tree, exercises, overrides)
             for path in paths:
                 collector.collect(path)

@@ -50,9 +50,9 @@ def upload(path: str) -> Upload | None:
     parts = path.split("/")
     for tail in ("/".join(parts[-2:]), parts[-1]):
         for pattern in PATTERNS:
-            found = pattern.fullmatch(tail)
-            if found:
-                group = found.groupdict()
+            match = pattern.fullmatch(tail)
+            if match:
+                group = match.groupdict()
                 return Upload(
                     group["student"],
                     group.get("person") or "",
@@ -78,7 +78,7 @@ def read_roster(path: Path) -> dict[str, str]:
         ) from error
 
 
-def mapped(roster: Mapping[str, str], name: str) -> str | None:
+def look_up(roster: Mapping[str, str], name: str) -> str | None:
     """The student that the roster gives for a name, however it is capitalised or spaced."""
     return roster.get(key(name))
 

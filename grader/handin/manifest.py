@@ -58,17 +58,21 @@ class Manifest:
     def from_json(cls, content: bytes) -> "Manifest":
         """Raises UntrustedError for anything that ``to_json`` would not write."""
         try:
-            found = json.loads(content)
-            if found["schema"] != SCHEMA:
+            fields = json.loads(content)
+            if fields["schema"] != SCHEMA:
                 raise UntrustedError(
-                    f"its manifest has schema {printable(str(found['schema']))[:20]}, not {SCHEMA}"
+                    f"its manifest has schema {printable(str(fields['schema']))[:20]}, not {SCHEMA}"
                 )
-            student, assignment, files = found["student"], found["assignment"], dict(found["files"])
+            student, assignment, files = (
+                fields["student"],
+                fields["assignment"],
+                dict(fields["files"]),
+            )
             if not all(
                 isinstance(text, str) for text in (student, assignment, *files, *files.values())
             ):
                 raise TypeError
-            time = datetime.fromisoformat(found["time"]).astimezone(UTC)
+            time = datetime.fromisoformat(fields["time"]).astimezone(UTC)
         except (
             ValueError,
             KeyError,
@@ -158,8 +162,8 @@ def grade_ids(content: bytes) -> frozenset[str]:
 def nbgrader_metadata(cell: Mapping[str, Any]) -> dict[str, Any]:
     """What nbgrader noted of a cell; {} where there is nothing, or nonsense."""
     metadata = cell.get("metadata")
-    found = metadata.get("nbgrader") if isinstance(metadata, dict) else None
-    return found if isinstance(found, dict) else {}
+    noted = metadata.get("nbgrader") if isinstance(metadata, dict) else None
+    return noted if isinstance(noted, dict) else {}
 
 
 def exchange_submission(name: str) -> tuple[str, str, datetime] | None:
@@ -175,9 +179,7 @@ def exchange_submission(name: str) -> tuple[str, str, datetime] | None:
         return None
 
 
-def described(
-    student: str, assignment: str, time: datetime, files: Mapping[str, bytes]
-) -> Manifest:
+def describe(student: str, assignment: str, time: datetime, files: Mapping[str, bytes]) -> Manifest:
     """The manifest of these files."""
     return Manifest(
         student,

@@ -81,7 +81,7 @@ def is_bulk(members: Sequence[Member], exercises: Mapping[str, Exercise]) -> boo
     return len(notebooks) > 1 and not (of_one and len(set(notebooks)) == len(notebooks))
 
 
-def recognised(hand_in: HandIn, exercises: Mapping[str, Exercise]) -> Exercise:
+def recognise(hand_in: HandIn, exercises: Mapping[str, Exercise]) -> Exercise:
     """The assignment of a hand-in without a manifest, by its names and its cells."""
     notebooks = {
         PurePosixPath(path).name: content
@@ -110,7 +110,7 @@ def recognised(hand_in: HandIn, exercises: Mapping[str, Exercise]) -> Exercise:
     return exercises[best[0]]
 
 
-def renamed(files: Mapping[str, bytes], exercise: Exercise) -> dict[str, bytes]:
+def restore_names(files: Mapping[str, bytes], exercise: Exercise) -> dict[str, bytes]:
     """Give notebooks their released names, which course sites and browsers change."""
     result = dict(files)
     for path, content in files.items():
@@ -128,10 +128,10 @@ def claimed_student(name: str, assignment: str) -> str | None:
     >>> claimed_student("inbox/ada_01-containers (2).ipynb", "01-containers")
     'ada'
     """
-    found = re.match(
+    match = re.match(
         rf"(\S+?)[-_]+{re.escape(assignment)}", PurePosixPath(name).name, re.IGNORECASE
     )
-    return found[1] if found else None
+    return match[1] if match else None
 
 
 def _meant(path: str, content: bytes, exercise: Exercise, free: list[str]) -> str | None:

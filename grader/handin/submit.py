@@ -13,7 +13,7 @@ from grader.handin.manifest import (
     RESERVED,
     Exercise,
     Manifest,
-    described,
+    describe,
     exchange_submission,
     file_name,
     grade_ids,
@@ -62,7 +62,7 @@ def submit(
     )
     name = _student(workspace, student)
     files, warnings = _files(folder, exercise)
-    manifest = described(name, assignment, time, files)
+    manifest = describe(name, assignment, time, files)
     path = workspace / HAND_IN_FOLDER / file_name(manifest)
     try:
         _write(path, pack(manifest, files), workspace)
@@ -78,28 +78,28 @@ def submit(
 def _work_folder(workspace: Path, assignment: str) -> Path:
     base = workspace / RELEASE
     if assignment in ("", ".", "..") or "/" in assignment or not (base / assignment).is_dir():
-        there = (
+        existing = (
             ", ".join(sorted(path.name for path in base.glob("*") if path.is_dir())) or "none yet"
         )
         raise LabError(
-            f"There is no assignment {assignment!r} in {base}.", f"one of those there: {there}."
+            f"There is no assignment {assignment!r} in {base}.", f"one of those there: {existing}."
         )
     return base / assignment
 
 
 def _exchange_folder(workspace: Path, assignment: str) -> tuple[Path, datetime]:
-    found = [
+    sent = [
         (named[2], path)
         for path in (workspace / EXCHANGE).glob("*/inbound/*")
         if (named := exchange_submission(path.name)) and named[1] == assignment
     ]
-    if not found:
+    if not sent:
         raise LabError(
             f"JupyterLab's Submit button has not sent {assignment} yet.",
             "press Submit in the assignment list, or leave out --from-exchange to pack the files as"
             " they are now.",
         )
-    time, path = max(found)
+    time, path = max(sent)
     return path, time
 
 

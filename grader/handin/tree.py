@@ -29,7 +29,7 @@ class Status(StrEnum):
 
 
 class Submissions:
-    """One course's submitted folder, made by ``opened``; nothing else is written."""
+    """One course's submitted folder, made by ``open_submissions``; nothing else is written."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -46,7 +46,7 @@ class Submissions:
         self._require_own_name(student)
         earlier = self.root / EARLIER / student / assignment
         if present.is_dir() and any(
-            _content(one) == dict(files) for one in (present, *_folders(earlier))
+            _content(folder) == dict(files) for folder in (present, *_folders(earlier))
         ):
             return Status.UNCHANGED
         with tempfile.TemporaryDirectory(prefix=INCOMING, dir=self.root) as temporary:
@@ -75,11 +75,11 @@ class Submissions:
         folder = self.root / student
         if folder.is_symlink():
             raise UntrustedError(f"{SUBMITTED}/{student} is a link")
-        for one in _folders(self.root):
-            if one.name != student and one.name.casefold() == student.casefold():
+        for other in _folders(self.root):
+            if other.name != student and other.name.casefold() == student.casefold():
                 raise UntrustedError(
-                    f"`{student}` and `{one.name}`, who handed in before, differ in upper and lower"
-                    f" case only: use --student {one.name} if they are one person"
+                    f"`{student}` and `{other.name}`, who handed in before, differ in upper and"
+                    f" lower case only: use --student {other.name} if they are one person"
                 )
 
     @staticmethod
@@ -93,7 +93,7 @@ class Submissions:
 
 
 @contextmanager
-def opened(course: Path) -> Iterator[Submissions]:
+def open_submissions(course: Path) -> Iterator[Submissions]:
     """The course's submissions, for this process alone while the block runs."""
     root = course / SUBMITTED
     root.mkdir(exist_ok=True)

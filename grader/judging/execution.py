@@ -219,7 +219,7 @@ class Execution:
             raise CheckNotMadeError(
                 f"The check {released.grade_id} gave {points:g} of {released.points:g} points"
             )
-        said = "".join(
+        printed = "".join(
             str(output.get("text", ""))
             for output in reply.outputs
             if output.get("name") == "stdout"
@@ -229,7 +229,7 @@ class Execution:
             points,
             released.points,
             "failed",
-            said or f"{points:g} of {released.points:g} points: a part of it is right.",
+            printed or f"{points:g} of {released.points:g} points: a part of it is right.",
         )
 
     def _verdict(self, released: ReleasedCell, status: Any, message: str) -> Check:

@@ -78,11 +78,11 @@ def value_of(result: object) -> str:
             "is not defined" if name == "NameError" else "is not a value that JSON can hold"
         )
     data = result.get("data")
-    shown = data.get("text/plain") if isinstance(data, dict) else None
-    if not isinstance(shown, str) or len(shown) > MAX_VALUE_CHARS:
+    representation = data.get("text/plain") if isinstance(data, dict) else None
+    if not isinstance(representation, str) or len(representation) > MAX_VALUE_CHARS:
         raise ValueError("is too long")
     try:
-        text = ast.literal_eval(shown)
+        text = ast.literal_eval(representation)
         value = json.loads(text, parse_constant=_refuse_constant)
         return json.dumps(value)
     except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError) as error:

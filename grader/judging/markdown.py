@@ -15,7 +15,7 @@ MAX_PICTURE_CHARS = 5_000_000
 Attachments = dict[str, dict[str, str]]
 
 
-def pictures(attachments: Any) -> Attachments:
+def keep_pictures(attachments: Any) -> Attachments:
     """The pictures that were pasted into a cell; anything else is left behind."""
     if not isinstance(attachments, Mapping):
         return {}
@@ -23,7 +23,7 @@ def pictures(attachments: Any) -> Attachments:
     return {name: data for name, data in kept.items() if data}
 
 
-def shown(source: str, attachments: Attachments, most: int = MAX_RENDERED_CHARS) -> str:
+def make_showable(source: str, attachments: Attachments, most: int = MAX_RENDERED_CHARS) -> str:
     """The text of a cell, as a block of code where it cannot be rendered."""
     try:
         if len(source) > most:

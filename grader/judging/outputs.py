@@ -27,10 +27,10 @@ def verdict_outputs(check: Check) -> list[NotebookNode]:
     """Outputs from which nbgrader reads the points: none (all), a number, an error (0)."""
     if check.status == "passed":
         return []
-    shown = [_output("stream", name="stdout", text=check.message + "\n")] if check.points else []
+    printed = [_output("stream", name="stdout", text=check.message + "\n")] if check.points else []
     if check.points:
         return [
-            *shown,
+            *printed,
             _output(
                 "execute_result", data={"text/plain": repr(check.points)}, execution_count=None
             ),
@@ -43,8 +43,8 @@ def verdict_outputs(check: Check) -> list[NotebookNode]:
 def notebook_outputs(raw: Sequence[dict[str, Any]]) -> list[NotebookNode]:
     """What a student's kernel claims to have shown: text and pictures only."""
     outputs: list[NotebookNode] = []
-    for one in raw:
-        output = _clean(one)
+    for claim in raw:
+        output = _clean(claim)
         if output is None:
             continue
         last = outputs[-1] if outputs else None
@@ -60,21 +60,23 @@ def notebook_outputs(raw: Sequence[dict[str, Any]]) -> list[NotebookNode]:
     return outputs
 
 
-def _clean(one: dict[str, Any]) -> NotebookNode | None:
-    kind = one.get("output_type")
+def _clean(claim: dict[str, Any]) -> NotebookNode | None:
+    kind = claim.get("output_type")
     if (
         kind == "stream"
-        and one.get("name") in ("stdout", "stderr")
-        and isinstance(one.get("text"), str)
+        and claim.get("name") in ("stdout", "stderr")
+        and isinstance(claim.get("text"), str)
     ):
-        return _output("stream", name=one["name"], text=one["text"])
+        return _output("stream", name=claim["name"], text=claim["text"])
     if kind == "error":
-        lines = [line for line in one.get("traceback") or [] if isinstance(line, str)]
-        return error_output(str(one.get("ename"))[:200], str(one.get("evalue"))[:4000], lines[:200])
-    if kind in ("display_data", "execute_result") and isinstance(one.get("data"), dict):
+        lines = [line for line in claim.get("traceback") or [] if isinstance(line, str)]
+        return error_output(
+            str(claim.get("ename"))[:200], str(claim.get("evalue"))[:4000], lines[:200]
+        )
+    if kind in ("display_data", "execute_result") and isinstance(claim.get("data"), dict):
         data = {
             mime: text
-            for mime, text in one["data"].items()
+            for mime, text in claim["data"].items()
             if isinstance(text, str)
             and (mime == "text/plain" or (mime in IMAGES and BASE64.fullmatch(text)))
         }

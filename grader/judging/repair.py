@@ -15,7 +15,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_raw_
 
 from grader.exercise.cells import ReleasedCell
 from grader.exercise.lint import as_released
-from grader.judging.markdown import MAX_RENDERED_CHARS, Attachments, pictures, shown
+from grader.judging.markdown import MAX_RENDERED_CHARS, Attachments, keep_pictures, make_showable
 
 MAX_CELLS = 10_000
 MAX_SOURCE_CHARS = 2_000_000  # of all cells; outputs do not count
@@ -78,7 +78,7 @@ def _showable(cells: list[SubmittedCell]) -> list[SubmittedCell]:
     room = MAX_TEXT_CHARS
     for index, cell in enumerate(cells):
         if cell.cell_type == "markdown":
-            source = shown(cell.source, cell.attachments, min(room, MAX_RENDERED_CHARS))
+            source = make_showable(cell.source, cell.attachments, min(room, MAX_RENDERED_CHARS))
             cells[index] = SubmittedCell(cell.cell_type, source, cell.claims, cell.attachments)
             room -= len(cell.source)
     return cells
@@ -99,7 +99,7 @@ def _read_cell(cell: Any, number: int) -> SubmittedCell:
     readable = source.encode(
         "utf-8", "replace"
     ).decode()  # a lone surrogate could not be written again
-    attached = pictures(cell.get("attachments")) if cell["cell_type"] == "markdown" else {}
+    attached = keep_pictures(cell.get("attachments")) if cell["cell_type"] == "markdown" else {}
     return SubmittedCell(
         cell["cell_type"], readable, claim if isinstance(claim, str) else None, attached
     )
@@ -113,21 +113,21 @@ def restore(
     Of several cells that claim one id the last is taken, as nbgrader does; the others stay as plain
     cells of the student.
     """
-    known = {cell.grade_id: cell for cell in released}
-    chosen, notes = _choose(submitted, known)
+    originals = {cell.grade_id: cell for cell in released}
+    chosen, notes = _choose(submitted, originals)
     # a released cell, followed by the student's own up to the next one
     groups: dict[str | None, list[NotebookNode]] = {None: []}
     current: str | None = None
     for index, cell in enumerate(submitted):
         if index in chosen:
             current = chosen[index]
-            groups[current] = [_released_cell(known[current], cell, notes)]
+            groups[current] = [_released_cell(originals[current], cell, notes)]
         else:
             groups[current].append(_new_cell(cell.cell_type, cell.source, cell.attachments))
-    if list(groups)[1:] != [grade_id for grade_id in known if grade_id in groups]:
+    if list(groups)[1:] != [grade_id for grade_id in originals if grade_id in groups]:
         notes.append("Cells had been moved: they are in the released order again.")
     cells = groups[None]
-    for grade_id, original in known.items():
+    for grade_id, original in originals.items():
         if grade_id not in groups:
             notes.append(f"Cell {grade_id} was missing: it was put back as released.")
         cells += groups.get(grade_id) or [_released_cell(original, None, notes)]
@@ -135,7 +135,7 @@ def restore(
 
 
 def _choose(
-    submitted: Sequence[SubmittedCell], known: dict[str, ReleasedCell]
+    submitted: Sequence[SubmittedCell], originals: dict[str, ReleasedCell]
 ) -> tuple[dict[int, str], list[str]]:
     """Which submitted cell (by index) stands for which released one."""
     last: dict[str, int] = {}
@@ -143,7 +143,7 @@ def _choose(
     for index, cell in enumerate(submitted):
         if cell.claims is None:
             continue
-        if cell.claims not in known:
+        if cell.claims not in originals:
             notes.append(
                 f"A cell claimed the id {cell.claims[:80]!r}, which was never released: it is a"
                 " plain cell now."

@@ -43,7 +43,7 @@ def marks(root: Path, assignment: str) -> list[Mark]:
 
     with Gradebook(Course(root).db_url) as gradebook:
         try:
-            known = gradebook.find_assignment(assignment)
+            graded = gradebook.find_assignment(assignment)
         except MissingEntry as error:
             raise LabError(
                 f"The gradebook in {root} has no assignment {assignment}.",
@@ -54,7 +54,7 @@ def marks(root: Path, assignment: str) -> list[Mark]:
             for submission in gradebook.assignment_submissions(assignment)
         }
         return [
-            _mark(student, submitted.get(student.id), float(known.max_score))
+            _mark(student, submitted.get(student.id), float(graded.max_score))
             for student in gradebook.students
         ]
 
@@ -81,9 +81,9 @@ def _mark(student: Any, submission: Any, max_points: float) -> Mark:
     )
 
 
-def plain(assignment: str, found: list[Mark], roster: list[Row] | None) -> Iterator[Row]:
+def plain(assignment: str, everyone: list[Mark], roster: list[Row] | None) -> Iterator[Row]:
     """One row a student: everything that the gradebook knows."""
-    for mark in found:
+    for mark in everyone:
         yield {
             "student": mark.student,
             "first_name": mark.first_name,
@@ -97,15 +97,15 @@ def plain(assignment: str, found: list[Mark], roster: list[Row] | None) -> Itera
         }
 
 
-def canvas(assignment: str, found: list[Mark], roster: list[Row] | None) -> Iterator[Row]:
+def canvas(assignment: str, everyone: list[Mark], roster: list[Row] | None) -> Iterator[Row]:
     """Canvas's gradebook import: points possible, then the students of the roster."""
     column = next(
         (name for row in roster or [] for name in row if name.startswith(assignment)), assignment
     )
-    possible = found[0].max_points if found else 0.0
+    possible = everyone[0].max_points if everyone else 0.0
     yield {**dict.fromkeys(CANVAS, ""), "Student": "Points Possible", column: _number(possible)}
     if roster is None:
-        for mark in found:
+        for mark in everyone:
             name = ", ".join(filter(None, (mark.last_name, mark.first_name))) or mark.student
             yield {
                 "Student": name,
@@ -116,11 +116,11 @@ def canvas(assignment: str, found: list[Mark], roster: list[Row] | None) -> Iter
                 column: _number(mark.points),
             }
         return
-    for row, mark in _matched(roster, found, ("SIS Login ID", "SIS User ID", "ID")):
+    for row, mark in _matched(roster, everyone, ("SIS Login ID", "SIS User ID", "ID")):
         yield {**{name: row.get(name, "") for name in CANVAS}, column: _number(mark.points)}
 
 
-def moodle(assignment: str, found: list[Mark], roster: list[Row] | None) -> Iterator[Row]:
+def moodle(assignment: str, everyone: list[Mark], roster: list[Row] | None) -> Iterator[Row]:
     """Moodle's grade import, which finds a person by one of the first columns."""
     if roster is None:
         people: list[tuple[Row, Mark]] = [
@@ -128,11 +128,11 @@ def moodle(assignment: str, found: list[Mark], roster: list[Row] | None) -> Iter
                 {"Username": mark.student, "ID number": mark.lms_id, "Email address": mark.email},
                 mark,
             )
-            for mark in found
+            for mark in everyone
         ]
     else:
         people = list(
-            _matched(roster, found, ("Username", "Email address", "ID number", "Identifier"))
+            _matched(roster, everyone, ("Username", "Email address", "ID number", "Identifier"))
         )
     for row, mark in people:
         identity = {name: row.get(name, "") for name in ("Username", "ID number", "Email address")}
@@ -147,9 +147,11 @@ FORMS: Mapping[str, Callable[[str, list[Mark], list[Row] | None], Iterator[Row]]
 }
 
 
-def table(assignment: str, found: list[Mark], form: Format, roster: list[Row] | None = None) -> str:
+def table(
+    assignment: str, everyone: list[Mark], form: Format, roster: list[Row] | None = None
+) -> str:
     """The whole file."""
-    rows = list(FORMS[form](assignment, found, roster))
+    rows = list(FORMS[form](assignment, everyone, roster))
     columns = list(dict.fromkeys(name for row in rows for name in row))
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, lineterminator="\r\n")
@@ -180,23 +182,23 @@ def _number(value: float | None) -> str:
 
 
 def _matched(
-    roster: list[Row], found: list[Mark], columns: tuple[str, ...]
+    roster: list[Row], everyone: list[Mark], columns: tuple[str, ...]
 ) -> Iterator[tuple[Row, Mark]]:
     """The roster's people with a mark; who is missing on either side is said."""
-    known = {
+    by_name = {
         name.casefold(): mark
-        for mark in found
+        for mark in everyone
         for name in (mark.student, mark.email, mark.lms_id)
         if name
     }
     seen = set()
     for row in roster:
         names = (row.get(column, "").strip().casefold() for column in columns)
-        mark = next((known[name] for name in names if name in known), None)
+        mark = next((by_name[name] for name in names if name in by_name), None)
         if mark is not None:
             seen.add(mark.student)
             yield row, mark
-    if missing := sorted({mark.student for mark in found if mark.points is not None} - seen):
+    if missing := sorted({mark.student for mark in everyone if mark.points is not None} - seen):
         say(f"Not in the roster, so not in the file: {', '.join(missing)}.")
 
 

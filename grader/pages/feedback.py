@@ -233,24 +233,24 @@ def items_of(notebook: NotebookNode) -> Iterator[Item]:
     """
     question, comment = "", ""
     for cell in notebook.cells:
-        known = cell.metadata.get("nbgrader", {})
-        if cell.cell_type == "markdown" and known.get("locked"):
+        claim = cell.metadata.get("nbgrader", {})
+        if cell.cell_type == "markdown" and claim.get("locked"):
             question = _heading(cell.source) or question
-        if (said := known.get("comment")) and said != NOTHING_WRITTEN:
-            comment = said
-        if known.get("grade") or known.get("task"):
-            yield _item(cell, known, comment, question)
+        if (written := claim.get("comment")) and written != NOTHING_WRITTEN:
+            comment = written
+        if claim.get("grade") or claim.get("task"):
+            yield _item(cell, claim, comment, question)
             comment = ""
 
 
-def _item(cell: NotebookNode, known: Any, comment: str, question: str) -> Item:
-    score, points = known.get("score"), known["points"]
-    if cell.cell_type == "code" and not known.get("solution"):
+def _item(cell: NotebookNode, claim: Any, comment: str, question: str) -> Item:
+    score, points = claim.get("score"), claim["points"]
+    if cell.cell_type == "code" and not claim.get("solution"):
         outputs = cell.get("outputs", [])
         text = "\n".join(output.get("evalue") or output.get("text") or "" for output in outputs)
         made = not any(output.get("ename") == "NotChecked" for output in outputs)
         return Item(
-            title_of(cell.source, known["grade_id"]),
+            title_of(cell.source, claim["grade_id"]),
             score,
             points,
             parts(text),
@@ -258,8 +258,8 @@ def _item(cell: NotebookNode, known: Any, comment: str, question: str) -> Item:
             question,
             made,
         )
-    name = "Your answer in words" if question else known["grade_id"]
-    unanswered = known.get("comment") == NOTHING_WRITTEN and not score
+    name = "Your answer in words" if question else claim["grade_id"]
+    unanswered = claim.get("comment") == NOTHING_WRITTEN and not score
     return Item(name, score, points, parts(NO_ANSWER) if unanswered else (), comment, question)
 
 
@@ -279,8 +279,8 @@ def parts(message: str) -> tuple[tuple[str, str], ...]:
 
 def _heading(markdown: str) -> str:
     """The first heading below the notebook's title."""
-    found = HEADING.search(markdown)
-    return found.group(1).strip() if found else ""
+    heading = HEADING.search(markdown)
+    return heading.group(1).strip() if heading else ""
 
 
 def _page(*, items: Sequence[Item], reason: str | None, **facts: Any) -> str:

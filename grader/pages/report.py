@@ -22,9 +22,9 @@ def page(report: Report) -> str:
         "checks": checks_plot(report),
         "seconds": seconds_plot(report),
     }
-    made = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    time = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     return PAGES.get_template("report.html.jinja").render(
-        report=report, plots=plots, reasons=REASONS, made=made
+        report=report, plots=plots, reasons=REASONS, made=time
     )
 
 

@@ -63,11 +63,15 @@ def compare(texts: dict[str, str], released: str) -> list[Pair]:
             "notebook", NOISE, window, boilerplate, filter=False, fp=io.StringIO(_normal(text))
         )
 
-    known = list(fingerprint(released).hashes)
-    made = {student: fingerprint(text, known) for student, text in texts.items()}
+    boilerplate_hashes = list(fingerprint(released).hashes)
+    fingerprints = {
+        student: fingerprint(text, boilerplate_hashes) for student, text in texts.items()
+    }
     return [
-        Pair(first, second, *map(float, compare_files(made[first], made[second])[1]))
-        for first, second in combinations(sorted(made), 2)
+        Pair(
+            first, second, *map(float, compare_files(fingerprints[first], fingerprints[second])[1])
+        )
+        for first, second in combinations(sorted(fingerprints), 2)
     ]
 
 

@@ -95,17 +95,17 @@ def plan(
     """The run over all students and checks, or the named. LabError: one is not there."""
     course = Course(root)
     released = Assignment.open(course, assignment)
-    known = submitters(course)
-    if unknown := sorted(set(students) - set(known)):
+    class_list = submitters(course)
+    if unknown := sorted(set(students) - set(class_list)):
         raise LabError(
             f"There is no folder of {', '.join(unknown)} in {root / SUBMITTED}.",
-            f"one of: {', '.join(known) or 'none yet: bin/lab collect FILE...'}",
+            f"one of: {', '.join(class_list) or 'none yet: bin/lab collect FILE...'}",
         )
-    if not known:
+    if not class_list:
         raise LabError(
             f"There are no submissions in {root / SUBMITTED}.",
             "bin/lab collect FILE..., then grade again",
         )
     wanted = tuple(questions)
     ensure_questions(wanted, released.cells)
-    return Run(released, tuple(sorted(set(students)) or known), wanted)
+    return Run(released, tuple(sorted(set(students)) or class_list), wanted)

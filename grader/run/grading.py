@@ -95,12 +95,12 @@ def _grade(grading: Grading, student: str, carrier: Carrier, started: float) -> 
         fresh = _execute(grading, repaired, carrier, notes)
         key, executed = _keep_earlier_checks(grading, submission, fresh)
         grading.journal.forget(assignment.name, student)
-        notebooks = {name: one.notebook for name, one in executed.items()}
+        notebooks = {name: run.notebook for name, run in executed.items()}
         grades = record(assignment.course, assignment.name, student, notebooks, repaired.files)
     except (SandboxError, LabError) as error:
         return _not_graded(assignment, student, "environment", str(error), notes)
     feedback.write(assignment.course, assignment.name, student)
-    outcomes = {name: one.outcome for name, one in executed.items()}
+    outcomes = {name: run.outcome for name, run in executed.items()}
     entry = Entry(outcomes, time.monotonic() - started, notes, submission.work_key)
     grading.journal.keep(assignment.name, student, key, entry)
     return result_of(assignment.course, assignment.name, student, assignment.cells, entry, grades)
@@ -119,7 +119,7 @@ def _execute(
         # for the feedback page
         course = {"reason": outcome.reason, "notes": list(notes)}
         executed[name].notebook.metadata["course"] = course
-    notes += [note for one in executed.values() for note in one.outcome.technical]
+    notes += [note for run in executed.values() for note in run.outcome.technical]
     return executed
 
 
@@ -137,8 +137,8 @@ def _keep_earlier_checks(
     if entry.work != submission.work_key or set(entry.outcomes) != set(executed):
         return submission.key(grading.judged_by), executed
     return key, {
-        notebook: keep_others(one, entry.outcomes[notebook], grading.questions)
-        for notebook, one in executed.items()
+        notebook: keep_others(run, entry.outcomes[notebook], grading.questions)
+        for notebook, run in executed.items()
     }
 
 

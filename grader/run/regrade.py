@@ -32,6 +32,6 @@ def ensure_questions(
     questions: Collection[str], released: Mapping[str, Sequence[ReleasedCell]]
 ) -> None:
     """Raises LabError for what is not the id of a test cell."""
-    known = [cell.grade_id for cells in released.values() for cell in cells if cell.is_test]
-    if unknown := [question for question in questions if question not in known]:
-        raise LabError(f"There is no check {', '.join(unknown)}.", f"one of: {', '.join(known)}")
+    existing = [cell.grade_id for cells in released.values() for cell in cells if cell.is_test]
+    if unknown := [question for question in questions if question not in existing]:
+        raise LabError(f"There is no check {', '.join(unknown)}.", f"one of: {', '.join(existing)}")

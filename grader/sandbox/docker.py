@@ -107,8 +107,8 @@ class DockerSandbox:
     def runs(self) -> bool:
         """Whether all three containers run: one may have ended since it was made."""
         return all(
-            self._api.inspect_container(one)["State"]["Running"]
-            for one in self._containers.values()
+            self._api.inspect_container(container)["State"]["Running"]
+            for container in self._containers.values()
         )
 
     def read_file(self, path: str) -> bytes:
@@ -157,9 +157,9 @@ class DockerSandbox:
             self._volume(name, size)
         with ThreadPoolExecutor(3) as pool:
             self._containers["engine"] = self._create_engine()
-            made = pool.map(self._create_kernel, ROLES[1:])
+            kernels = pool.map(self._create_kernel, ROLES[1:])
             engine = self._start("engine")
-            self._containers.update(zip(ROLES[1:], made, strict=True))
+            self._containers.update(zip(ROLES[1:], kernels, strict=True))
             self.student, self.checker = map(Kernel, pool.map(self._start, ROLES[1:]))
         deadline = time.monotonic() + START_SECONDS
         for kernel in (Kernel(engine), self.student, self.checker):

@@ -32,21 +32,22 @@ def _born(process: int) -> str:
 
 def sweep(client: docker.DockerClient) -> None:
     """Remove the sandboxes of graders on this machine that are no longer there."""
-    found = [
+    resources = [
         *client.api.containers(all=True, filters={"label": OWNER_LABEL}),
         *(client.api.volumes(filters={"label": OWNER_LABEL})["Volumes"] or []),
     ]
-    for one, born in {
-        (thing["Labels"][OWNER_LABEL], thing["Labels"].get(BORN_LABEL, "")) for thing in found
+    for maker, born in {
+        (resource["Labels"][OWNER_LABEL], resource["Labels"].get(BORN_LABEL, ""))
+        for resource in resources
     }:
-        if not _alive(one, born):
-            labels = [f"{OWNER_LABEL}={one}", *([f"{BORN_LABEL}={born}"] if born else [])]
+        if not _alive(maker, born):
+            labels = [f"{OWNER_LABEL}={maker}", *([f"{BORN_LABEL}={born}"] if born else [])]
             remove(client.api, *labels)
 
 
-def _alive(one: str, born: str) -> bool:
+def _alive(maker: str, born: str) -> bool:
     """Whether the owner may still be there, or cannot be asked."""
-    host, _, process = one.rpartition("/")
+    host, _, process = maker.rpartition("/")
     if host != socket.gethostname() or not process.isdecimal():
         return True
     try:

@@ -114,11 +114,11 @@ def _make(
 
 def _run(api: Any, container: str, command: list[str]) -> None:
     handle = api.exec_create(container, command, user=str(USER))["Id"]
-    said = api.exec_start(handle).decode(errors="replace")
+    output = api.exec_start(handle).decode(errors="replace")
     if code := api.exec_inspect(handle)["ExitCode"]:
         raise SandboxError(
             f"`{' '.join(command)}` failed while the sandboxes' images were made (exit status"
-            f" {code}): {said[-500:]}"
+            f" {code}): {output[-500:]}"
         )
 
 

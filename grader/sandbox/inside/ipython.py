@@ -216,10 +216,10 @@ async def _answer(shell: CourseShell, request: dict[str, Any]) -> dict[str, Any]
 async def _serve(shell: CourseShell) -> None:
     loop = asyncio.get_running_loop()
     while not shell.exit_now:
-        there = loop.create_future()
+        readable = loop.create_future()
         # tasks that a cell left run on meanwhile
-        loop.add_reader(shell.control.fileno(), there.set_result, None)
-        await there
+        loop.add_reader(shell.control.fileno(), readable.set_result, None)
+        await readable
         loop.remove_reader(shell.control.fileno())
         shell.control.send(event="done", **await _answer(shell, shell.control.receive()))
 

@@ -109,8 +109,8 @@ class Shell:
             if not data or len(self._received) > MAX_MESSAGE_BYTES:
                 self.end()
                 raise ShellDeadError
-        line, found, rest = self._received.partition(b"\n")
-        if not found:
+        line, newline, rest = self._received.partition(b"\n")
+        if not newline:
             return None
         self._received = rest
         try:
@@ -121,8 +121,8 @@ class Shell:
 
     def ended(self) -> bool:
         if self.status is None:
-            found, status = os.waitpid(self.process, os.WNOHANG)
-            self.status = os.waitstatus_to_exitcode(status) if found else None
+            process, status = os.waitpid(self.process, os.WNOHANG)
+            self.status = os.waitstatus_to_exitcode(status) if process else None
         return self.status is not None
 
     def interrupt(self) -> None:

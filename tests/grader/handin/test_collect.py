@@ -190,10 +190,10 @@ def test_a_truncated_notebook_is_taken_with_a_remark(course: Path, inbox: Path) 
 
 
 def test_two_collects_do_not_run_at_once(course: Path, inbox: Path) -> None:
-    from grader.handin.tree import opened
+    from grader.handin.tree import open_submissions
 
     (inbox / "x.zip").write_bytes(hand_in("ada"))
-    with opened(course):
+    with open_submissions(course):
         result = CliRunner().invoke(collect_command, [str(inbox), "--course", str(course)])
     assert isinstance(result.exception, LabError)
     assert "Another" in result.exception.what

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from grader.commands.collect import collect_command
-from grader.handin.manifest import described, pack
+from grader.handin.manifest import describe, pack
 from lab.errors import LabError
 
 from .handins import ANSWER, BOOK, NOON, Inbox, entry, manifest, stored, zipped
@@ -22,7 +22,7 @@ def inbox(tmp_path: Path) -> Inbox:
 
 
 def test_a_changed_file_does_not_pass_for_the_packed_one(inbox: Inbox) -> None:
-    other = described("ada", "01-boxes", NOON, {BOOK: b"something else"})
+    other = describe("ada", "01-boxes", NOON, {BOOK: b"something else"})
     (inbox.folder / "x.zip").write_bytes(pack(other, {BOOK: ANSWER}))
     assert "not those that were packed" in inbox.collect()[0]["reason"]
 
@@ -105,7 +105,7 @@ def test_a_student_of_an_impossible_name_is_refused(inbox: Inbox, student: str) 
 )
 def test_an_unknown_assignment_is_refused(inbox: Inbox, assignment: str) -> None:
     files = {BOOK: ANSWER}
-    (inbox.folder / "x.zip").write_bytes(pack(described("ada", assignment, NOON, files), files))
+    (inbox.folder / "x.zip").write_bytes(pack(describe("ada", assignment, NOON, files), files))
     [outcome] = inbox.collect()
     assert outcome["status"] == "refused"
     assert inbox.taken() == []
@@ -224,7 +224,7 @@ def test_a_failure_while_replacing_restores_the_older_hand_in(
     inbox.collect()
     newer = {BOOK: ANSWER + b"\n"}
     (inbox.folder / "x.zip").write_bytes(
-        pack(described("ada", "01-boxes", NOON + timedelta(hours=1), newer), newer)
+        pack(describe("ada", "01-boxes", NOON + timedelta(hours=1), newer), newer)
     )
     rename = Path.rename
 
