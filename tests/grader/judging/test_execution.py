@@ -1,6 +1,6 @@
 """Cells in their kernels and verdicts from what comes back, with kernels that are played."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -64,6 +64,10 @@ class PlayedSandbox:
         self.limits = SandboxLimits(cell_seconds=5, submission_seconds=9)
         self.student, self.checker = PlayedKernel(student), PlayedKernel(checker)
         self.deaths = deaths or {}
+        self.brought: dict[str, bytes] = {}
+
+    def bring(self, files: Mapping[str, bytes]) -> None:
+        self.brought |= files
 
     def read_file(self, path: str) -> bytes:
         return b"FROM busybox"
@@ -90,7 +94,7 @@ def run(
     sandbox: PlayedSandbox, cells: list[ReleasedCell], own: str = "work()"
 ) -> tuple[Execution, NotebookNode]:
     notebook, _ = restore([SubmittedCell("code", own)], cells)
-    execution = Execution(sandbox, cells)  # type: ignore[arg-type]
+    execution = Execution(sandbox, cells)
     execution.run(notebook)
     return execution, notebook
 
@@ -224,7 +228,7 @@ def test_all_cells_together_have_a_limit() -> None:
     sandbox = PlayedSandbox(lambda code: Reply("ok", seconds=5.0), fine)
     cells = [SubmittedCell("code", f"cell {number}") for number in range(4)]
     notebook, _ = restore(cells, [T2])
-    execution = Execution(sandbox, [T2])  # type: ignore[arg-type]
+    execution = Execution(sandbox, [T2])
     execution.run(notebook)
     assert sandbox.student.ran == ["cell 0", "cell 1"]
     assert (execution.outcome.reason, execution.outcome.checks["t2"].points) == ("timeout", 2)
@@ -238,7 +242,7 @@ def test_stopped_cell_says_which_limit_and_whose_time(before: float, whose: str)
         return Reply("timeout") if code == "loop" else Reply("ok", seconds=before)
 
     notebook, _ = restore([SubmittedCell("code", "work"), SubmittedCell("code", "loop")], [T2])
-    Execution(PlayedSandbox(play, fine), [T2]).run(notebook)  # type: ignore[arg-type]
+    Execution(PlayedSandbox(play, fine), [T2]).run(notebook)
     said = notebook.cells[1].outputs[-1].evalue
     assert f"the time limit {whose}. Only the time that your own cells ran counts." in said
 

@@ -6,8 +6,10 @@ from grader.exercise.cells import ReleasedCell
 from grader.judging.outputs import error_output, notebook_outputs
 from grader.judging.repair import SubmittedCell, restore
 from grader.judging.results import Check, Outcome
-from grader.judging.work import Executed, Work
+from grader.judging.work import Executed, Work, execute
 from grader.sandbox.interface import SandboxLimits
+
+from .test_execution import PlayedSandbox, failing, fine
 
 CELL = ReleasedCell(
     grade_id="q1-test",
@@ -29,6 +31,17 @@ def test_work_comes_back_as_it_was() -> None:
     back = Work.from_json(json.loads(json.dumps(work.to_json())))
     assert back == work
     assert back.notebook.cells[0].metadata == work.notebook.cells[0].metadata
+
+
+def test_work_is_as_it_was_when_it_has_been_executed() -> None:
+    work = Work(NOTEBOOK, (CELL,), {"Dockerfile": b"FROM busybox\n"}, SandboxLimits())
+    before = json.dumps(work.to_json())
+    sandbox = PlayedSandbox(fine, failing("CheckFailed", "a\nb\nc"))
+    executed = execute(work, sandbox)
+    assert sandbox.brought == work.files
+    assert executed.outcome.checks["q1-test"].message == "a\nb\nc"
+    assert executed.notebook.cells[-1].outputs[0].ename == "CheckFailed"
+    assert json.dumps(work.to_json()) == before
 
 
 def test_executed_comes_back_as_it_was() -> None:
