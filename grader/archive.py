@@ -88,15 +88,18 @@ class Contents:
     refused: list[Refusal] = field(default_factory=list)
 
 
-def printable(text: str) -> str:
-    r"""The text with everything escaped that could move a cursor or hide (control characters, lone
-    surrogates).
+def printable(text: str, kept: str = "") -> str:
+    r"""The text with everything escaped that could move a cursor or hide, but what is ``kept``.
 
-    >>> printable("a\x1b[2Jb")
-    'a\\x1b[2Jb'
+    >>> printable("a\x1b[2Jb\n")
+    'a\\x1b[2Jb\\n'
+    >>> printable("a\x1b[31mb\nc", kept="\n")
+    'a\\x1b[31mb\nc'
     """
     return "".join(
-        char if char.isprintable() else char.encode("unicode_escape", "surrogatepass").decode()
+        char
+        if char.isprintable() or char in kept
+        else char.encode("unicode_escape", "surrogatepass").decode()
         for char in text
     )
 

@@ -16,7 +16,7 @@ from grader.archive import printable
 from grader.commands.options import Command, course_option, json_option
 from grader.handin import lms
 from grader.handin.collect import Collected, Overrides, collect
-from grader.handin.tree import Status
+from grader.handin.tree import HandInStatus
 
 
 def table(outcomes: Iterable[Collected]) -> Table:
@@ -106,7 +106,7 @@ def collect_command(
     outcomes = collect(course.resolve(), paths, overrides)
     counts = Counter(outcome.status.value for outcome in outcomes)
     if as_json:
-        counted = {status.value: counts[status.value] for status in Status}
+        counted = {status.value: counts[status.value] for status in HandInStatus}
         click.echo(
             json.dumps(
                 {"counts": counted, "hand_ins": [asdict(outcome) for outcome in outcomes]}, indent=1

@@ -47,7 +47,7 @@ from grader.handin.recognise import (
     without_top_folder,
 )
 from grader.handin.submit import REMEMBERED
-from grader.handin.tree import Status
+from grader.handin.tree import HandInStatus
 from lab.errors import LabError
 
 # what a course site packs for a whole class
@@ -62,7 +62,7 @@ class Collected:
     """What became of one handed-in file."""
 
     source: str
-    status: Status = Status.REFUSED
+    status: HandInStatus = HandInStatus.REFUSED
     student: str | None = None
     assignment: str | None = None
     time: str | None = None  # ISO 8601, UTC

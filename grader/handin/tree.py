@@ -18,7 +18,7 @@ EARLIER = ".earlier"
 INCOMING = ".incoming-"
 
 
-class Status(StrEnum):
+class HandInStatus(StrEnum):
     """What became of a hand-in."""
 
     COLLECTED = "collected"
@@ -36,7 +36,7 @@ class Submissions:
 
     def place(
         self, student: str, assignment: str, files: Mapping[str, bytes], time: datetime
-    ) -> Status:
+    ) -> HandInStatus:
         """Store a hand-in whole. The newest stays in place; the same files again change nothing.
 
         ``student`` and ``assignment`` are single folder names. Raises UntrustedError when a name is
@@ -48,20 +48,20 @@ class Submissions:
         if present.is_dir() and any(
             _content(folder) == dict(files) for folder in (present, *_folders(earlier))
         ):
-            return Status.UNCHANGED
+            return HandInStatus.UNCHANGED
         with tempfile.TemporaryDirectory(prefix=INCOMING, dir=self.root) as temporary:
             fresh = Path(temporary) / assignment
             _write(fresh, files, time)
             if present.is_dir() and time <= self._time(present):
                 _move(fresh, _free(earlier, time))
-                return Status.EARLIER
+                return HandInStatus.EARLIER
             return self._put(fresh, present, earlier)
 
-    def _put(self, fresh: Path, present: Path, earlier: Path) -> Status:
+    def _put(self, fresh: Path, present: Path, earlier: Path) -> HandInStatus:
         present.parent.mkdir(exist_ok=True)
         if not present.is_dir():
             fresh.rename(present)
-            return Status.COLLECTED
+            return HandInStatus.COLLECTED
         kept = _free(earlier, self._time(present))
         _move(present, kept)
         try:
@@ -69,7 +69,7 @@ class Submissions:
         except BaseException:
             kept.rename(present)
             raise
-        return Status.REPLACED
+        return HandInStatus.REPLACED
 
     def _require_own_name(self, student: str) -> None:
         folder = self.root / student

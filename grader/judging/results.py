@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
+from grader.archive import printable
 from grader.sandbox.interface import Reason
 
 CheckStatus = Literal["passed", "failed", "skipped", "needs-grading"]
@@ -37,7 +38,7 @@ class Check:
         if self.status not in get_args(CheckStatus):
             raise ValueError(f"status {self.status!r}")
         object.__setattr__(self, "name", printable(self.name)[:MAX_NAME_CHARS])
-        object.__setattr__(self, "message", printable(self.message)[:MAX_MESSAGE_CHARS])
+        object.__setattr__(self, "message", printable(self.message, kept="\n")[:MAX_MESSAGE_CHARS])
 
 
 @dataclass(frozen=True)
@@ -119,19 +120,3 @@ def document(assignment: str, seconds: float, results: Sequence[Result]) -> dict
         "seconds": round(seconds, 3),
         "submissions": [result.as_json() for result in results],
     }
-
-
-def printable(text: str) -> str:
-    r"""The text without what could move a terminal's cursor or hide; line breaks stay.
-
-    >>> printable("a\x1b[31mb\nc")
-    'a\\x1b[31mb\nc'
-    """
-    return "".join(
-        (
-            char
-            if char.isprintable() or char == "\n"
-            else char.encode("unicode_escape", "surrogatepass").decode()
-        )
-        for char in text
-    )
