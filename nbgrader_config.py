@@ -2,7 +2,7 @@
 they start in this folder.
 """
 
-from grader.exercise.release import converter_config
+from grader.exercise.nbgrader import converter_config
 
 c = get_config()  # type: ignore[name-defined]  # noqa: F821
 c.merge(converter_config())

@@ -39,10 +39,8 @@ JUNK = {
 
 
 @dataclass(frozen=True)
-class Limits:
-    """What one hand-in may hold. An archive is refused whole above ``entries``; the rest refuses
-    single files.
-    """
+class HandInLimits:
+    """What one hand-in may hold: above ``entries`` all of it is refused, else single files."""
 
     entries: int = 1000
     files: int = 200
@@ -58,18 +56,16 @@ class Limits:
         return self.notebook_bytes if path.lower().endswith(".ipynb") else self.file_bytes
 
 
-HAND_IN = Limits()
+HAND_IN = HandInLimits()
 
 
-class RefusedError(Exception):
+class UntrustedError(Exception):
     """Why something is not taken: one clause for the table that the instructor reads."""
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """One file that was not taken. ``path`` is as the stranger wrote it: show it through
-    ``printable``.
-    """
+    """One file not taken. ``path`` is as the stranger wrote it: show it by ``printable``."""
 
     path: str
     reason: str
@@ -77,9 +73,7 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Member:
-    """One regular file; ``read(most)`` gives its bytes or raises RefusedError when there are more
-    than ``most``.
-    """
+    """One regular file; ``read(most)`` raises UntrustedError when it is larger."""
 
     path: str
     read: Callable[[int], bytes]
@@ -94,33 +88,36 @@ class Contents:
     refused: list[Refusal] = field(default_factory=list)
 
 
-def printable(text: str) -> str:
-    r"""The text with everything escaped that could move a cursor or hide (control characters, lone
-    surrogates).
+def printable(text: str, kept: str = "") -> str:
+    r"""The text with everything escaped that could move a cursor or hide, but what is ``kept``.
 
-    >>> printable("a\x1b[2Jb")
-    'a\\x1b[2Jb'
+    >>> printable("a\x1b[2Jb\n")
+    'a\\x1b[2Jb\\n'
+    >>> printable("a\x1b[31mb\nc", kept="\n")
+    'a\\x1b[31mb\nc'
     """
     return "".join(
-        char if char.isprintable() else char.encode("unicode_escape", "surrogatepass").decode()
+        char
+        if char.isprintable() or char in kept
+        else char.encode("unicode_escape", "surrogatepass").decode()
         for char in text
     )
 
 
-def take(found: Iterable[Member | Refusal], limits: Limits = HAND_IN) -> Contents:
+def take(entries: Iterable[Member | Refusal], limits: HandInLimits = HAND_IN) -> Contents:
     """Read all members into memory, notebooks first, as far as the limits go."""
-    members, refused = unambiguous(found)
+    members, refused = unambiguous(entries)
     contents = Contents(refused=refused)
     room = limits.total_bytes
     for member in sorted(
-        members, key=lambda one: (not one.path.lower().endswith(".ipynb"), one.path)
+        members, key=lambda member: (not member.path.lower().endswith(".ipynb"), member.path)
     ):
         try:
             if len(contents.files) >= limits.files:
-                raise RefusedError(f"more than {limits.files} files")
+                raise UntrustedError(f"more than {limits.files} files")
             most = min(room, limits.for_file(member.path))
             content = member.read(most)
-        except RefusedError as why:
+        except UntrustedError as why:
             contents.refused.append(Refusal(member.path, str(why)))
         else:
             contents.files[member.path] = content
@@ -128,20 +125,18 @@ def take(found: Iterable[Member | Refusal], limits: Limits = HAND_IN) -> Content
     return contents
 
 
-def unambiguous(found: Iterable[Member | Refusal]) -> tuple[list[Member], list[Refusal]]:
-    """Keep members with a safe name that no other has: of two of one name nobody can say which is
-    meant, so both go.
-    """
+def unambiguous(entries: Iterable[Member | Refusal]) -> tuple[list[Member], list[Refusal]]:
+    """Keep members with a safe name of their own: of two of one name, both go."""
     members: list[Member] = []
     refused: list[Refusal] = []
-    for one in found:
-        problem = _name_problem(one.path) if isinstance(one, Member) else None
-        if isinstance(one, Refusal):
-            refused.append(one)
+    for entry in entries:
+        problem = _name_problem(entry.path) if isinstance(entry, Member) else None
+        if isinstance(entry, Refusal):
+            refused.append(entry)
         elif problem:
-            refused.append(Refusal(one.path, problem))
-        elif JUNK.isdisjoint(one.path.split("/")):
-            members.append(one)
+            refused.append(Refusal(entry.path, problem))
+        elif JUNK.isdisjoint(entry.path.split("/")):
+            members.append(entry)
     times = Counter(_same(member.path) for member in members)
     kept: list[Member] = []
     for member in members:
@@ -158,13 +153,13 @@ def unambiguous(found: Iterable[Member | Refusal]) -> tuple[list[Member], list[R
 
 
 @contextmanager
-def opened_zip(source: Path | bytes, limits: Limits = HAND_IN) -> Iterator[list[Member | Refusal]]:
-    """The members of a zip, to be read inside the block. Raises RefusedError for a file that is no
-    sound zip.
-    """
+def opened_zip(
+    source: Path | bytes, limits: HandInLimits = HAND_IN
+) -> Iterator[list[Member | Refusal]]:
+    """The members of a zip, to be read inside the block. UntrustedError: it is no sound zip."""
     size = len(source) if isinstance(source, bytes) else source.stat().st_size
     if size > limits.archive_bytes:
-        raise RefusedError(
+        raise UntrustedError(
             f"an archive of {size // MIB} MiB; the most is {limits.archive_bytes // MIB} MiB"
         )
     with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as stream:
@@ -173,7 +168,7 @@ def opened_zip(source: Path | bytes, limits: Limits = HAND_IN) -> Iterator[list[
             sum(len(CENTRAL_ENTRY.findall(block)) for block in iter(lambda: stream.read(MIB), b""))
             > limits.entries
         ):
-            raise RefusedError(f"an archive of more than {limits.entries} files")
+            raise UntrustedError(f"an archive of more than {limits.entries} files")
         with _archive(stream) as archive:
             yield [
                 _zip_member(archive, entry, limits)
@@ -182,10 +177,8 @@ def opened_zip(source: Path | bytes, limits: Limits = HAND_IN) -> Iterator[list[
             ]
 
 
-def folder_members(folder: Path, limits: Limits = HAND_IN) -> Iterator[Member | Refusal]:
-    """The members of a folder. Links are never followed, not even one put there while it is
-    read.
-    """
+def folder_members(folder: Path, limits: HandInLimits = HAND_IN) -> Iterator[Member | Refusal]:
+    """The members of a folder. No link is followed, not even one put there meanwhile."""
     seen = 0
     for where, folders, files in os.walk(folder):
         here = Path(where)
@@ -197,13 +190,12 @@ def folder_members(folder: Path, limits: Limits = HAND_IN) -> Iterator[Member | 
         for name in sorted(files + [name for name in folders if (here / name).is_symlink()]):
             seen += 1
             if seen > limits.entries:
-                raise RefusedError(f"holds more than {limits.entries} files")
+                raise UntrustedError(f"holds more than {limits.entries} files")
             yield _folder_member(folder, below / name)
 
 
 def read_file(path: Path, most: int, beneath: Path | None = None) -> bytes:
-    """The bytes of a regular file; raises RefusedError for anything else, or for more than ``most``
-    bytes.
+    """The bytes of a regular file; UntrustedError for anything else or for more than ``most``.
 
     With ``beneath`` (a folder above it) no link is followed on the way from there, and a second
     name is refused.
@@ -213,15 +205,15 @@ def read_file(path: Path, most: int, beneath: Path | None = None) -> bytes:
             _open_beneath(beneath, path.relative_to(beneath)) if beneath else os.open(path, _READ)
         )
     except OSError as error:
-        raise RefusedError(
+        raise UntrustedError(
             "a link" if error.errno == errno.ELOOP else f"cannot be read ({error.strerror})"
         ) from error
     with os.fdopen(descriptor, "rb") as stream:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
-            raise RefusedError("not a regular file")
+            raise UntrustedError("not a regular file")
         if beneath and status.st_nlink > 1:
-            raise RefusedError("a hard link: it has another name elsewhere")
+            raise UntrustedError("a hard link: it has another name elsewhere")
         return _at_most(stream.read(most + 1), most)
 
 
@@ -270,13 +262,13 @@ def _archive(stream: BinaryIO) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(stream)
     except (*_DAMAGE, OverflowError) as error:
-        raise RefusedError(
+        raise UntrustedError(
             f"a damaged zip ({printable(str(error)) or type(error).__name__})"
         ) from error
 
 
 def _zip_member(
-    archive: zipfile.ZipFile, entry: zipfile.ZipInfo, limits: Limits
+    archive: zipfile.ZipFile, entry: zipfile.ZipInfo, limits: HandInLimits
 ) -> Member | Refusal:
     reason = _entry_problem(entry, limits)
     if reason:
@@ -287,20 +279,20 @@ def _zip_member(
             with archive.open(entry) as stream:
                 return _at_most(stream.read(most + 1), most)
         except _DAMAGE as error:
-            raise RefusedError("damaged in the archive") from error
+            raise UntrustedError("damaged in the archive") from error
 
     return Member(entry.orig_filename, read, _moment(lambda: datetime(*entry.date_time)))
 
 
-def _moment(made: Callable[[], datetime]) -> datetime | None:
+def _moment(read: Callable[[], datetime]) -> datetime | None:
     """None for a date that no calendar has, which both formats can hold."""
     try:
-        return made()
+        return read()
     except (ValueError, OverflowError, OSError):
         return None
 
 
-def _entry_problem(entry: zipfile.ZipInfo, limits: Limits) -> str | None:
+def _entry_problem(entry: zipfile.ZipInfo, limits: HandInLimits) -> str | None:
     kind = stat.S_IFMT(entry.external_attr >> 16)
     if entry.flag_bits & 0x1:
         return "encrypted"
@@ -316,7 +308,7 @@ def _entry_problem(entry: zipfile.ZipInfo, limits: Limits) -> str | None:
 
 def _at_most(content: bytes, most: int) -> bytes:
     if len(content) > most:
-        raise RefusedError(
+        raise UntrustedError(
             f"larger than {most // MIB} MiB"
             if most >= MIB
             else "too large together with the files before it"

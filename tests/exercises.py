@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, TypeVar
 
+from grader.course import SOURCE
 from grader.exercise.lint import source_text
-from grader.exercise.release import SOURCE
-from grader.sandbox.docker import Limits
+from grader.sandbox.interface import SandboxLimits
 from lab.course import ROOT
 
 from .suite.items import Item, Turn
@@ -21,7 +21,7 @@ from .suite.items import Item, Turn
 WRONG = ROOT / "tests" / "wrong"
 SANITIZE = ROOT / "tests" / "nbval-sanitize.cfg"
 ASSIGNMENTS = sorted(path.parent.name for path in (ROOT / SOURCE).glob("*/*.ipynb"))
-LIMITS = Limits(cell_seconds=25, submission_seconds=240, check_seconds=60)
+LIMITS = SandboxLimits(cell_seconds=25, submission_seconds=240, check_seconds=60)
 ANYTHING = "<ANY>"
 
 Cell = dict[str, Any]

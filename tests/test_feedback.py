@@ -11,8 +11,9 @@ import pytest
 from nbgrader.api import Gradebook
 from playwright.sync_api import Page, expect
 
-from grader.gradebook.record import Course, ensure_assignment, record, released_cells
-from grader.judging.execution import verdict_outputs
+from grader.course import Course
+from grader.gradebook.record import ensure_assignment, record, released_cells
+from grader.judging.outputs import verdict_outputs
 from grader.judging.repair import SubmittedCell, restore
 from grader.judging.results import Check, Result
 from grader.pages import feedback

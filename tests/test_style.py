@@ -33,6 +33,15 @@ def test_is_clean(command: list[str]) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_imports_run_one_way() -> None:
+    """The contracts are in pyproject.toml, [tool.importlinter]."""
+    command = Path(sys.executable).with_name("lint-imports")
+    done = subprocess.run(
+        [command, "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_no_file_is_too_long_to_read() -> None:
     long = [
         name

@@ -1,3 +1,1 @@
-"""`bin/lab bench`: how fast sandboxes are made and classes are graded here, beside other graders
-that do the same work.
-"""
+"""`bin/lab bench`: how fast sandboxes are made and classes graded, here and by other graders."""

@@ -12,22 +12,18 @@ from pathlib import Path
 import nbformat
 from nbformat.v4 import new_markdown_cell
 
-from grader.exercise.release import SOURCE
-from grader.gradebook.record import Course, ensure_assignment
+from grader.course import SOURCE, Course
+from grader.gradebook.record import ensure_assignment
 from lab.course import ROOT
 from lab.errors import LabError
 
 
 class PointsLostError(LabError):
-    """A right submission did not earn its points: what was measured is not the work that is
-    compared.
-    """
+    """A right submission lost points: what was measured is not the work that is compared."""
 
 
 def make(root: Path, assignment: str, students: int) -> Path:
-    """A course with a class that answers as the solution does, each student in a notebook of their
-    own. Returns ``root``.
-    """
+    """Make a course whose class answers as the solution does; returns ``root``."""
     source = ROOT / SOURCE / assignment
     shutil.copytree(source, root / SOURCE / assignment)
     notebook = nbformat.read(source / f"{assignment}.ipynb", as_version=4)  # type: ignore[no-untyped-call]
@@ -55,9 +51,7 @@ def full_points(course: Path, assignment: str) -> float:
 
 @dataclass(frozen=True)
 class Graded:
-    """What grading a class took, and what right submissions lost: a sentence for each check that
-    one of them did not pass.
-    """
+    """What grading a class took; ``lost``: a sentence for each check not passed."""
 
     seconds: float
     lost: tuple[str, ...]
@@ -65,9 +59,8 @@ class Graded:
 
 def grade(course: Path, assignment: str, workers: int) -> Graded:
     """`bin/lab grade`, timed from its start to its end."""
-    ensure_assignment(
-        Course(course), assignment
-    )  # a course has its gradebook before the first class
+    # a course has its gradebook before the first class
+    ensure_assignment(Course(course), assignment)
     command = [
         sys.executable,
         "-m",
@@ -89,9 +82,9 @@ def grade(course: Path, assignment: str, workers: int) -> Graded:
             f"bin/lab grade failed:\n{done.stderr[-2000:]}", f"bin/lab grade {assignment}"
         )
     checks = [
-        (one["student"], check)
-        for one in json.loads(done.stdout)["submissions"]
-        for check in one["checks"]
+        (submission["student"], check)
+        for submission in json.loads(done.stdout)["submissions"]
+        for check in submission["checks"]
     ]
     lost = [
         (who, check) for who, check in checks if check["status"] not in ("passed", "needs-grading")

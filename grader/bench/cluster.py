@@ -1,6 +1,4 @@
-"""The pocket cluster: how soon it is ready, what it needs, how fast it answers; in a lab of its
-own.
-"""
+"""The pocket cluster: how soon it is ready, what it needs, how fast it answers."""
 
 import json
 from pathlib import Path
@@ -11,29 +9,28 @@ import docker
 
 from grader.bench import cluster_figures
 from grader.bench.labs import BenchLab
-from grader.sandbox.docker import PYTHON, Place
+from grader.sandbox.containers import SandboxImage
+from grader.sandbox.docker import PYTHON
 
 
 def measured(
-    client: docker.DockerClient, place: Place, times: int, seconds: float
+    client: docker.DockerClient, place: SandboxImage, times: int, seconds: float
 ) -> dict[str, Any]:
-    """Each single measurement (``grader/bench/cluster_figures.py``); ``seconds``: how long requests
-    are counted.
-    """
+    """Each measurement; ``seconds``: how long requests are counted."""
     with BenchLab(client, place) as lab:
         program = Path(cluster_figures.__file__).read_text()  # the lab image holds no bench
         told = lab.run(PYTHON, "-c", program, str(times), str(seconds))
     return dict(json.loads(told.strip().splitlines()[-1]))
 
 
-def figures(found: dict[str, Any]) -> dict[str, float]:
+def figures(measured: dict[str, Any]) -> dict[str, float]:
     """What goes to the top of the document: medians."""
     return {
-        "cluster_ready_seconds": median(found["ready_seconds"]),
-        "cluster_memory_mib": found["memory_mib"],
-        "cluster_memory_20_pods_mib": found["memory_20_pods_mib"],
-        "apply_1_seconds": median(found["apply_1_seconds"]),
-        "apply_10_seconds": median(found["apply_10_seconds"]),
-        "list_1000_seconds": median(found["list_1000_seconds"]),
-        "get_pods_per_second": found["get_pods_per_second"],
+        "cluster_ready_seconds": median(measured["ready_seconds"]),
+        "cluster_memory_mib": measured["memory_mib"],
+        "cluster_memory_20_pods_mib": measured["memory_20_pods_mib"],
+        "apply_1_seconds": median(measured["apply_1_seconds"]),
+        "apply_10_seconds": median(measured["apply_10_seconds"]),
+        "list_1000_seconds": median(measured["list_1000_seconds"]),
+        "get_pods_per_second": measured["get_pods_per_second"],
     }

@@ -1,6 +1,4 @@
-"""What the pocket cluster costs in the lab that this runs in. Started there by
-``grader/bench/cluster.py``; prints one JSON document.
-"""
+"""What the pocket cluster costs in the lab that this runs in, as one JSON document."""
 
 import base64
 import http.client
@@ -137,9 +135,7 @@ def apply_seconds(api: API, replicas: int) -> float:
 
 
 def remove(api: API) -> None:
-    """Also wait until the kernel has cleared away the network namespaces: what is made meanwhile
-    waits for that.
-    """
+    """Also wait until the kernel has cleared away the network namespaces."""
     api.kubectl("delete", "deployment/bench", "--cascade=foreground", "--timeout=300s")
     time.sleep(REST_SECONDS)
 
@@ -148,8 +144,8 @@ def list_seconds(api: API, times: int) -> list[float]:
     """To read a list of OBJECTS ConfigMaps, as a Table."""
     connection = api.connect()
     for number in range(OBJECTS):
-        made = {"metadata": {"name": f"bench-{number}"}, "data": {"key": "value" * 10}}
-        if (status := api.ask(connection, "POST", CONFIGMAPS, made)[0]) != 201:
+        configmap = {"metadata": {"name": f"bench-{number}"}, "data": {"key": "value" * 10}}
+        if (status := api.ask(connection, "POST", CONFIGMAPS, configmap)[0]) != 201:
             raise RuntimeError(f"a ConfigMap could not be made: {status}")
 
     def read() -> None:

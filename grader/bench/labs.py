@@ -6,7 +6,7 @@ from typing import Self
 import docker
 from docker.models.containers import Container
 
-from grader.sandbox.docker import Place
+from grader.sandbox.containers import SandboxImage
 from lab.course import LABEL, NAME
 from lab.errors import LabError
 from lab.machine import containers
@@ -16,11 +16,9 @@ START_SECONDS = 180
 
 
 class BenchLab:
-    """A context manager: an engine with the course images, JupyterLab, and nothing else that
-    runs.
-    """
+    """A context manager: an engine with the course images, and JupyterLab."""
 
-    def __init__(self, client: docker.DockerClient, place: Place) -> None:
+    def __init__(self, client: docker.DockerClient, place: SandboxImage) -> None:
         self._client = client
         self._place = place
         self._name = f"{NAME}-bench"

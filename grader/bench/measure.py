@@ -14,7 +14,7 @@ import docker
 from grader.bench import classes, cluster, sandboxes
 from grader.bench.otter import OtterGrader
 from grader.bench.rivals import StockNbgrader
-from grader.sandbox.docker import Place
+from grader.sandbox.containers import SandboxImage
 from lab.progress import Step, say, step
 
 ASSIGNMENT = "01-containers"
@@ -62,14 +62,12 @@ QUICK = Plan(
 )
 
 
-def measure(client: docker.DockerClient, place: Place, plan: Plan) -> dict[str, Any]:
-    """The document of `bin/lab bench --json`: seconds, MiB, submissions per minute
-    (docs/performance.md describes it).
-    """
+def measure(client: docker.DockerClient, place: SandboxImage, plan: Plan) -> dict[str, Any]:
+    """The document of `bin/lab bench --json` (docs/performance.md describes it)."""
     load = os.getloadavg()[0]
     sandbox = _sandboxes(client, place, plan)
     with step("The pocket cluster"):
-        found = cluster.measured(client, place, plan.clusters, plan.request_seconds)
+        cluster_figures = cluster.measured(client, place, plan.clusters, plan.request_seconds)
     rounds = _rounds(client, place, plan)
     by_workers, by_size = _growth(plan)
     graded = plan.class_of * len(rounds)
@@ -86,17 +84,8 @@ def measure(client: docker.DockerClient, place: Place, plan: Plan) -> dict[str, 
             "load_before": load,
             "load_after": os.getloadavg()[0],
         },
-        "sandbox_ready_p50_seconds": median(sandbox["cold_seconds"]),
-        "sandbox_ready_p95_seconds": quantiles(sandbox["cold_seconds"], n=20)[-1],
-        "sandbox_wait_p50_seconds": median(sandbox["wait_seconds"]),
-        "sandbox_wait_p95_seconds": quantiles(sandbox["wait_seconds"], n=20)[-1],
-        "sandbox_memory_mib": mean(one["memory_mib"] for one in sandbox["sizes"]),
-        "sandbox_disk_mib": mean(one["disk_mib"] for one in sandbox["sizes"]),
-        "sandbox_with_cluster_ready_p50_seconds": median(sandbox["cluster_cold_seconds"]),
-        "sandbox_with_cluster_memory_mib": mean(
-            one["memory_mib"] for one in sandbox["cluster_sizes"]
-        ),
-        **cluster.figures(found),
+        **_sandbox_figures(sandbox),
+        **cluster.figures(cluster_figures),
         "assignment": ASSIGNMENT,
         "class_of": plan.class_of,
         "workers": plan.workers[-1],
@@ -107,11 +96,26 @@ def measure(client: docker.DockerClient, place: Place, plan: Plan) -> dict[str, 
         "by_class_size": by_size,
         "rounds": rounds,
         "sandbox": sandbox,
-        "cluster": found,
+        "cluster": cluster_figures,
     }
 
 
-def _sandboxes(client: docker.DockerClient, place: Place, plan: Plan) -> dict[str, Any]:
+def _sandbox_figures(sandbox: dict[str, Any]) -> dict[str, float]:
+    """What goes to the top of the document: medians, tails, means."""
+    sizes, with_cluster = sandbox["sizes"], sandbox["cluster_sizes"]
+    return {
+        "sandbox_ready_p50_seconds": median(sandbox["cold_seconds"]),
+        "sandbox_ready_p95_seconds": quantiles(sandbox["cold_seconds"], n=20)[-1],
+        "sandbox_wait_p50_seconds": median(sandbox["wait_seconds"]),
+        "sandbox_wait_p95_seconds": quantiles(sandbox["wait_seconds"], n=20)[-1],
+        "sandbox_memory_mib": mean(size["memory_mib"] for size in sizes),
+        "sandbox_disk_mib": mean(size["disk_mib"] for size in sizes),
+        "sandbox_with_cluster_ready_p50_seconds": median(sandbox["cluster_cold_seconds"]),
+        "sandbox_with_cluster_memory_mib": mean(size["memory_mib"] for size in with_cluster),
+    }
+
+
+def _sandboxes(client: docker.DockerClient, place: SandboxImage, plan: Plan) -> dict[str, Any]:
     with step("Sandboxes, one after the other") as progress:
         cold = sandboxes.seconds_until_ready(client, place, plan.sandboxes, progress.advance)
     with step("Sandboxes, made ahead") as progress:
@@ -132,10 +136,8 @@ def _sandboxes(client: docker.DockerClient, place: Place, plan: Plan) -> dict[st
     }
 
 
-def _rounds(client: docker.DockerClient, place: Place, plan: Plan) -> list[dict[str, Any]]:
-    """In every round each grader in turn grades the class; who begins changes from round to
-    round.
-    """
+def _rounds(client: docker.DockerClient, place: SandboxImage, plan: Plan) -> list[dict[str, Any]]:
+    """In every round each grader grades the class; who begins changes."""
     students, workers, rounds = plan.class_of, plan.workers[-1], []
     with (
         StockNbgrader(client, place) as nbgrader,
@@ -161,9 +163,7 @@ def _rounds(client: docker.DockerClient, place: Place, plan: Plan) -> list[dict[
 
 
 def _repeated(grade: Callable[[Path], float], students: int) -> tuple[float, int]:
-    """Seconds to grade a new class, and how often that was begun again since a right submission had
-    lost points.
-    """
+    """Seconds to grade a new class, and how often that had to be begun again."""
     for before in range(ATTEMPTS):
         with tempfile.TemporaryDirectory(prefix="docker-course-") as folder:
             try:
@@ -188,17 +188,15 @@ def _growth(plan: Plan) -> tuple[list[dict[str, float]], list[dict[str, float]]]
 def _graded(
     workers: int, students: int, progress: Step, number: int, total: int
 ) -> dict[str, float]:
-    """Each once: of a large class, one that lost points is told (``lost``: checks), and costs no
-    second half-hour.
-    """
+    """Each once: a right submission that lost points is told, and not graded again."""
     progress.advance(number, total)
     progress.note(f"{students} students, {workers} workers")
     with tempfile.TemporaryDirectory(prefix="docker-course-") as folder:
         graded = classes.grade(
             classes.make(Path(folder), ASSIGNMENT, students), ASSIGNMENT, workers
         )
-    for one in graded.lost:
-        say(one)
+    for check in graded.lost:
+        say(check)
     each = graded.seconds / students
     return {
         "workers": workers,

@@ -21,8 +21,10 @@ import docker
 from docker.errors import DockerException
 
 from grader.bench.classes import PointsLostError, full_points
-from grader.sandbox.docker import PYTHON, Limits, Place, Sandbox
+from grader.sandbox.containers import SandboxImage
+from grader.sandbox.docker import PYTHON, DockerSandbox
 from grader.sandbox.files import USER
+from grader.sandbox.interface import SandboxLimits
 from lab.course import LABEL, NAME
 from lab.errors import LabError
 from lab.inside.guard.containers import WORK
@@ -54,7 +56,7 @@ def test(env):
 class OtterGrader:
     """A context manager that holds the image with Otter in it."""
 
-    def __init__(self, client: docker.DockerClient, place: Place) -> None:
+    def __init__(self, client: docker.DockerClient, place: SandboxImage) -> None:
         self._client = client
         self._place = place
         self._image = f"{NAME}-bench-otter"
@@ -75,9 +77,7 @@ class OtterGrader:
             self._client.images.remove(self._image, force=True)
 
     def seconds_to_grade(self, course: Path, assignment: str, containers: int) -> float:
-        """Seconds for the class, ``containers`` at a time. Raises PointsLostError unless each
-        submission earns its points.
-        """
+        """Seconds for the class. Raises PointsLostError when a submission lost points."""
         notebooks = [
             split(one / assignment / f"{assignment}.ipynb")
             for one in sorted((course / "submitted").iterdir())
@@ -96,8 +96,8 @@ class OtterGrader:
 
     def _points(self, notebook: bytes, autograder: bytes) -> float:
         """What `otter run` gives one submission in a container of its own."""
-        place = Place(self._image, self._place.template, self._place.registry)
-        with Sandbox(self._client, place, Limits(kernel_memory=MEMORY_MIB)) as sandbox:
+        place = SandboxImage(self._image, self._place.template, self._place.registry)
+        with DockerSandbox(self._client, place, SandboxLimits(kernel_memory=MEMORY_MIB)) as sandbox:
             sandbox.bring({"submission.ipynb": notebook, "autograder.zip": autograder})
             container = self._client.containers.get(sandbox.container("student"))
             command = [
@@ -126,9 +126,7 @@ class OtterGrader:
 
 
 def split(path: Path) -> tuple[bytes, bytes]:
-    """A submission as Otter wants it: the notebook without its test cells, and the tests as an
-    autograder.zip.
-    """
+    """A submission as Otter wants it: the notebook, and its tests as an autograder.zip."""
     notebook = json.loads(path.read_text(encoding="utf-8"))
     claims = [(cell, cell["metadata"].get("nbgrader", {})) for cell in notebook["cells"]]
     is_test = [bool(claim.get("grade") and not claim.get("solution")) for _, claim in claims]

@@ -1,6 +1,4 @@
-"""The figures as a table and as plots: what docs/performance.md shows is written by the run that
-measured it.
-"""
+"""The figures as a table and as plots, as docs/performance.md shows them."""
 
 import json
 import re
@@ -15,83 +13,81 @@ Figures = Mapping[str, Any]
 
 def rows(figures: Figures) -> list[tuple[str, str]]:
     """What a person wants to read, as (name, value)."""
+    return [
+        *_sandbox_rows(figures),
+        *_cluster_rows(figures),
+        *_class_rows(figures),
+        *_machine_rows(figures),
+    ]
+
+
+def _sandbox_rows(figures: Figures) -> list[tuple[str, str]]:
+    cold, ahead = (
+        f"{figures[f'{name}_p50_seconds']:.2f} s, {figures[f'{name}_p95_seconds']:.2f} s"
+        for name in ("sandbox_ready", "sandbox_wait")
+    )
+    ready = f"{figures['sandbox_with_cluster_ready_p50_seconds']:.2f} s"
+    memory = f"{figures['sandbox_with_cluster_memory_mib']:.0f} MiB"
+    return [
+        ("sandbox ready, cold: p50, p95", cold),
+        ("sandbox ready, made ahead: p50, p95", ahead),
+        ("memory of a sandbox", f"{figures['sandbox_memory_mib']:.0f} MiB"),
+        ("written to disk by a sandbox", f"{figures['sandbox_disk_mib']:.1f} MiB"),
+        ("sandbox with a cluster: ready cold, memory", f"{ready}, {memory}"),
+    ]
+
+
+def _cluster_rows(figures: Figures) -> list[tuple[str, str]]:
+    idle, busy = (
+        f"{figures[name]:.0f} MiB" for name in ("cluster_memory_mib", "cluster_memory_20_pods_mib")
+    )
+    one, ten = (f"{figures[name]:.2f} s" for name in ("apply_1_seconds", "apply_10_seconds"))
+    rate = f"{figures['get_pods_per_second']:.0f}"
+    return [
+        ("cluster: process start to ready", f"{figures['cluster_ready_seconds']:.2f} s"),
+        ("cluster: memory idle, with 20 Pods", f"{idle}, {busy}"),
+        ("cluster: `kubectl apply` of 1 replica, of 10, until ready", f"{one}, {ten}"),
+        ("cluster: list of 1,000 objects", f"{figures['list_1000_seconds'] * 1000:.0f} ms"),
+        ("cluster: `get pods` (20), requests per second", rate),
+    ]
+
+
+def _class_rows(figures: Figures) -> list[tuple[str, str]]:
     rates = [
         (f"{name}, submissions per minute", f"{rate:.1f}")
         for name, rate in figures["submissions_per_minute"].items()
     ]
     growth = [
         (
-            f"seconds per submission, {one['students']} students, {one['workers']} workers",
-            f"{one['seconds_each']:.1f}",
+            f"seconds per submission, {point['students']} students, {point['workers']} workers",
+            f"{point['seconds_each']:.1f}",
         )
-        for one in _points(figures)
+        for point in _points(figures)
     ]
-    machine = figures["machine"]
+    lost = sum(point["lost"] for point in _points(figures))
+    compared = f"{figures['class_of']}, {figures['assignment']}, {figures['workers']}"
     return [
-        (
-            "sandbox ready, cold: p50, p95",
-            (
-                f"{figures['sandbox_ready_p50_seconds']:.2f} s,"
-                f" {figures['sandbox_ready_p95_seconds']:.2f} s"
-            ),
-        ),
-        (
-            "sandbox ready, made ahead: p50, p95",
-            (
-                f"{figures['sandbox_wait_p50_seconds']:.2f} s,"
-                f" {figures['sandbox_wait_p95_seconds']:.2f} s"
-            ),
-        ),
-        ("memory of a sandbox", f"{figures['sandbox_memory_mib']:.0f} MiB"),
-        ("written to disk by a sandbox", f"{figures['sandbox_disk_mib']:.1f} MiB"),
-        (
-            "sandbox with a cluster: ready cold, memory",
-            (
-                f"{figures['sandbox_with_cluster_ready_p50_seconds']:.2f} s,"
-                f" {figures['sandbox_with_cluster_memory_mib']:.0f} MiB"
-            ),
-        ),
-        ("cluster: process start to ready", f"{figures['cluster_ready_seconds']:.2f} s"),
-        (
-            "cluster: memory idle, with 20 Pods",
-            (
-                f"{figures['cluster_memory_mib']:.0f} MiB,"
-                f" {figures['cluster_memory_20_pods_mib']:.0f} MiB"
-            ),
-        ),
-        (
-            "cluster: `kubectl apply` of 1 replica, of 10, until ready",
-            f"{figures['apply_1_seconds']:.2f} s, {figures['apply_10_seconds']:.2f} s",
-        ),
-        ("cluster: list of 1,000 objects", f"{figures['list_1000_seconds'] * 1000:.0f} ms"),
-        ("cluster: `get pods` (20), requests per second", f"{figures['get_pods_per_second']:.0f}"),
         *rates,
         ("beside nbgrader autograde", f"{figures['speedup_vs_nbgrader']:.2f} times"),
         ("beside Otter-Grader", f"{figures['speedup_vs_otter']:.2f} times"),
         *growth,
-        (
-            "checks that right submissions did not pass there",
-            str(sum(one["lost"] for one in _points(figures))),
-        ),
-        (
-            "class, assignment, workers compared",
-            f"{figures['class_of']}, {figures['assignment']}, {figures['workers']}",
-        ),
-        (
-            "machine",
-            (
-                f"{machine['processors']} processors, Docker {machine['engine']}, Linux"
-                f" {machine['kernel']}"
-            ),
-        ),
-        ("load before and after", f"{machine['load_before']:.1f}, {machine['load_after']:.1f}"),
+        ("checks that right submissions did not pass there", str(lost)),
+        ("class, assignment, workers compared", compared),
+    ]
+
+
+def _machine_rows(figures: Figures) -> list[tuple[str, str]]:
+    machine = figures["machine"]
+    versions = f"Docker {machine['engine']}, Linux {machine['kernel']}"
+    load = f"{machine['load_before']:.1f}, {machine['load_after']:.1f}"
+    return [
+        ("machine", f"{machine['processors']} processors, {versions}"),
+        ("load before and after", load),
     ]
 
 
 def write(figures: Figures, folder: Path) -> None:
-    """Write the document and the plots into the folder, and the table into its performance.md where
-    that has a place for it.
-    """
+    """Write document and plots, and the table into the folder's performance.md."""
     (folder / IMAGES).mkdir(parents=True, exist_ok=True)
     (folder / DOCUMENT).write_text(json.dumps(figures, indent=2) + "\n")
     page = folder / PAGE
@@ -106,9 +102,7 @@ def write(figures: Figures, folder: Path) -> None:
 
 
 def _points(figures: Figures) -> list[dict[str, Any]]:
-    """Workers and class sizes in one list: the last number of workers is the first of the class
-    sizes.
-    """
+    """Workers and class sizes in one list; they share one point."""
     return [*figures["by_workers"], *figures["by_class_size"][1:]]
 
 

@@ -27,14 +27,10 @@ with Gradebook("sqlite:///gradebook.db") as book:
 
 
 class StockNbgrader(BenchLab):
-    """`nbgrader autograde` as it comes, in a lab of its own: one process for the class, one after
-    the other, tests in the student's kernel.
-    """
+    """`nbgrader autograde` as it comes, in a lab of its own."""
 
     def seconds_to_grade(self, course: Path, assignment: str) -> float:
-        """Seconds of `nbgrader autograde`, from its start to its end. Raises PointsLostError unless
-        each submission earns its points.
-        """
+        """Seconds. Raises PointsLostError when a submission lost points."""
         self.run("rm", "-rf", COURSE)
         self.container.put_archive("/srv", _packed(course))
         self.run("nbgrader", "generate_assignment", assignment, folder=COURSE)

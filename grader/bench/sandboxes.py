@@ -7,7 +7,9 @@ from typing import Any
 
 import docker
 
-from grader.sandbox.docker import ROLES, Limits, Place, Sandbox
+from grader.sandbox.containers import SandboxImage
+from grader.sandbox.docker import ROLES, DockerSandbox
+from grader.sandbox.interface import SandboxLimits
 from grader.sandbox.pool import Sandboxes
 
 MIB = 2**20
@@ -18,28 +20,31 @@ Tell = Callable[[int, int], None]
 
 
 def seconds_until_ready(
-    client: docker.DockerClient, place: Place, count: int, tell: Tell, *, cluster: bool = False
+    client: docker.DockerClient,
+    place: SandboxImage,
+    count: int,
+    tell: Tell,
+    *,
+    cluster: bool = False,
 ) -> list[float]:
-    """Seconds from nothing to a sandbox whose engine, with the course images, whose kernels and
-    whose cluster answer; one after the other.
-    """
+    """Seconds from nothing to a sandbox that answers, one after the other."""
     taken = []
     for number in range(count):
         tell(number, count)
         start = time.perf_counter()
-        with Sandbox(client, place, Limits(), cluster=cluster):
+        with DockerSandbox(client, place, SandboxLimits(), cluster=cluster):
             taken.append(time.perf_counter() - start)
     return taken
 
 
 def seconds_waited(
-    client: docker.DockerClient, place: Place, count: int, tell: Tell
+    client: docker.DockerClient, place: SandboxImage, count: int, tell: Tell
 ) -> list[float]:
-    """Seconds that a submission waits for its sandbox while the pool makes the next one ahead; the
-    first one is made cold.
-    """
+    """Seconds that a submission waits while the pool makes the next sandbox ahead."""
     waited = []
-    with Sandboxes(lambda: Sandbox(client, place, Limits()), ahead=1, needed=count) as sandboxes:
+    with Sandboxes(
+        lambda: DockerSandbox(client, place, SandboxLimits()), ahead=1, needed=count
+    ) as sandboxes:
         for number in range(count):
             tell(number, count)
             start = time.perf_counter()
@@ -50,21 +55,21 @@ def seconds_waited(
 
 
 def size(
-    client: docker.DockerClient, place: Place, count: int, *, cluster: bool = False
+    client: docker.DockerClient, place: SandboxImage, count: int, *, cluster: bool = False
 ) -> list[dict[str, float]]:
     """Of each of ``count`` sandboxes that run side by side: MiB of memory of each container, as
     `docker stats` counts it, and MiB written to disk.
     """
     with ExitStack() as stack:
         sandboxes = [
-            stack.enter_context(Sandbox(client, place, Limits(), cluster=cluster))
+            stack.enter_context(DockerSandbox(client, place, SandboxLimits(), cluster=cluster))
             for _ in range(count)
         ]
         time.sleep(PAUSE_SECONDS)
         return [_size(client.api, sandbox) for sandbox in sandboxes]
 
 
-def _size(api: Any, sandbox: Sandbox) -> dict[str, float]:
+def _size(api: Any, sandbox: DockerSandbox) -> dict[str, float]:
     ids = {role: sandbox.container(role) for role in ROLES}
     memory = {f"{role}_mib": _memory(api, one) / MIB for role, one in ids.items()}
     written = api.containers(filters={"id": list(ids.values())}, size=True)
@@ -76,9 +81,7 @@ def _size(api: Any, sandbox: Sandbox) -> dict[str, float]:
 
 
 def _memory(api: Any, container: str) -> float:
-    """Bytes in use without the file cache that the kernel can drop at once; files in memory (tmpfs)
-    count.
-    """
+    """Bytes in use without the file cache; files in memory (tmpfs) count."""
     memory = api.stats(container, stream=False, one_shot=True)["memory_stats"]
     known = memory["stats"]
     droppable = known.get("total_inactive_file", known.get("inactive_file", 0))  # cgroup v1, v2

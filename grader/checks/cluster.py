@@ -24,7 +24,7 @@ MAX_OUTPUT_BYTES = 8 * 1024 * 1024  # a page that never ends must not fill the c
 MAX_WORDS = 300
 
 
-class RefusedError(Exception):
+class ClusterRefusedError(Exception):
     """The cluster answers, and says no; `str()` is what it said."""
 
 
@@ -87,7 +87,7 @@ def _stop(process: subprocess.Popen[bytes], late: threading.Event) -> None:
 
 
 def answer(*arguments: str, stdin: str = "") -> str:
-    """What kubectl prints when it succeeds. Raises `RefusedError`, `EnvironmentProblem` if the
+    """What kubectl prints when it succeeds. `ClusterRefusedError`, or `EnvironmentProblem` if the
     cluster cannot be reached, `CheckFailed` for more than is read.
     """
     done = kubectl(*arguments, stdin=stdin)
@@ -132,10 +132,10 @@ def _too_long(what: str) -> CheckFailed:
     )
 
 
-def _refusal(said: str) -> RefusedError | EnvironmentProblem:
+def _refusal(said: str) -> ClusterRefusedError | EnvironmentProblem:
     """A request that failed, by whose fault it did."""
     if is_there():
-        return RefusedError(said)
+        return ClusterRefusedError(said)
     return EnvironmentProblem(
         f"The Kubernetes cluster does not answer: {said}.",
         "run `kubectl cluster-info`; if the cluster is down, `bin/lab up` starts it again.",
@@ -165,7 +165,7 @@ def objects(path: str) -> list[Json]:
     try:
         listed = json.loads(get(path))
         return [dict(item) for item in listed["items"]]
-    except (RefusedError, ValueError, KeyError) as error:
+    except (ClusterRefusedError, ValueError, KeyError) as error:
         raise EnvironmentProblem(
             f"The Kubernetes cluster does not list {quoted(path)}: {error}",
             "kubectl auth can-i --list",

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from grader.checks import cluster
-from grader.checks.cluster import RefusedError
+from grader.checks.cluster import ClusterRefusedError
 from grader.checks.cluster_objects import ClusterObject
 from grader.checks.verdict import CheckFailed, listed
 
@@ -88,7 +88,7 @@ class ConfigMap(ClusterObject):
                 "--patch",
                 patch,
             )
-        except RefusedError as said:
+        except ClusterRefusedError as said:
             raise CheckFailed(
                 f"The {self._kind} `{self.name}` cannot be changed: {said}.",
                 f"a {self._kind} whose values can be changed.",

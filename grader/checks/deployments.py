@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from grader.checks import cluster
-from grader.checks.cluster import Json, RefusedError
+from grader.checks.cluster import ClusterRefusedError, Json
 from grader.checks.cluster_objects import ClusterObject, owned_by
 from grader.checks.deadline import Deadline, eventually
 from grader.checks.pod_state import how_to_set_image, images, other_image, runs_image, trouble
@@ -12,9 +12,8 @@ from grader.checks.services import Service
 from grader.checks.verdict import CheckFailed, quoted
 
 TEMPLATE_HASH = "pod-template-hash"  # the label that a ReplicaSet's copy of the template has more
-AFTERMATH_SECONDS = (
-    6.0  # a Pod that is trusted too early is asked only when the last old one has gone
-)
+# a Pod that is trusted too early is asked only when the last old one has gone
+AFTERMATH_SECONDS = 6.0
 REQUESTS_BETWEEN_LOOKS = 4
 
 
@@ -119,9 +118,8 @@ class Deployment(ClusterObject):
             )
         victim = self.pods[0].name
         self._do("delete", "pod", victim, "--now", "--wait=false", expected=f"`{victim}` deleted.")
-        self.must_be_rolled_out(
-            within_seconds=within_seconds
-        )  # one that is being deleted counts no longer
+        # one that is being deleted counts no longer
+        self.must_be_rolled_out(within_seconds=within_seconds)
 
     def must_restart(self, *, within_seconds: float = 30) -> None:
         """All its Pods are replaced by new ones of the same template, as `kubectl rollout restart`
@@ -248,7 +246,7 @@ class Deployment(ClusterObject):
         self.must_exist()
         try:
             cluster.answer(*arguments, f"--namespace={self._namespace}")
-        except RefusedError as said:
+        except ClusterRefusedError as said:
             raise CheckFailed(
                 f"`kubectl {' '.join(arguments)}` was refused: {said}.",
                 expected,

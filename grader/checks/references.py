@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
-TEMPLATE_IMAGES = Path(
-    "/template/image/overlay2/repositories.json"
-)  # what a sandbox was made with, read-only; nowhere else is one
+from docker.utils import parse_repository_tag
+
+# what a sandbox was made with, read-only; nowhere else is one
+TEMPLATE_IMAGES = Path("/template/image/overlay2/repositories.json")
 MAX_CHARS = 1000  # ARGs that double each other would grow without end
 
 
@@ -79,9 +80,7 @@ def _substitute(inside: str, values: Mapping[str, str]) -> str:
 
 def _parts(ref: str) -> tuple[str, str, str]:
     name, _, digest = ref.strip().partition("@")
-    repository, colon, tag = name.rpartition(":")
-    if not colon or "/" in tag:  # a port, not a tag
-        repository, tag = name, ""
+    repository, tag = parse_repository_tag(name)
     for prefix in ("index.docker.io/", "docker.io/", "library/"):
         repository = repository.removeprefix(prefix)
     return repository, tag or "latest", digest

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from grader.checks import answers, cluster, trial_pods
-from grader.checks.cluster import Json, RefusedError
+from grader.checks.cluster import ClusterRefusedError, Json
 from grader.checks.cluster_objects import ClusterObject, pairs, selects
 from grader.checks.commandline import shell_word
 from grader.checks.deadline import Deadline, eventually
@@ -37,7 +37,7 @@ def _reply(target: str, path: str) -> Reply:
     """What a Pod or a Service answers to the API server, which asks for us."""
     try:
         return Reply(cluster.get(f"{target}/proxy{quote(path, safe='/?=&')}"))
-    except RefusedError as refusal:
+    except ClusterRefusedError as refusal:
         return Reply(None, str(refusal))
 
 

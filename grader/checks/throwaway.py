@@ -101,9 +101,8 @@ def kill(pid: int) -> None:
         raise EnvironmentProblem(
             f"None of the images {listed(list(KILLER_IMAGES))} is here.", "docker pull busybox"
         )
-    image, image_id = (
-        found  # by its id: nothing of a student's may run beside the engine's own processes
-    )
+    # by its id: nothing of a student's may run beside the engine's own processes
+    image, image_id = found
     with created(
         image_id, image, ["kill", "-KILL", str(pid)], network="none", pid_mode="host"
     ) as name:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from grader.checks import cluster
-from grader.checks.cluster import RefusedError
+from grader.checks.cluster import ClusterRefusedError
 from grader.checks.pod_state import waits_for_node
 from grader.checks.pods import Pod
 from grader.checks.references import genuine_id
@@ -58,7 +58,7 @@ def _start(namespace: str, name: str, manifest: str) -> None:
             "create", f"--namespace={namespace}", "--validate=false", "--filename=-", stdin=manifest
         )
         Pod(name).must_be_ready(within_seconds=START_SECONDS)
-    except RefusedError as said:
+    except ClusterRefusedError as said:
         if "forbidden" in str(
             said
         ):  # by a quota, for example, which somebody has made: nothing is broken

@@ -1,7 +1,6 @@
-"""The commands that grade: ``bin/lab grade`` and ``bin/lab feedback``."""
+"""``bin/lab grade``."""
 
 import json
-import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -12,30 +11,11 @@ from typing import TYPE_CHECKING
 import click
 from rich.markup import escape
 
-from lab.course import ROOT
-from lab.errors import LabError
+from grader.commands.options import course_option, json_option, student_option
 from lab.progress import console, say
 
 if TYPE_CHECKING:
-    from docker import DockerClient
-
     from grader.judging.results import Result
-    from grader.sandbox.docker import Place
-
-course_option = click.option(
-    "--course",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    default=ROOT,
-    show_default="this checkout",
-    help="The folder that holds solutions/, submitted/ and the gradebook.",
-)
-student_option = click.option(
-    "--student",
-    "students",
-    multiple=True,
-    metavar="S",
-    help="Only this student; may be given more than once.",
-)
 
 
 @click.command("grade")
@@ -57,9 +37,7 @@ student_option = click.option(
         "Grade again, and store only this check (the id of its cell); may be given more than once."
     ),
 )
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print one JSON document instead of the table."
-)
+@json_option()
 @click.option(
     "--cell-seconds",
     type=click.FloatRange(1),
@@ -74,7 +52,7 @@ student_option = click.option(
     show_default=True,
     help="The most that all cells of a student may take together.",
 )
-@course_option
+@course_option("solutions/, submitted/ and the gradebook")
 def grade_command(
     assignment: str,
     students: tuple[str, ...],
@@ -101,97 +79,41 @@ def grade_command(
 
     \b
     Reasons:  timeout, out-of-memory, kernel-died   graded: what came before counts
-              environment                           not graded: our side failed, three times; costs nothing
+              environment                           not graded: our side failed, three times;
+                                                    costs nothing
               malformed                             not graded: missing, or not a notebook
     """  # noqa: D301
     from grader.judging.results import document
     from grader.run.classrun import plan
-    from grader.sandbox.docker import Limits
+    from grader.run.local import ensure_sandbox_image
+    from grader.sandbox.interface import SandboxLimits
     from lab.machine.host import connect
 
     start = time.monotonic()
     client = connect()
-    limits = Limits(cell_seconds=cell_seconds, submission_seconds=submission_seconds)
+    limits = SandboxLimits(cell_seconds=cell_seconds, submission_seconds=submission_seconds)
     run = plan(course.resolve(), assignment, students, questions)
-    place = sandbox_place(client)
-    signal.signal(
-        signal.SIGTERM, signal.default_int_handler
-    )  # asked to end: as with Ctrl-C, no sandbox is left
+    image = ensure_sandbox_image(client)
+    # asked to end: as with Ctrl-C, no sandbox is left
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with _progress(len(run.students)) as done:
         results = run.grade(
-            client, place, limits, workers or limits.workers_for(client.info()), done, again=regrade
+            client, image, limits, workers or limits.workers_for(client.info()), done, again=regrade
         )
     unchanged = sum(result.unchanged for result in results)
     if unchanged:
         say(f"{unchanged} unchanged, {len(results) - unchanged} graded")
     if as_json:
-        click.echo(
-            json.dumps(
-                document(assignment, time.monotonic() - start, results),
-                indent=2,
-                ensure_ascii=False,
-                allow_nan=False,
-            )
-        )
+        content = document(assignment, time.monotonic() - start, results)
+        click.echo(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False))
     else:
         _show(results)
-    _tell_notes(results)
-
-
-@click.command("feedback")
-@click.argument("assignment")
-@student_option
-@course_option
-def feedback_command(assignment: str, students: tuple[str, ...], course: Path) -> None:
-    """Write each student's feedback page again, with the marks and comments that were given by hand
-    since.
-    """
-    from grader.gradebook.record import Course
-    from grader.pages.feedback import write
-
-    place = Course(course.resolve())
-    graded = [
-        entry.parent.name
-        for entry in sorted((place.root / "autograded").glob("*/*"))
-        if entry.name == assignment
-    ]
-    wanted = [student for student in graded if student in students or not students]
-    if unknown := sorted(set(students) - set(graded)) or ([] if wanted else ["anybody"]):
-        raise LabError(
-            f"{assignment} has not been graded for {', '.join(unknown)}.",
-            f"bin/lab grade {assignment}",
-        )
-    for student in wanted:
-        write(place, assignment, student)
-    say(f"Wrote {len(wanted)} feedback pages: feedback/STUDENT/{assignment}/")
-
-
-def sandbox_place(client: "DockerClient") -> "Place":
-    """What sandboxes are made of: the lab image and the templates of course images, made first
-    where they are missing.
-    """
-    from grader.sandbox.docker import SandboxError
-    from grader.sandbox.template import ensure_place
-    from lab.build import image as images
-    from lab.build import template
-    from lab.build.base_image import hub_answers
-
-    hub = hub_answers(client)
-    image = os.environ.get("LAB_SANDBOX_IMAGE") or images.ensure_lab_image(client, hub=hub)
-    lab_template = template.ensure(client, image, hub=hub)
-    hub = not template.holds_stand_ins(lab_template)
-    names = [tag for one in template.course_images() for tag in one.offered(hub=hub)]
-    try:
-        return ensure_place(client, image, lab_template, names)
-    except SandboxError as error:
-        raise LabError(str(error), "bin/lab doctor; then grade again") from error
+    _show_notes(results)
 
 
 @contextmanager
 def _progress(students: int) -> Iterator[Callable[["Result"], None]]:
-    """A bar over what has to be graded, with the time that it will still take and the last result;
-    gives what hears of each result.
-    """
+    """A bar over what has to be graded; gives what hears of each result."""
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -216,12 +138,12 @@ def _progress(students: int) -> Iterator[Callable[["Result"], None]]:
         def done(result: "Result") -> None:
             nonlocal unchanged
             unchanged += result.unchanged
-            said = escape(
-                f"{result.student}:"
-                f" {_points(result)}{f' ({result.reason})' if result.graded and result.reason else ''}"
-            )
+            reason = f" ({result.reason})" if result.graded and result.reason else ""
             progress.update(
-                task, total=students - unchanged, advance=not result.unchanged, last=said
+                task,
+                total=students - unchanged,
+                advance=not result.unchanged,
+                last=escape(f"{result.student}: {_points(result)}{reason}"),
             )
 
         yield done
@@ -254,7 +176,7 @@ def _show(results: Sequence["Result"]) -> None:
     Console().print(table)
 
 
-def _tell_notes(results: Sequence["Result"]) -> None:
+def _show_notes(results: Sequence["Result"]) -> None:
     for result in results:
         for note in result.notes:
             console.print(f"{result.student}: {note}", markup=False, soft_wrap=True)

@@ -1,6 +1,4 @@
-"""What is wrong with an exercise as its author wrote it: everything that would spoil or betray the
-release.
-"""
+"""What is wrong with an exercise as its author wrote it."""
 
 import ast
 import json
@@ -25,9 +23,7 @@ NEARLY_A_MARKER = re.compile(
 
 
 def problems(notebook: Path) -> list[str]:
-    """Every problem of one source notebook, each as a sentence that names the cell; [] for a sound
-    one.
-    """
+    """Every problem of one source notebook, each as a sentence that names the cell."""
     try:
         content = json.loads(notebook.read_text(encoding="utf-8"))
         cells: list[Cell] = [dict(cell) for cell in content["cells"]]
@@ -36,13 +32,13 @@ def problems(notebook: Path) -> list[str]:
     structure = _structure_problem({**content, "cells": cells})
     if structure:
         return [f"{notebook.name} is not a valid notebook: {structure}"]
-    found = [
+    sentences = [
         f"{notebook.name}, {_label(cell, number)} {text}"
         for number, cell in enumerate(cells, 1)
         for text in _cell_problems(cell)
     ]
-    found += [f"{notebook.name} {text}" for text in _notebook_problems(cells)]
-    return found + [
+    sentences += [f"{notebook.name} {text}" for text in _notebook_problems(cells)]
+    return sentences + [
         f"{notebook.name} {text}"
         for text in _course_problems(content.get("metadata", {}).get("course", {}))
     ]
@@ -96,9 +92,9 @@ def as_released(source: str) -> str:
 
 def visible_lines(cells: list[Cell]) -> set[str]:
     """All lines, stripped, that the author wrote outside hidden regions."""
-    shown = Counter(line.strip() for cell in cells for line in source_text(cell).split("\n"))
-    shown.subtract(line.strip() for region in hidden_regions(cells) for line in region)
-    return {line for line, times in shown.items() if times > 0}
+    counts = Counter(line.strip() for cell in cells for line in source_text(cell).split("\n"))
+    counts.subtract(line.strip() for region in hidden_regions(cells) for line in region)
+    return {line for line, times in counts.items() if times > 0}
 
 
 def _structure_problem(content: dict[str, Any]) -> str | None:
@@ -106,9 +102,8 @@ def _structure_problem(content: dict[str, Any]) -> str | None:
         iter_validate,  # here, not above: the command line starts without it
     )
 
-    with_ids = [
-        {"id": "missing", **cell} for cell in content["cells"]
-    ]  # said of each cell by itself, more clearly
+    # said of each cell by itself, more clearly
+    with_ids = [{"id": "missing", **cell} for cell in content["cells"]]
     complete = {**content, "cells": with_ids} if content.get("nbformat_minor", 0) >= 5 else content
     error = next(iter_validate(complete), None)  # type: ignore[no-untyped-call]
     return f"{error.message} (at {'/'.join(map(str, error.path))})." if error else None

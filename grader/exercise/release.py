@@ -7,7 +7,6 @@ gives the same bytes.
 
 import difflib
 import json
-import logging
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -16,48 +15,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
+from grader.course import RELEASE, SOURCE, sources, swap
 from grader.exercise.lint import hidden_regions, problems, visible_lines
-from lab.course import ROOT
+from grader.exercise.nbgrader import converter_config, quiet_log, what_nbgrader_said
 from lab.errors import LabError
 
 if TYPE_CHECKING:
-    from traitlets.config import Config
+    pass
 
-SOURCE = "solutions"
-RELEASE = "assignments"
-# nbgrader's own ends in a Python `raise`, which would land in a %%writefile Dockerfile
-STUB = "# YOUR CODE HERE"
 NOT_RELEASED = {".ipynb_checkpoints", "__pycache__", ".DS_Store"}
 TELLING = 8  # shorter lines of a hidden test (`else:`, `)`) give nothing away
 
 
 @dataclass(frozen=True)
 class Difference:
-    """One file of ``assignments/`` that is not what ``solutions/`` would give; ``path`` is relative
-    to the course.
-    """
+    """One file of ``assignments/`` that is not what ``solutions/`` would give."""
 
     path: str
     what: str
 
     def __str__(self) -> str:
         return f"{self.path}: {self.what}"
-
-
-def converter_config() -> "Config":
-    """The part of nbgrader's configuration that decides what a release holds (nbgrader_config.py
-    merges it).
-    """
-    from traitlets.config import Config
-
-    config = Config()
-    config.CourseDirectory.source_directory = SOURCE
-    config.CourseDirectory.release_directory = RELEASE
-    config.ClearSolutions.code_stub = {"python": STUB}
-    config.ClearSolutions.text_stub = "YOUR ANSWER HERE"
-    return config
 
 
 def generate(course: Path, assignment: str, into: Path, db_url: str | None = None) -> None:
@@ -109,30 +87,23 @@ def differences(course: Path, assignments: Sequence[str] = ()) -> list[Differenc
         return _differences(course, fresh, assignments)
 
 
-def sources(course: Path) -> list[str]:
-    """The names of all assignments in ``solutions/``, sorted."""
-    folder = course / SOURCE
-    found = [entry.name for entry in folder.iterdir() if entry.is_dir()] if folder.is_dir() else []
-    return sorted(name for name in found if not name.startswith((".", "_")))
-
-
 @contextmanager
 def _built(course: Path, assignments: Sequence[str]) -> Iterator[Path]:
-    """The release of the named assignments in a folder beside ``assignments/``, which goes when the
-    block ends.
-    """
-    known = sources(course)
-    unknown = sorted(set(assignments) - set(known))
-    if unknown or not known:
+    """The release of the named assignments in a folder that goes with the block."""
+    existing = sources(course)
+    unknown = sorted(set(assignments) - set(existing))
+    if unknown or not existing:
         raise LabError(
             (
                 f"{SOURCE}/ holds no assignment {', '.join(map(repr, unknown))}."
                 if unknown
                 else f"{course / SOURCE} holds no assignments."
             ),
-            f"one of: {', '.join(known)}." if known else "run this in a checkout of the course.",
+            f"one of: {', '.join(existing)}."
+            if existing
+            else "run this in a checkout of the course.",
         )
-    names = sorted(set(assignments)) or known
+    names = sorted(set(assignments)) or existing
     _check_sources(course, names)
     with tempfile.TemporaryDirectory(prefix=".release-", dir=course) as temporary:
         fresh = Path(temporary)
@@ -143,14 +114,14 @@ def _built(course: Path, assignments: Sequence[str]) -> Iterator[Path]:
 
 
 def _check_sources(course: Path, names: Sequence[str]) -> None:
-    found = [
+    faults = [
         f"{name}/{problem}"
         for name in names
         for problem in _folder_problems(course / SOURCE / name)
     ]
-    if found:
+    if faults:
         raise LabError(
-            "Nothing was released:\n" + "\n".join(f"  {SOURCE}/{problem}" for problem in found),
+            "Nothing was released:\n" + "\n".join(f"  {SOURCE}/{problem}" for problem in faults),
             "correct the sources above, then release again.",
         )
 
@@ -184,7 +155,7 @@ def _check_leaks(source: Path, released: Path) -> None:
         for notebook in sorted(source.glob("*.ipynb"))
         for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]
     ]
-    shown = visible_lines(cells)
+    visible = visible_lines(cells)
     given = {path: set(_lines(path)) for path in _files(released)}
     for region in hidden_regions(cells):
         telling = {
@@ -194,8 +165,8 @@ def _check_leaks(source: Path, released: Path) -> None:
         }
         for path, lines in given.items():
             leaked = telling & lines
-            if leaked and (leaked == telling or leaked - shown):
-                line = min(leaked - shown or leaked)
+            if leaked and (leaked == telling or leaked - visible):
+                line = min(leaked - visible or leaked)
                 raise LabError(
                     f"Nothing was released: a hidden test of {source.name} can be read in the"
                     f" release, in {path.relative_to(released)}: {line!r}.",
@@ -239,10 +210,10 @@ def _differences(course: Path, fresh: Path, assignments: Sequence[str]) -> list[
 
 def _compare(fresh: Path, present: Path) -> Iterator[Difference]:
     wanted = {path.relative_to(fresh) for path in _files(fresh)}
-    there = {path.relative_to(present) for path in _files(present)}
-    for path in sorted(wanted | there):
+    present_paths = {path.relative_to(present) for path in _files(present)}
+    for path in sorted(wanted | present_paths):
         where = f"{RELEASE}/{present.name}/{path}"
-        if path not in there:
+        if path not in present_paths:
             yield Difference(where, "is missing")
         elif path not in wanted:
             yield Difference(where, f"comes from nothing in {SOURCE}/{present.name}")
@@ -253,9 +224,7 @@ def _compare(fresh: Path, present: Path) -> Iterator[Difference]:
 
 
 def _line_counts(old: Path, new: Path) -> str:
-    """``+3 -1 lines``: what the new release has that the present one lacks, and the other way
-    round.
-    """
+    """``+3 -1 lines``: what the new release has more than the present one, and less."""
     before, after = (
         path.read_text(encoding="utf-8", errors="replace").splitlines() for path in (old, new)
     )
@@ -265,8 +234,8 @@ def _line_counts(old: Path, new: Path) -> str:
 
 
 def _files(folder: Path) -> list[Path]:
-    found = (path for path in folder.rglob("*") if path.is_file())
-    return sorted(path for path in found if not _ignored(path.relative_to(folder)))
+    paths = (path for path in folder.rglob("*") if path.is_file())
+    return sorted(path for path in paths if not _ignored(path.relative_to(folder)))
 
 
 def _ignored(path: Path) -> bool:
@@ -277,124 +246,8 @@ def _touched(changed: list[Difference]) -> list[str]:
     return sorted({difference.path.split("/")[1] for difference in changed})
 
 
-def swap(fresh: Path, present: Path) -> None:
-    """Put ``fresh`` in the place of ``present`` (no ``fresh``: remove it); a failure half-way
-    restores ``present``.
-    """
-    present.parent.mkdir(parents=True, exist_ok=True)
-    old = fresh.with_name(fresh.name + ".old")
-    if present.exists():
-        present.rename(old)
-    try:
-        if fresh.exists():
-            fresh.rename(present)
-    except BaseException:
-        if old.exists():
-            old.rename(present)
-        raise
-
-
 def _keep_executable(source: Path, released: Path) -> None:
     """nbgrader gives every file 0644; a script that the source marks executable stays so."""
     for path in _files(released):
         if os.access(source / path.relative_to(released), os.X_OK):
             path.chmod(0o755)
-
-
-class _Listener(logging.Handler):
-    """Keeps what nbgrader logs as errors: its exceptions only say that there were some."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.ERROR)
-        self.messages: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.messages.append(record.getMessage())
-
-
-_LISTENER = _Listener()
-
-
-def quiet_log() -> tuple[logging.Logger, list[str]]:
-    """A log for nbgrader's objects that prints nothing, and the errors in it (emptied by
-    ``what_nbgrader_said``).
-    """
-    log = logging.getLogger("grader.nbgrader")
-    log.handlers, log.propagate = [_LISTENER], False
-    return log, _LISTENER.messages
-
-
-@contextmanager
-def what_nbgrader_said(doing: str, hint: str) -> Iterator[None]:
-    """Turn nbgrader's failure in the block into LabError: "nbgrader cannot <doing>", with the words
-    of the first cause.
-    """
-    from nbgrader.converters.base import NbGraderException  # type: ignore[import-untyped]
-
-    _LISTENER.messages.clear()
-    try:
-        yield
-    except NbGraderException as error:
-        traces = [
-            text.strip().split("\n")[-1]
-            for text in _LISTENER.messages
-            if text.startswith("Traceback")
-        ]
-        raise LabError(
-            f"nbgrader cannot {doing}: {traces[-1] if traces else error}", hint
-        ) from error
-
-
-@click.command("release")
-@click.argument("assignments", nargs=-1, metavar="[ASSIGNMENT]...")
-@click.option(
-    "--check",
-    is_flag=True,
-    help="Change nothing; exit 1 when assignments/ differs from what solutions/ gives.",
-)
-@click.option(
-    "--course",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    default=ROOT,
-    help="The course's folder, which holds solutions/ and assignments/. Default: this checkout.",
-)
-def release_command(assignments: tuple[str, ...], check: bool, course: Path) -> None:
-    """Make the students' version of exercises: solutions/ → assignments/.
-
-    Without ASSIGNMENT all exercises are released, and folders in assignments/ whose source is gone
-    are removed. Solutions become "# YOUR CODE HERE" or "YOUR ANSWER HERE", hidden tests and outputs
-    are left out. The same source always gives the same bytes. If any source has a problem, it is
-    named and nothing at all is changed.
-
-    \b
-    Examples:
-      lab release                   all exercises
-      lab release 01-containers     one
-      lab release --check           for CI: are assignments/ up to date?
-    """  # noqa: D301 (click reads the \b)
-    changed = (differences if check else release)(course.resolve(), assignments)
-    for difference in changed:
-        done = "released" if (course / difference.path).exists() else "removed"
-        click.echo(str(difference) if check else f"{done} {difference.path}")
-    if check and changed:
-        click.echo(
-            f"{RELEASE}/ is not what {SOURCE}/ gives. Try: bin/lab release, then commit"
-            f" {RELEASE}/.",
-            err=True,
-        )
-        raise click.exceptions.Exit(1)
-    if not changed:
-        click.echo(f"{RELEASE}/ is up to date.")
-
-
-commands = [release_command]
-
-__all__ = [
-    "Difference",
-    "commands",
-    "converter_config",
-    "differences",
-    "generate",
-    "release",
-    "sources",
-]

@@ -14,11 +14,11 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from grader.judging.execution import Outcome
-from grader.judging.results import Check
+from grader.judging.results import Outcome
 
 TABLE = """CREATE TABLE IF NOT EXISTS graded (
-    assignment TEXT, student TEXT, key TEXT NOT NULL, entry TEXT NOT NULL, at TEXT NOT NULL, PRIMARY KEY (assignment, student))"""
+    assignment TEXT, student TEXT, key TEXT NOT NULL, entry TEXT NOT NULL, at TEXT NOT NULL,
+    PRIMARY KEY (assignment, student))"""
 BUSY_SECONDS = 60.0  # another run of the same course may write
 
 
@@ -43,9 +43,7 @@ class Journal:
         self._path = path
 
     def find(self, assignment: str, student: str, key: str) -> Entry | None:
-        """What is recorded of this very submission; None where nothing is, or where it has
-        changed.
-        """
+        """What is recorded of this very submission; None where it has changed."""
         query = "SELECT entry FROM graded WHERE assignment = ? AND student = ? AND key = ?"
         with self._opened() as database:
             row = database.execute(query, (assignment, student, key)).fetchone()
@@ -67,9 +65,7 @@ class Journal:
         return {student: _read(entry) for student, entry in rows}
 
     def keep(self, assignment: str, student: str, key: str, entry: Entry) -> None:
-        """Record it, in place of what was recorded of an earlier version. It is on disk when this
-        returns.
-        """
+        """Record it instead of what was; it is on disk when this returns."""
         row = (assignment, student, key, json.dumps(asdict(entry)), datetime.now(UTC).isoformat())
         with self._opened() as database:
             database.execute("INSERT OR REPLACE INTO graded VALUES (?, ?, ?, ?, ?)", row)
@@ -108,13 +104,5 @@ def key_of(files: Mapping[str, bytes], circumstances: Iterable[object]) -> str:
 
 def _read(text: str) -> Entry:
     entry = json.loads(text)
-    outcomes = {
-        name: Outcome(
-            **{
-                **one,
-                "checks": {grade_id: Check(**check) for grade_id, check in one["checks"].items()},
-            }
-        )
-        for name, one in entry["outcomes"].items()
-    }
+    outcomes = {name: Outcome.from_json(fields) for name, fields in entry["outcomes"].items()}
     return Entry(outcomes, entry["seconds"], entry["notes"], entry.get("work", ""))

@@ -5,14 +5,9 @@ nbgrader changes the working directory of the process while it converts, so all 
 one lock and paths are absolute.
 """
 
-import fcntl
-import hashlib
 import json
-import os
 import shutil
-import sys
 import tempfile
-import threading
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,12 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+from filelock import FileLock
 from nbconvert.exporters import NotebookExporter
 from nbformat import NotebookNode
 from nbgrader.api import Gradebook, MissingEntry  # type: ignore[import-untyped]
 from nbgrader.converters import Autograde  # type: ignore[import-untyped]
 from nbgrader.converters.base import NbGraderException  # type: ignore[import-untyped]
-from nbgrader.coursedir import CourseDirectory  # type: ignore[import-untyped]
 from nbgrader.preprocessors import (  # type: ignore[import-untyped]
     AssignLatePenalties,
     CheckCellMetadata,
@@ -40,43 +35,29 @@ from traitlets import Dict as DictTrait
 from traitlets.config import Config
 from traitlets.config.loader import PyFileConfigLoader
 
-from grader.exercise.release import SOURCE, generate, quiet_log, sources, swap, what_nbgrader_said
-from grader.judging.repair import ReleasedCell
+from grader.course import (
+    AUTOGRADED,
+    DATABASE,
+    RELEASED,
+    SOURCE,
+    TIMESTAMP,
+    Course,
+    source_hash,
+    sources,
+    swap,
+)
+from grader.exercise.cells import ReleasedCell
+from grader.exercise.nbgrader import (
+    LOCK,
+    course_directory,
+    find_alembic,
+    quiet_log,
+    what_nbgrader_said,
+)
+from grader.exercise.release import generate
 from lab.errors import LabError
 
-LOCK = threading.RLock()
-DATABASE = "gradebook.db"
 WORKPLACE = ".grading-"
-
-
-@dataclass(frozen=True)
-class Course:
-    """A folder with ``solutions/``, ``submitted/`` and what grading makes: ``gradebook.db``,
-    ``autograded/``, ``feedback/``.
-    """
-
-    root: Path
-
-    @property
-    def db_url(self) -> str:
-        """SQLite waits a minute for another writer (formgrader, a second run) before it gives
-        up.
-        """
-        return f"sqlite:///{self.root / DATABASE}?timeout=60"
-
-    def folder(self, kind: str, assignment: str, student: str = ".") -> Path:
-        """``kind`` is one of nbgrader's folders: solutions, submitted, autograded, feedback."""
-        return self.root / kind / student / assignment
-
-    def directory(self, assignment: str, **changed: str) -> CourseDirectory:
-        """The course as nbgrader sees it."""
-        return CourseDirectory(
-            root=str(self.root),
-            db_url=self.db_url,
-            assignment_id=assignment,
-            source_directory=SOURCE,
-            **changed,
-        )
 
 
 @dataclass(frozen=True)
@@ -116,28 +97,28 @@ class SaveGrades(SaveAutoGrades):  # type: ignore[misc]
 
 def ensure_assignment(course: Course, assignment: str) -> None:
     """Make the gradebook know the assignment as ``solutions/`` has it now. Raises LabError."""
-    known = sources(course.root)
-    if assignment not in known:
+    existing = sources(course.root)
+    if assignment not in existing:
         raise LabError(
             f"There is no assignment {assignment} in {course.root / SOURCE}.",
-            f"one of: {', '.join(known)}" if known else "run this in a checkout of the course",
+            f"one of: {', '.join(existing)}"
+            if existing
+            else "run this in a checkout of the course",
         )
-    record = course.root / f"{DATABASE}.released.json"
+    record = course.root / RELEASED
     wanted = source_hash(course, assignment)
     with LOCK:
         noted = json.loads(record.read_text()) if record.exists() else {}
         if noted.get(assignment) == wanted and _knows(course, assignment):
             return
-        _find_alembic()
+        find_alembic()
         with tempfile.TemporaryDirectory(prefix="docker-course-") as folder:
             generate(course.root, assignment, Path(folder), course.db_url)
         record.write_text(json.dumps({**noted, assignment: wanted}, indent=2) + "\n")
 
 
 def released_cells(course: Course, assignment: str) -> dict[str, list[ReleasedCell]]:
-    """The cells of each notebook as they were released, in their order (the gradebook keeps none:
-    the source gives it).
-    """
+    """The cells of each notebook as they were released, in the source's order."""
     with LOCK, _opened(course) as gradebook:
         return {
             notebook.name: _in_order(
@@ -161,8 +142,11 @@ def record(
     """
     with LOCK, _workplace(course) as folder:
         _stage(Path(folder, "in", student, assignment), notebooks, files)
-        directory = course.directory(
-            assignment, submitted_directory=f"{folder}/in", autograded_directory=f"{folder}/out"
+        directory = course_directory(
+            course,
+            assignment,
+            submitted_directory=f"{folder}/in",
+            autograded_directory=f"{folder}/out",
         )
         with what_nbgrader_said(
             f"record the grades of {student}", "correct what it names, then grade again"
@@ -180,48 +164,40 @@ def record(
             ]
             converter.autograde_preprocessors = [SaveGrades, AssignLatePenalties, CheckCellMetadata]
             converter.config.merge(_late_config(course.root))
-            converter.config.SaveGrades.previous = _previous_sources(
-                course.folder("autograded", assignment, student)
+            converter.config.SaveGrades.previous = previous_sources(
+                course.folder(AUTOGRADED, assignment, student)
             )
             converter.start()
         # last and whole: a run that is killed before this compares with the old answers once more
         swap(
-            Path(folder, "out", student, assignment),
-            course.folder("autograded", assignment, student),
+            Path(folder, "out", student, assignment), course.folder(AUTOGRADED, assignment, student)
         )
         return recorded(course, assignment, student) or {}
 
 
 def late_penalty(course: Course, assignment: str, student: str) -> float:
-    """The points that the course's late-submission plugin takes off; 0 without one, without a due
-    date, and in time.
-    """
+    """The points that the course's late-submission plugin takes off."""
     with LOCK, _opened(course) as gradebook:
         return float(gradebook.find_submission(assignment, student).late_submission_penalty or 0.0)
 
 
 def _late_config(root: Path) -> Config:
-    """What the course's own ``nbgrader_config.py`` says about late work: the plugin of
-    ``AssignLatePenalties`` and that plugin's settings.
-    """
+    """What the course's own ``nbgrader_config.py`` says about late work."""
     file = root / "nbgrader_config.py"
     if not file.exists():
         return Config()
-    known = PyFileConfigLoader(file.name, path=str(root)).load_config()
-    plugin = known.AssignLatePenalties.get("plugin_class", "LateSubmissionPlugin")
+    config = PyFileConfigLoader(file.name, path=str(root)).load_config()
+    plugin = config.AssignLatePenalties.get("plugin_class", "LateSubmissionPlugin")
     name = plugin.rpartition(".")[2] if isinstance(plugin, str) else plugin.__name__
     return Config(
-        {section: known[section] for section in ("AssignLatePenalties", name) if section in known}
+        {section: config[section] for section in ("AssignLatePenalties", name) if section in config}
     )
 
 
 @contextmanager
 def _workplace(course: Course) -> Iterator[str]:
-    """A folder beside ``autograded/``, for one writer at a time on this machine; what a killed one
-    left goes first.
-    """
-    with (course.root / f"{DATABASE}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    """A folder for one writer at a time on this machine; leftovers go first."""
+    with FileLock(course.root / f"{DATABASE}.lock"):
         for leftover in course.root.glob(f"{WORKPLACE}*"):
             shutil.rmtree(leftover)
         with tempfile.TemporaryDirectory(prefix=WORKPLACE, dir=course.root) as folder:
@@ -229,12 +205,10 @@ def _workplace(course: Course) -> Iterator[str]:
 
 
 def _stage(folder: Path, notebooks: Mapping[str, NotebookNode], files: Mapping[str, bytes]) -> None:
-    """nbgrader sees a folder that holds our own notebooks and plain files, never what was handed
-    in.
-    """
+    """nbgrader sees our own notebooks and plain files, never what was handed in."""
     folder.mkdir(parents=True)
     for path, content in files.items():
-        if path == "timestamp.txt" and not _is_time(content):
+        if path == TIMESTAMP and not _is_time(content):
             continue
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_bytes(content)
@@ -252,9 +226,7 @@ def _is_time(content: bytes) -> bool:
 def recorded(
     course: Course, assignment: str, student: str
 ) -> dict[tuple[str, str], Recorded] | None:
-    """The grades of a submission as {(notebook, grade_id): grade}; None where the gradebook has
-    none of it.
-    """
+    """The grades as {(notebook, grade_id): grade}; None where there are none."""
     with LOCK, _opened(course) as gradebook:
         try:
             submission = gradebook.find_submission(assignment, student)
@@ -271,24 +243,24 @@ def recorded(
         }
 
 
-def _previous_sources(folder: Path) -> dict[str, dict[str, str]]:
+def previous_sources(folder: Path) -> dict[str, dict[str, str]]:
     """What was graded the last time, by notebook and cell."""
-    found: dict[str, dict[str, str]] = {}
+    graded: dict[str, dict[str, str]] = {}
     for path in folder.glob("*.ipynb"):
         cells = nbformat.read(path, as_version=4).cells  # type: ignore[no-untyped-call]
-        found[path.stem] = {
+        graded[path.stem] = {
             cell.metadata.nbgrader.grade_id: cell.source
             for cell in cells
             if "nbgrader" in cell.metadata
         }
-    return found
+    return graded
 
 
 def _in_order(notebook: Any, source: Path) -> list[ReleasedCell]:
     graded = {cell.name: cell for cell in notebook.grade_cells}
     tasks = {cell.name: cell for cell in notebook.task_cells}
     solutions = {cell.name for cell in notebook.solution_cells}
-    known = {cell.name: cell for cell in notebook.source_cells}
+    cells = {cell.name: cell for cell in notebook.source_cells}
     points = {name: float(cell.max_score) for name, cell in (*graded.items(), *tasks.items())}
     claims = [
         cell["metadata"].get("nbgrader", {})
@@ -297,17 +269,17 @@ def _in_order(notebook: Any, source: Path) -> list[ReleasedCell]:
     return [
         ReleasedCell(
             grade_id=name,
-            cell_type=known[name].cell_type,
-            source=known[name].source,
-            locked=bool(known[name].locked),
+            cell_type=cells[name].cell_type,
+            source=cells[name].source,
+            locked=bool(cells[name].locked),
             graded=name in graded,
             solution=name in solutions,
             task=name in tasks,
             points=points.get(name, 0.0),
-            checksum=known[name].checksum,
+            checksum=cells[name].checksum,
         )
         for name in (claim.get("grade_id") for claim in claims)
-        if name in known
+        if name in cells
     ]
 
 
@@ -325,25 +297,9 @@ warnings.filterwarnings("ignore", category=SAWarning, module=r"nbgrader\.api")
 
 @contextmanager
 def _opened(course: Course) -> Iterator[Gradebook]:
-    _find_alembic()
+    find_alembic()
     with Gradebook(course.db_url) as gradebook:
         yield gradebook
-
-
-def _find_alembic() -> None:
-    """nbgrader starts ``alembic`` by name when it makes a gradebook; it lies beside this Python."""
-    here = str(Path(sys.executable).parent)
-    if here not in os.environ["PATH"].split(os.pathsep):
-        os.environ["PATH"] = here + os.pathsep + os.environ["PATH"]
-
-
-def source_hash(course: Course, assignment: str) -> str:
-    """Stands for the assignment as ``solutions/`` has it now."""
-    digest, folder = hashlib.sha256(), course.folder(SOURCE, assignment)
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()
 
 
 class GradeInSandbox(NotebookExporter):

@@ -1,31 +1,22 @@
-"""``lab collect``: handed-in files, from wherever they came, sorted into ``submitted/``. Everything
-in them is distrusted.
-"""
+"""``lab collect``: handed-in files, which nobody trusts, sorted into ``submitted/``."""
 
-import json
 import os
 import stat
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path, PurePosixPath
-
-import click
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from grader.archive import (
     HAND_IN,
     JUNK,
     MIB,
     Contents,
-    Limits,
+    HandInLimits,
     Member,
     Refusal,
-    RefusedError,
+    UntrustedError,
     folder_members,
     opened_zip,
     printable,
@@ -33,6 +24,7 @@ from grader.archive import (
     take,
     unambiguous,
 )
+from grader.course import SUBMITTED
 from grader.handin import lms
 from grader.handin import tree as submissions
 from grader.handin.manifest import (
@@ -49,30 +41,28 @@ from grader.handin.recognise import (
     HandIn,
     claimed_student,
     is_bulk,
-    recognised,
-    renamed,
+    recognise,
+    restore_names,
     with_manifest,
     without_top_folder,
 )
 from grader.handin.submit import REMEMBERED
-from grader.handin.tree import Status
-from lab.course import ROOT
+from grader.handin.tree import HandInStatus
 from lab.errors import LabError
 
-BULK = Limits(
-    entries=50_000, archive_bytes=1024 * MIB
-)  # what a course site packs for a whole class
+# what a course site packs for a whole class
+BULK = HandInLimits(entries=50_000, archive_bytes=1024 * MIB)
 CLOCK_SKEW = timedelta(minutes=5)
 NOBODY = {"student", "root", "jovyan"}  # login names that are the same in everyone's lab
-Reader = Callable[[int], bytes]  # gives the content, or raises RefusedError above so many bytes
+Reader = Callable[[int], bytes]  # gives the content, or raises UntrustedError above so many bytes
 
 
 @dataclass
-class Outcome:
+class Collected:
     """What became of one handed-in file."""
 
     source: str
-    status: Status = Status.REFUSED
+    status: HandInStatus = HandInStatus.REFUSED
     student: str | None = None
     assignment: str | None = None
     time: str | None = None  # ISO 8601, UTC
@@ -82,7 +72,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Wishes:
+class Overrides:
     """What the instructor said on the command line: it wins over all that the files claim."""
 
     assignment: str | None = None
@@ -95,12 +85,12 @@ class Collector:
     """Collects into one course, one file after the other; ``outcomes`` says what became of each."""
 
     def __init__(
-        self, tree: submissions.Submissions, exercises: Mapping[str, Exercise], wishes: Wishes
+        self, tree: submissions.Submissions, exercises: Mapping[str, Exercise], overrides: Overrides
     ) -> None:
-        self.outcomes: list[Outcome] = []
+        self.outcomes: list[Collected] = []
         self._tree = tree
         self._exercises = exercises
-        self._wishes = wishes
+        self._overrides = overrides
         self._persons: dict[
             tuple[str, str], str
         ] = {}  # student and assignment → the course site's number of who uploaded
@@ -115,16 +105,16 @@ class Collector:
             self._folder(path)
 
     def _folder(self, folder: Path) -> None:
-        for one in _worth_a_look(folder):
-            name = one.relative_to(folder).as_posix()
-            mode = one.lstat().st_mode
+        for path in _worth_a_look(folder):
+            name = path.relative_to(folder).as_posix()
+            mode = path.lstat().st_mode
             if stat.S_ISDIR(mode):
-                self._exchange(one, name)
+                self._exchange(path, name)
             elif stat.S_ISREG(mode):
-                self._file(name, partial(read_file, one, beneath=folder), _modified(one), one)
+                self._file(name, partial(read_file, path, beneath=folder), _modified(path), path)
             else:
                 self.outcomes.append(
-                    Outcome(
+                    Collected(
                         printable(name),
                         reason="a link" if stat.S_ISLNK(mode) else "not a regular file",
                     )
@@ -133,9 +123,7 @@ class Collector:
     def _file(
         self, name: str, read: Reader, changed: datetime | None, bulk: Path | None = None
     ) -> None:
-        """One file by its name: a zip or a notebook. ``bulk``: where to read it in place when it
-        may be a whole class.
-        """
+        """A zip or a notebook. ``bulk``: where to read it when it may be a whole class."""
         suffix = PurePosixPath(name).suffix.lower()
         try:
             if suffix == ".ipynb":
@@ -151,26 +139,26 @@ class Collector:
                     may_be_bulk=bulk is not None,
                 )
             else:
-                raise RefusedError("neither a zip nor a notebook")
-        except RefusedError as why:
-            self.outcomes.append(Outcome(printable(name), reason=str(why)))
+                raise UntrustedError("neither a zip nor a notebook")
+        except UntrustedError as why:
+            self.outcomes.append(Collected(printable(name), reason=str(why)))
 
     def _zip(
         self, name: str, source: Path | bytes, changed: datetime | None, may_be_bulk: bool
     ) -> None:
-        with opened_zip(source, BULK if may_be_bulk else HAND_IN) as found:
-            members, refused = unambiguous(found)
+        with opened_zip(source, BULK if may_be_bulk else HAND_IN) as entries:
+            members, refused = unambiguous(entries)
             if any(member.path == MANIFEST for member in members):
-                self._judge(with_manifest(name, take(found)))
+                self._judge(with_manifest(name, take(entries)))
             elif may_be_bulk and is_bulk(members, self._exercises):
                 self.outcomes += [
-                    Outcome(f"{printable(name)} » {printable(one.path)}", reason=one.reason)
+                    Collected(f"{printable(name)} » {printable(one.path)}", reason=one.reason)
                     for one in refused
                 ]
                 for member in members:
                     self._member(name, member)
             else:
-                self._judge(HandIn(name, name, without_top_folder(take(found)), changed))
+                self._judge(HandIn(name, name, without_top_folder(take(entries)), changed))
 
     def _member(self, archive: str, member: Member) -> None:
         before = len(self.outcomes)
@@ -184,11 +172,11 @@ class Collector:
         try:
             contents = take(folder_members(folder))
             self._judge(HandIn(name, "", contents, None, claimed, assignment, time))
-        except RefusedError as why:
-            self.outcomes.append(Outcome(printable(name), reason=str(why)))
+        except UntrustedError as why:
+            self.outcomes.append(Collected(printable(name), reason=str(why)))
 
     def _judge(self, hand_in: HandIn) -> None:
-        outcome = Outcome(printable(hand_in.source), refused=list(hand_in.contents.refused))
+        outcome = Collected(printable(hand_in.source), refused=list(hand_in.contents.refused))
         self.outcomes.append(outcome)
         try:
             upload = lms.upload(hand_in.name)
@@ -199,20 +187,20 @@ class Collector:
             outcome.time = time.isoformat(timespec="seconds")
             self._require_one_person(outcome, upload)
             outcome.status = self._tree.place(outcome.student, exercise.name, files, time)
-        except RefusedError as why:
+        except UntrustedError as why:
             outcome.reason = str(why)
 
-    def _exercise(self, hand_in: HandIn, outcome: Outcome) -> tuple[Exercise, dict[str, bytes]]:
-        """The assignment that a hand-in belongs to, and those of its files that the assignment
-        takes.
-        """
-        claimed = self._wishes.assignment or hand_in.assignment
+    def _exercise(self, hand_in: HandIn, outcome: Collected) -> tuple[Exercise, dict[str, bytes]]:
+        """The assignment of a hand-in, and those of its files that it takes."""
+        claimed = self._overrides.assignment or hand_in.assignment
         if claimed is not None and claimed not in self._exercises:
-            raise RefusedError(f"there is no assignment {printable(claimed)[:80]!r} in this course")
-        exercise = self._exercises[claimed] if claimed else recognised(hand_in, self._exercises)
+            raise UntrustedError(
+                f"there is no assignment {printable(claimed)[:80]!r} in this course"
+            )
+        exercise = self._exercises[claimed] if claimed else recognise(hand_in, self._exercises)
         files = hand_in.contents.files
         if hand_in.assignment is None:
-            files = renamed(files, exercise)
+            files = restore_names(files, exercise)
         foreign = sorted(path for path in files if is_foreign(path, exercise))
         outcome.refused += [
             Refusal(path, "not a file of this assignment")
@@ -224,48 +212,44 @@ class Collector:
         return exercise, taken
 
     def _student(
-        self, hand_in: HandIn, upload: lms.Upload | None, exercise: Exercise, outcome: Outcome
+        self, hand_in: HandIn, upload: lms.Upload | None, exercise: Exercise, outcome: Collected
     ) -> str:
-        """Who handed in: the instructor's word, then the course site's, then the file's own
-        claim.
-        """
-        if self._wishes.student:
-            known: str | None = self._wishes.student
+        """Who handed in: the instructor's word, the course site's, or the claim."""
+        if self._overrides.student:
+            trusted: str | None = self._overrides.student
         elif upload:
-            known = lms.mapped(self._wishes.roster, upload.student) or upload.student
+            trusted = lms.look_up(self._overrides.roster, upload.student) or upload.student
         else:
-            known = None
+            trusted = None
         claimed = (
             claimed_student(hand_in.name, exercise.name)
             if hand_in.student is None
             else hand_in.student
         )
-        if known is None and claimed is None:
-            raise RefusedError("nothing says whose it is: use --student NAME")
+        if trusted is None and claimed is None:
+            raise UntrustedError("nothing says whose it is: use --student NAME")
         name = student_name(
-            known or lms.mapped(self._wishes.roster, claimed or "") or claimed or ""
+            trusted or lms.look_up(self._overrides.roster, claimed or "") or claimed or ""
         )
-        if known and hand_in.student and lms.key(name) != lms.key(hand_in.student):
+        if trusted and hand_in.student and lms.key(name) != lms.key(hand_in.student):
             outcome.notes.append(
                 f"its manifest names another student: {printable(hand_in.student)[:80]}"
             )
         return name
 
-    def _require_one_person(self, outcome: Outcome, upload: lms.Upload | None) -> None:
-        if upload and upload.person and not self._wishes.student:
+    def _require_one_person(self, outcome: Collected, upload: lms.Upload | None) -> None:
+        if upload and upload.person and not self._overrides.student:
             key = (str(outcome.student), str(outcome.assignment))
             if self._persons.setdefault(key, upload.person) != upload.person:
-                raise RefusedError(
+                raise UntrustedError(
                     f"two people of the course site have the name {outcome.student}: tell them"
                     " apart with --student"
                 )
 
-    def _time(self, hand_in: HandIn, upload: lms.Upload | None, outcome: Outcome) -> datetime:
-        """When it was handed in: the instructor's word, then the course site's, then the file's
-        claim, which is never of the future.
-        """
+    def _time(self, hand_in: HandIn, upload: lms.Upload | None, outcome: Collected) -> datetime:
+        """When: the instructor's word, the course site's, or the claim, never of the future."""
         now = datetime.now(UTC)
-        trusted = self._wishes.received or (upload.time if upload else None)
+        trusted = self._overrides.received or (upload.time if upload else None)
         claimed = hand_in.time or hand_in.changed or now
         if trusted is None and claimed > now + CLOCK_SKEW:
             outcome.notes.append(
@@ -276,57 +260,53 @@ class Collector:
         return (trusted or claimed).astimezone(UTC)
 
 
-def collect(course: Path, paths: Iterable[Path], wishes: Wishes) -> list[Outcome]:
-    """Sort files and folders into the course's ``submitted/``. Raises LabError only for what the
-    instructor got wrong.
-    """
+def collect(course: Path, paths: Iterable[Path], overrides: Overrides) -> list[Collected]:
+    """Sort what was handed in into ``submitted/``. LabError: the instructor's mistake."""
     exercises = released(course)
     if not exercises:
         raise LabError(
             f"{course} has no released assignments, so nothing can be collected for them.",
             "bin/lab release",
         )
-    if wishes.assignment and wishes.assignment not in exercises:
+    if overrides.assignment and overrides.assignment not in exercises:
         raise LabError(
-            f"There is no assignment {wishes.assignment!r}.", f"one of: {', '.join(exercises)}."
+            f"There is no assignment {overrides.assignment!r}.", f"one of: {', '.join(exercises)}."
         )
-    if wishes.student:
+    if overrides.student:
         try:
-            wishes = replace(wishes, student=student_name(wishes.student))
-        except RefusedError as error:
+            overrides = replace(overrides, student=student_name(overrides.student))
+        except UntrustedError as error:
             raise LabError(
                 f"--student: {error}.", "--student NAME, as the course spells it."
             ) from error
     try:
-        with submissions.opened(course) as tree:
-            collector = Collector(tree, exercises, wishes)
+        with submissions.open_submissions(course) as tree:
+            collector = Collector(tree, exercises, overrides)
             for path in paths:
                 collector.collect(path)
     except OSError as error:
         raise LabError(
-            f"{course / submissions.SUBMITTED} cannot be written ({error.strerror or error}).",
+            f"{course / SUBMITTED} cannot be written ({error.strerror or error}).",
             "make room or give yourself the right to write there, then collect all again: what is"
             " there already stays.",
         ) from error
     return collector.outcomes
 
 
-def _note_notebooks(files: Mapping[str, bytes], exercise: Exercise, outcome: Outcome) -> None:
+def _note_notebooks(files: Mapping[str, bytes], exercise: Exercise, outcome: Collected) -> None:
     missing = sorted(set(exercise.notebooks) - set(files))
     if len(missing) == len(exercise.notebooks):
-        raise RefusedError(f"it holds no notebook of {exercise.name} ({', '.join(missing)})")
+        raise UntrustedError(f"it holds no notebook of {exercise.name} ({', '.join(missing)})")
     outcome.notes += [f"{name} is missing" for name in missing]
     for name in sorted(set(exercise.notebooks) & set(files)):
         try:
             notebook_cells(files[name])
-        except RefusedError as why:
+        except UntrustedError as why:
             outcome.notes.append(f"{name} is {why}: it cannot be graded")
 
 
 def _worth_a_look(folder: Path) -> Iterator[Path]:
-    """All below a folder that may be handed in: files, whole exchange folders; links and the like
-    to be reported.
-    """
+    """All below a folder that may be handed in, and links, to be reported."""
     for where, folders, files in os.walk(folder):
         here = Path(where)
         whole = [
@@ -346,9 +326,7 @@ def _modified(path: Path) -> datetime | None:
 
 
 def _remembered(folder: Path) -> str | None:
-    """The student of the workspace that an exchange folder lies in: there, everybody's login name
-    is the same.
-    """
+    """The student of the workspace around an exchange folder."""
     for parent in list(folder.parents)[:4]:
         try:
             return (
@@ -356,114 +334,6 @@ def _remembered(folder: Path) -> str | None:
                 .decode("utf-8", "replace")
                 .strip()
             )
-        except RefusedError:
+        except UntrustedError:
             continue
     return None
-
-
-def table(outcomes: Iterable[Outcome]) -> Table:
-    """What became of each file, for the terminal; names from strangers appear as plain text."""
-    shown = Table("File", "Student", "Assignment", "Result", "Remarks", box=None, pad_edge=False)
-    for outcome in outcomes:
-        remarks = [outcome.reason] if outcome.reason else []
-        remarks += outcome.notes + [
-            f"not taken: {printable(one.path)[:80]} ({one.reason})" for one in outcome.refused[:5]
-        ]
-        if len(outcome.refused) > 5:
-            remarks.append(f"and {len(outcome.refused) - 5} more not taken (see --json)")
-        cells = (
-            outcome.source,
-            outcome.student or "",
-            outcome.assignment or "",
-            outcome.status.value,
-            "\n".join(remarks),
-        )
-        shown.add_row(*(Text(cell, overflow="fold") for cell in cells))
-    return shown
-
-
-@click.command("collect")
-@click.argument(
-    "paths",
-    nargs=-1,
-    required=True,
-    metavar="FILE|DIR...",
-    type=click.Path(exists=True, path_type=Path),
-)
-@click.option("--assignment", help="Take all as hand-ins of this assignment, whatever they say.")
-@click.option(
-    "--student",
-    metavar="NAME|NUMBER",
-    help="Take all as handed in by this student, whatever they say.",
-)
-@click.option(
-    "--roster",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help=(
-        "A CSV file with the columns name,student: who is meant by a name that the course site"
-        " gives."
-    ),
-)
-@click.option(
-    "--received",
-    type=click.DateTime(["%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S"]),
-    metavar="'YYYY-MM-DD HH:MM'",
-    help="When all were handed in (this machine's time), in place of what they say.",
-)
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print one JSON document in place of the table."
-)
-@click.option(
-    "--course",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    default=ROOT,
-    help="The course's folder, which holds assignments/ and submitted/. Default: this checkout.",
-)
-def collect_command(
-    paths: tuple[Path, ...],
-    assignment: str | None,
-    student: str | None,
-    roster: Path | None,
-    received: datetime | None,
-    as_json: bool,
-    course: Path,
-) -> None:
-    """Sort handed-in files into submitted/<student>/<assignment>/, ready to be graded.
-
-    FILE is what `lab submit` made, a notebook, or a course site's download of a whole class
-    (Moodle, Canvas, Blackboard, Brightspace); DIR is a folder of those, or of JupyterLab's exchange
-    (.../inbound). Whose it is: --student, else the course site's name for the uploader (through
-    --roster), else the manifest, else the beginning of the file's name.
-
-    The files are distrusted. What has no place in a hand-in (links, paths that leave the folder,
-    bombs, foreign notebooks) is refused with its reason and the rest is taken; exit status 0. A
-    newer hand-in takes the place of an older one, which stays in submitted/.earlier/. To collect
-    the same file again changes nothing.
-
-    \b
-    Examples:
-      lab collect ~/Downloads/01-containers.zip
-      lab collect mailed/ --roster class.csv
-      lab collect answer.ipynb --student ada --assignment 01-containers
-    """  # noqa: D301 (click reads the \b)
-    wishes = Wishes(
-        assignment,
-        student,
-        received.astimezone() if received else None,
-        lms.read_roster(roster) if roster else {},
-    )
-    outcomes = collect(course.resolve(), paths, wishes)
-    counts = Counter(outcome.status.value for outcome in outcomes)
-    if as_json:
-        counted = {status.value: counts[status.value] for status in Status}
-        click.echo(
-            json.dumps(
-                {"counts": counted, "hand_ins": [asdict(outcome) for outcome in outcomes]}, indent=1
-            )
-        )
-        return
-    Console().print(table(outcomes))
-    click.echo(
-        ", ".join(f"{number} {status}" for status, number in sorted(counts.items()))
-        or "nothing found to collect"
-    )

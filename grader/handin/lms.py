@@ -1,6 +1,4 @@
-"""Who uploaded a file, from the names that course sites give to files and folders in a bulk
-download.
-"""
+"""Who uploaded a file, from the names in a course site's bulk download."""
 
 import csv
 import re
@@ -52,9 +50,9 @@ def upload(path: str) -> Upload | None:
     parts = path.split("/")
     for tail in ("/".join(parts[-2:]), parts[-1]):
         for pattern in PATTERNS:
-            found = pattern.fullmatch(tail)
-            if found:
-                group = found.groupdict()
+            match = pattern.fullmatch(tail)
+            if match:
+                group = match.groupdict()
                 return Upload(
                     group["student"],
                     group.get("person") or "",
@@ -65,9 +63,7 @@ def upload(path: str) -> Upload | None:
 
 
 def read_roster(path: Path) -> dict[str, str]:
-    """The instructor's own mapping: a CSV file with the columns ``name`` (as the site writes it)
-    and ``student``.
-    """
+    """The instructor's CSV file with the columns ``name`` and ``student``."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as stream:
             rows = csv.DictReader(stream)
@@ -82,7 +78,7 @@ def read_roster(path: Path) -> dict[str, str]:
         ) from error
 
 
-def mapped(roster: Mapping[str, str], name: str) -> str | None:
+def look_up(roster: Mapping[str, str], name: str) -> str | None:
     """The student that the roster gives for a name, however it is capitalised or spaced."""
     return roster.get(key(name))
 

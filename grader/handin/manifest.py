@@ -18,8 +18,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from grader.archive import RefusedError, printable
-from grader.exercise.release import RELEASE
+from grader.archive import UntrustedError, printable
+from grader.course import RELEASE
 
 MANIFEST = "manifest.json"
 SCHEMA = 1
@@ -56,19 +56,23 @@ class Manifest:
 
     @classmethod
     def from_json(cls, content: bytes) -> "Manifest":
-        """Raises RefusedError for anything that ``to_json`` would not write."""
+        """Raises UntrustedError for anything that ``to_json`` would not write."""
         try:
-            found = json.loads(content)
-            if found["schema"] != SCHEMA:
-                raise RefusedError(
-                    f"its manifest has schema {printable(str(found['schema']))[:20]}, not {SCHEMA}"
+            fields = json.loads(content)
+            if fields["schema"] != SCHEMA:
+                raise UntrustedError(
+                    f"its manifest has schema {printable(str(fields['schema']))[:20]}, not {SCHEMA}"
                 )
-            student, assignment, files = found["student"], found["assignment"], dict(found["files"])
+            student, assignment, files = (
+                fields["student"],
+                fields["assignment"],
+                dict(fields["files"]),
+            )
             if not all(
                 isinstance(text, str) for text in (student, assignment, *files, *files.values())
             ):
                 raise TypeError
-            time = datetime.fromisoformat(found["time"]).astimezone(UTC)
+            time = datetime.fromisoformat(fields["time"]).astimezone(UTC)
         except (
             ValueError,
             KeyError,
@@ -77,7 +81,7 @@ class Manifest:
             OverflowError,
             RecursionError,
         ) as error:
-            raise RefusedError("its manifest.json is not a manifest") from error
+            raise UntrustedError("its manifest.json is not a manifest") from error
         return cls(student, assignment, time, files)
 
 
@@ -92,7 +96,7 @@ class Exercise:
 def student_name(text: str) -> str:
     """The one spelling of a student's name or number: NFC, and ``-`` where it has spaces.
 
-    Raises RefusedError for a name that is empty, too long or has any other character than
+    Raises UntrustedError for a name that is empty, too long or has any other character than
     WHOSE_NAME says.
 
     >>> student_name(" Zoë Example ")
@@ -106,9 +110,9 @@ def student_name(text: str) -> str:
         for char in name
     )
     if not name or not sound or not name[0].isalnum() or name.endswith("."):
-        raise RefusedError(f"{_shown(text)} is no student's name here: a name has {WHOSE_NAME}")
+        raise UntrustedError(f"{_shown(text)} is no student's name here: a name has {WHOSE_NAME}")
     if len(name) > STUDENT_CHARACTERS or len(name.encode()) > STUDENT_BYTES:
-        raise RefusedError(
+        raise UntrustedError(
             f"{_shown(text)} is too long for a student's name: {STUDENT_CHARACTERS} characters at"
             " most"
         )
@@ -133,13 +137,13 @@ def released(course: Path) -> dict[str, Exercise]:
 
 
 def notebook_cells(content: bytes) -> list[dict[str, Any]]:
-    """The cells of a notebook; raises RefusedError when the bytes are not one."""
+    """The cells of a notebook; raises UntrustedError when the bytes are not one."""
     try:
         cells = json.loads(content)["cells"]
         if not isinstance(cells, list) or not all(isinstance(cell, dict) for cell in cells):
             raise TypeError
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise RefusedError("not a notebook (damaged, or cut short)") from error
+        raise UntrustedError("not a notebook (damaged, or cut short)") from error
     return cells
 
 
@@ -151,21 +155,19 @@ def grade_ids(content: bytes) -> frozenset[str]:
             for cell in notebook_cells(content)
             if (name := nbgrader_metadata(cell).get("grade_id")) and isinstance(name, str)
         )
-    except RefusedError:
+    except UntrustedError:
         return frozenset()
 
 
 def nbgrader_metadata(cell: Mapping[str, Any]) -> dict[str, Any]:
     """What nbgrader noted of a cell; {} where there is nothing, or nonsense."""
     metadata = cell.get("metadata")
-    found = metadata.get("nbgrader") if isinstance(metadata, dict) else None
-    return found if isinstance(found, dict) else {}
+    noted = metadata.get("nbgrader") if isinstance(metadata, dict) else None
+    return noted if isinstance(noted, dict) else {}
 
 
 def exchange_submission(name: str) -> tuple[str, str, datetime] | None:
-    """Student, assignment and time from the name of a folder in nbgrader's exchange; None for
-    another name.
-    """
+    """Student, assignment, time from a folder's name in nbgrader's exchange, or None."""
     parts = re.fullmatch(
         r"(.+?)\+([^+]+)\+(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)(?:\.\d+)? UTC(?:\+[\w-]+=*)?", name
     )
@@ -177,9 +179,7 @@ def exchange_submission(name: str) -> tuple[str, str, datetime] | None:
         return None
 
 
-def described(
-    student: str, assignment: str, time: datetime, files: Mapping[str, bytes]
-) -> Manifest:
+def describe(student: str, assignment: str, time: datetime, files: Mapping[str, bytes]) -> Manifest:
     """The manifest of these files."""
     return Manifest(
         student,
@@ -202,13 +202,12 @@ def pack(manifest: Manifest, files: Mapping[str, bytes]) -> bytes:
 def file_name(manifest: Manifest) -> str:
     """A name that mail and course sites leave alone: ASCII, no spaces."""
     ascii_only = unicodedata.normalize("NFKD", manifest.student).encode("ascii", "ignore").decode()
-    return f"{ascii_only.strip('.-') or 'student'}-{manifest.assignment}-{manifest.time:%Y%m%dT%H%M%SZ}.zip"
+    student = ascii_only.strip(".-") or "student"
+    return f"{student}-{manifest.assignment}-{manifest.time:%Y%m%dT%H%M%SZ}.zip"
 
 
 def is_foreign(path: str, exercise: Exercise | None) -> bool:
-    """Whether a file is none that the assignment takes: another notebook, or a name that nbgrader
-    uses itself.
-    """
+    """Whether the assignment takes no such file: another notebook, a name of nbgrader's."""
     notebook = path.lower().endswith(".ipynb")
     return path in RESERVED or (
         notebook and (path not in exercise.notebooks if exercise else "/" in path)

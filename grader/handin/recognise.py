@@ -1,6 +1,4 @@
-"""Which assignment a hand-in belongs to, and whose it claims to be, from its manifest, its names
-and its cells.
-"""
+"""Which assignment a hand-in belongs to, and whose it claims to be."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -9,7 +7,7 @@ from datetime import datetime
 from hashlib import sha256
 from pathlib import PurePosixPath
 
-from grader.archive import Contents, Member, Refusal, RefusedError
+from grader.archive import Contents, Member, Refusal, UntrustedError
 from grader.handin import lms
 from grader.handin.manifest import MANIFEST, MANIFEST_BYTES, Exercise, Manifest, grade_ids
 
@@ -28,13 +26,11 @@ class HandIn:
 
 
 def with_manifest(name: str, contents: Contents) -> HandIn:
-    """A hand-in that `lab submit` packed; raises RefusedError when it is not what its manifest
-    says.
-    """
+    """A hand-in that `lab submit` packed; UntrustedError unless it is as it says."""
     packed = dict(contents.files)
     manifest_text = packed.pop(MANIFEST, b"")
     if not manifest_text or len(manifest_text) > MANIFEST_BYTES:
-        raise RefusedError("its manifest.json is empty or too large")
+        raise UntrustedError("its manifest.json is empty or too large")
     manifest = Manifest.from_json(manifest_text)
     refused = {refusal.path for refusal in contents.refused}
     files: dict[str, bytes] = {}
@@ -43,12 +39,12 @@ def with_manifest(name: str, contents: Contents) -> HandIn:
         if inside in packed:
             files[path] = packed.pop(inside)
             if sha256(files[path]).hexdigest() != digest:
-                raise RefusedError(
+                raise UntrustedError(
                     "its files are not those that were packed: damaged on the way, or changed"
                     " afterwards"
                 )
         elif inside not in refused:
-            raise RefusedError("a file that its manifest lists is missing")
+            raise UntrustedError("a file that its manifest lists is missing")
     extra = [Refusal(path, "not in its manifest") for path in sorted(packed)]
     return HandIn(
         name,
@@ -73,9 +69,7 @@ def without_top_folder(contents: Contents) -> Contents:
 
 
 def is_bulk(members: Sequence[Member], exercises: Mapping[str, Exercise]) -> bool:
-    """Whether a zip without a manifest holds the files of many students, rather than the files of
-    one.
-    """
+    """Whether a zip without a manifest holds the files of many students."""
     if any(member.path.lower().endswith(".zip") or lms.upload(member.path) for member in members):
         return True
     notebooks = [
@@ -87,10 +81,8 @@ def is_bulk(members: Sequence[Member], exercises: Mapping[str, Exercise]) -> boo
     return len(notebooks) > 1 and not (of_one and len(set(notebooks)) == len(notebooks))
 
 
-def recognised(hand_in: HandIn, exercises: Mapping[str, Exercise]) -> Exercise:
-    """The assignment of a hand-in without a manifest: by a notebook's name, by the file's own name,
-    by the cells.
-    """
+def recognise(hand_in: HandIn, exercises: Mapping[str, Exercise]) -> Exercise:
+    """The assignment of a hand-in without a manifest, by its names and its cells."""
     notebooks = {
         PurePosixPath(path).name: content
         for path, content in hand_in.contents.files.items()
@@ -114,14 +106,12 @@ def recognised(hand_in: HandIn, exercises: Mapping[str, Exercise]) -> Exercise:
     }
     best = [name for name, number in shared.items() if number == max(shared.values()) > 0]
     if len(best) != 1:
-        raise RefusedError("nothing in it says which assignment it is: use --assignment")
+        raise UntrustedError("nothing in it says which assignment it is: use --assignment")
     return exercises[best[0]]
 
 
-def renamed(files: Mapping[str, bytes], exercise: Exercise) -> dict[str, bytes]:
-    """Give notebooks the names they were released under, which course sites and browsers change
-    (`answer (1).ipynb`).
-    """
+def restore_names(files: Mapping[str, bytes], exercise: Exercise) -> dict[str, bytes]:
+    """Give notebooks their released names, which course sites and browsers change."""
     result = dict(files)
     for path, content in files.items():
         if path.lower().endswith(".ipynb") and path not in exercise.notebooks:
@@ -138,10 +128,10 @@ def claimed_student(name: str, assignment: str) -> str | None:
     >>> claimed_student("inbox/ada_01-containers (2).ipynb", "01-containers")
     'ada'
     """
-    found = re.match(
+    match = re.match(
         rf"(\S+?)[-_]+{re.escape(assignment)}", PurePosixPath(name).name, re.IGNORECASE
     )
-    return found[1] if found else None
+    return match[1] if match else None
 
 
 def _meant(path: str, content: bytes, exercise: Exercise, free: list[str]) -> str | None:

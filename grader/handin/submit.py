@@ -1,22 +1,19 @@
 """``lab submit``: the student's folder, checked and packed into the one file to hand in."""
 
 import os
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import click
-
-from grader.archive import Refusal, RefusedError, folder_members, printable, read_file, take
-from grader.exercise.release import RELEASE
+from grader.archive import Refusal, UntrustedError, folder_members, printable, read_file, take
+from grader.course import RELEASE
 from grader.handin.manifest import (
     RESERVED,
     Exercise,
     Manifest,
-    described,
+    describe,
     exchange_submission,
     file_name,
     grade_ids,
@@ -27,7 +24,7 @@ from grader.handin.manifest import (
     released,
     student_name,
 )
-from lab.course import ROOT, WORKSPACE
+from lab.course import ROOT
 from lab.errors import LabError
 from lab.files import write_whole
 
@@ -66,7 +63,7 @@ def submit(
     )
     name = _student(workspace, student)
     files, warnings = _files(folder, exercise)
-    manifest = described(name, assignment, time, files)
+    manifest = describe(name, assignment, time, files)
     path = workspace / HAND_IN_FOLDER / file_name(manifest)
     try:
         _write(path, pack(manifest, files), workspace)
@@ -82,28 +79,28 @@ def submit(
 def _work_folder(workspace: Path, assignment: str) -> Path:
     base = workspace / RELEASE
     if assignment in ("", ".", "..") or "/" in assignment or not (base / assignment).is_dir():
-        there = (
+        existing = (
             ", ".join(sorted(path.name for path in base.glob("*") if path.is_dir())) or "none yet"
         )
         raise LabError(
-            f"There is no assignment {assignment!r} in {base}.", f"one of those there: {there}."
+            f"There is no assignment {assignment!r} in {base}.", f"one of those there: {existing}."
         )
     return base / assignment
 
 
 def _exchange_folder(workspace: Path, assignment: str) -> tuple[Path, datetime]:
-    found = [
+    sent = [
         (named[2], path)
         for path in (workspace / EXCHANGE).glob("*/inbound/*")
         if (named := exchange_submission(path.name)) and named[1] == assignment
     ]
-    if not found:
+    if not sent:
         raise LabError(
             f"JupyterLab's Submit button has not sent {assignment} yet.",
             "press Submit in the assignment list, or leave out --from-exchange to pack the files as"
             " they are now.",
         )
-    time, path = max(found)
+    time, path = max(sent)
     return path, time
 
 
@@ -118,7 +115,7 @@ def _student(workspace: Path, given: str | None) -> str:
                 "lab submit ASSIGNMENT --student NAME (it is remembered for the next time).",
             )
         return student_name(given)
-    except (RefusedError, UnicodeDecodeError) as error:
+    except (UntrustedError, UnicodeDecodeError) as error:
         raise LabError(
             f"The student's name cannot be used: {error}.",
             "--student NAME, with your name or number.",
@@ -129,7 +126,7 @@ def _files(folder: Path, exercise: Exercise | None) -> tuple[dict[str, bytes], l
     """What of a folder is handed in, and warnings about it."""
     try:
         contents = take(folder_members(folder))
-    except RefusedError as error:
+    except UntrustedError as error:
         raise LabError(
             f"{folder} {error}.", "move what is not part of your answer out of this folder."
         ) from error
@@ -163,7 +160,7 @@ def _require_notebooks(
             )
         try:
             notebook_cells(files[name])
-        except RefusedError as error:
+        except UntrustedError as error:
             raise LabError(
                 f"{folder / name} is {error}.",
                 "open it in JupyterLab, save it there, and submit again.",
@@ -226,70 +223,3 @@ def _write(path: Path, content: bytes, workspace: Path) -> None:
         path.parent.mkdir()
         os.chown(path.parent, owner.st_uid, owner.st_gid)
     write_whole(path, content, (owner.st_uid, owner.st_gid))
-
-
-def _default_workspace() -> Path:
-    """The checkout's workspace; inside the lab, where there is none, the one in the student's
-    home.
-    """
-    return WORKSPACE if WORKSPACE.is_dir() else Path.home() / "workspace"
-
-
-@click.command("submit")
-@click.argument("assignment")
-@click.option(
-    "--student",
-    metavar="NAME|NUMBER",
-    help="Whose work it is. Asked once, then remembered in the workspace.",
-)
-@click.option(
-    "--workspace",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    default=_default_workspace,
-    help=(
-        "The folder you work in. Default: this checkout's workspace/, or ~/workspace inside the"
-        " lab."
-    ),
-)
-@click.option(
-    "--from-exchange",
-    is_flag=True,
-    help="Pack what JupyterLab's Submit button sent last, not the files as they are now.",
-)
-@click.option(
-    "--course",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    default=ROOT,
-    hidden=True,
-)
-def submit_command(
-    assignment: str, student: str | None, workspace: Path, from_exchange: bool, course: Path
-) -> None:
-    """Make the one file that you hand in.
-
-    The file appears in hand-in/ of your workspace: upload it to your course's site, or mail it.
-    Save the notebook first. It holds the notebook and the small files beside it (1 MiB each at
-    most). It may be made as often as you like: the newest counts. Unanswered or missing cells are
-    mentioned, not refused.
-
-    \b
-    Examples:
-      lab submit 01-containers --student ada
-      lab submit 01-containers                    (as the student of last time)
-    """  # noqa: D301 (click reads the \b)
-    if student is None and not (workspace / REMEMBERED).is_file() and sys.stdin.isatty():
-        student = click.prompt("Your name or student number")
-    packed = submit(
-        workspace.resolve(), assignment, student, course.resolve(), from_exchange=from_exchange
-    )
-    for warning in packed.warnings:
-        click.echo(f"Note: {warning}", err=True)
-    click.echo(
-        f"{len(packed.manifest.files)} files of {assignment} by {packed.manifest.student} are ready"
-        f" to hand in:\n{packed.path}"
-    )
-    click.echo(
-        "Next: upload this file. In JupyterLab: the folder hand-in, right-click the file,"
-        " Download.",
-        err=True,
-    )

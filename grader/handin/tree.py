@@ -1,8 +1,5 @@
-"""The tree that is graded: ``submitted/<student>/<assignment>/``, with earlier hand-ins below
-``submitted/.earlier/``.
-"""
+"""``submitted/<student>/<assignment>/``; earlier hand-ins are in ``submitted/.earlier/``."""
 
-import fcntl
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -11,16 +8,17 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 
-from grader.archive import RefusedError
+from filelock import FileLock, Timeout
+
+from grader.archive import UntrustedError
+from grader.course import SUBMITTED, TIMESTAMP
 from lab.errors import LabError
 
-SUBMITTED = "submitted"
 EARLIER = ".earlier"
 INCOMING = ".incoming-"
-TIMESTAMP = "timestamp.txt"  # nbgrader reads it for late penalties
 
 
-class Status(StrEnum):
+class HandInStatus(StrEnum):
     """What became of a hand-in."""
 
     COLLECTED = "collected"
@@ -31,41 +29,39 @@ class Status(StrEnum):
 
 
 class Submissions:
-    """One course's submitted folder. Make it with ``opened``; nothing outside the folder is ever
-    written.
-    """
+    """One course's submitted folder, made by ``open_submissions``; nothing else is written."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
     def place(
         self, student: str, assignment: str, files: Mapping[str, bytes], time: datetime
-    ) -> Status:
+    ) -> HandInStatus:
         """Store a hand-in whole. The newest stays in place; the same files again change nothing.
 
-        ``student`` and ``assignment`` are single folder names. Raises RefusedError when a name is
+        ``student`` and ``assignment`` are single folder names. Raises UntrustedError when a name is
         taken in another case.
         """
         present = self.root / student / assignment
         self._require_own_name(student)
         earlier = self.root / EARLIER / student / assignment
         if present.is_dir() and any(
-            _content(one) == dict(files) for one in (present, *_folders(earlier))
+            _content(folder) == dict(files) for folder in (present, *_folders(earlier))
         ):
-            return Status.UNCHANGED
+            return HandInStatus.UNCHANGED
         with tempfile.TemporaryDirectory(prefix=INCOMING, dir=self.root) as temporary:
             fresh = Path(temporary) / assignment
             _write(fresh, files, time)
             if present.is_dir() and time <= self._time(present):
                 _move(fresh, _free(earlier, time))
-                return Status.EARLIER
+                return HandInStatus.EARLIER
             return self._put(fresh, present, earlier)
 
-    def _put(self, fresh: Path, present: Path, earlier: Path) -> Status:
+    def _put(self, fresh: Path, present: Path, earlier: Path) -> HandInStatus:
         present.parent.mkdir(exist_ok=True)
         if not present.is_dir():
             fresh.rename(present)
-            return Status.COLLECTED
+            return HandInStatus.COLLECTED
         kept = _free(earlier, self._time(present))
         _move(present, kept)
         try:
@@ -73,17 +69,17 @@ class Submissions:
         except BaseException:
             kept.rename(present)
             raise
-        return Status.REPLACED
+        return HandInStatus.REPLACED
 
     def _require_own_name(self, student: str) -> None:
         folder = self.root / student
         if folder.is_symlink():
-            raise RefusedError(f"{SUBMITTED}/{student} is a link")
-        for one in _folders(self.root):
-            if one.name != student and one.name.casefold() == student.casefold():
-                raise RefusedError(
-                    f"`{student}` and `{one.name}`, who handed in before, differ in upper and lower"
-                    f" case only: use --student {one.name} if they are one person"
+            raise UntrustedError(f"{SUBMITTED}/{student} is a link")
+        for other in _folders(self.root):
+            if other.name != student and other.name.casefold() == student.casefold():
+                raise UntrustedError(
+                    f"`{student}` and `{other.name}`, who handed in before, differ in upper and"
+                    f" lower case only: use --student {other.name} if they are one person"
                 )
 
     @staticmethod
@@ -97,23 +93,24 @@ class Submissions:
 
 
 @contextmanager
-def opened(course: Path) -> Iterator[Submissions]:
-    """The course's submissions, for this process alone while the block runs; leftovers of a killed
-    run are cleared away.
-    """
+def open_submissions(course: Path) -> Iterator[Submissions]:
+    """The course's submissions, for this process alone while the block runs."""
     root = course / SUBMITTED
     root.mkdir(exist_ok=True)
-    with (root / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise LabError(
-                f"Another `lab collect` is working in {root}.",
-                "wait until it has ended, then run this again.",
-            ) from error
+    lock = FileLock(root / ".lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise LabError(
+            f"Another `lab collect` is working in {root}.",
+            "wait until it has ended, then run this again.",
+        ) from error
+    try:
         for leftover in root.glob(f"{INCOMING}*"):
             shutil.rmtree(leftover)
         yield Submissions(root)
+    finally:
+        lock.release()
 
 
 def stamp(time: datetime) -> str:

@@ -10,59 +10,36 @@ import base64
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, TypeVar
 
 from nbformat import NotebookNode
-from nbformat.v4 import new_output
 
-from grader.archive import RefusedError
-from grader.judging.markdown import BASE64, IMAGES
-from grader.judging.repair import ReleasedCell
-from grader.judging.results import Check, Reason
-from grader.sandbox.channel import Kernel, KernelLostError, Reply, json_expression, value_of
-from grader.sandbox.docker import Sandbox, SandboxError
+from grader.archive import UntrustedError
+from grader.exercise.cells import ReleasedCell
+from grader.judging.inputs import (
+    CheckNotMadeError,
+    Inputs,
+    assignments,
+    json_expression,
+    parse_inputs,
+    value_of,
+)
+from grader.judging.outputs import error_output, notebook_outputs, returned_number, verdict_outputs
+from grader.judging.results import Check, Outcome
+from grader.sandbox.interface import CheckerKernel, KernelLostError, Reason, Reply, Sandbox
 
-DIRECTIVE = re.compile(r"^#\s*from-student:\s*(.+)$", re.MULTILINE)
 CAPTURED = re.compile(r"^%%?shell\b.*--capture[ =](\w+)", re.MULTILINE)
-MAX_OUTPUTS = 500
 QUICK_SECONDS = 10.0  # reading and setting variables
 OWN_TIME = "Only the time that your own cells ran counts."
+T = TypeVar("T")
 VERDICTS = ("CheckFailed", "AssertionError")
 
 
-class CheckNotMadeError(SandboxError):
-    """A check could not be made, through no fault of the submission."""
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What a test cell takes from the student."""
-
-    names: tuple[str, ...] = ()
-    files: tuple[str, ...] = ()
-
-
-@dataclass
-class Outcome:
-    """What grading one notebook gave; the notebook itself has its outputs now. ``checks`` is by
-    ``grade_id``, without the manual ones.
-
-    The student reads ``notes``, too; ``technical`` is for the instructor alone.
-    """
-
-    checks: dict[str, Check] = field(default_factory=dict)
-    reason: Reason | None = None
-    notes: list[str] = field(default_factory=list)
-    technical: list[str] = field(default_factory=list)
-
-
 class Execution:
-    """Runs one notebook. Raises SandboxError where the environment, not the student, is at
-    fault.
-    """
+    """Runs one notebook. Raises SandboxError where the student is not at fault."""
 
     def __init__(self, sandbox: Sandbox, released: Sequence[ReleasedCell]) -> None:
         self._sandbox = sandbox
@@ -71,7 +48,15 @@ class Execution:
         self._seconds_left = sandbox.limits.submission_seconds
         self._student_ended: str | None = None  # why no further cell of the student runs
         self._engine_ended: str | None = None
-        self.outcome = Outcome()
+        self._checks: dict[str, Check] = {}
+        self._reason: Reason | None = None
+        self._notes: list[str] = []
+        self._technical: list[str] = []
+
+    @property
+    def outcome(self) -> Outcome:
+        """What running the notebook has given so far."""
+        return Outcome(self._checks, self._reason, self._notes, self._technical)
 
     def run(self, notebook: NotebookNode) -> Outcome:
         """Run all code cells in order and leave their outputs in the notebook."""
@@ -84,7 +69,7 @@ class Execution:
             released = self._released.get(cell.metadata.get("nbgrader", {}).get("grade_id"))
             if released is not None and released.is_test:
                 check = self._without_drawn(self._check(released))
-                self.outcome.checks[released.grade_id] = check
+                self._checks[released.grade_id] = check
                 cell.outputs = verdict_outputs(check)
                 continue
             self._run_student(cell)
@@ -100,7 +85,9 @@ class Execution:
             )
             self._end_student(whole, "timeout")
         if self._student_ended:
-            cell.outputs = [_error("NotRun", f"{self._student_ended}: this cell was not run.")]
+            cell.outputs = [
+                error_output("NotRun", f"{self._student_ended}: this cell was not run.")
+            ]
             return
         limit = min(self._limits.cell_seconds, self._seconds_left)
         whose = "of one cell" if limit == self._limits.cell_seconds else "of all cells together"
@@ -108,13 +95,13 @@ class Execution:
             reply = self._sandbox.student.run(cell.source, limit)
         except KernelLostError as lost:
             self._student_lost(lost)
-            cell.outputs = [_error("KernelDied", f"{self._student_ended}.")]
+            cell.outputs = [error_output("KernelDied", f"{self._student_ended}.")]
             return
         self._seconds_left -= reply.seconds
         cell.outputs = notebook_outputs(reply.outputs)
         if reply.status == "timeout":
             cell.outputs.append(
-                _error(
+                error_output(
                     "Timeout",
                     f"This cell was stopped after {limit:.3g} s, at the time limit {whose}."
                     f" {OWN_TIME}",
@@ -135,7 +122,7 @@ class Execution:
             )
         else:
             self._end_student("The kernel of your notebook ended", "kernel-died")
-            self.outcome.technical.append(f"The student's kernel was lost: {lost}.")
+            self._technical.append(f"The student's kernel was lost: {lost}.")
         self._sandbox.kill("student")
 
     def _end_student(self, why: str, reason: Reason) -> None:
@@ -144,7 +131,7 @@ class Execution:
 
     def _because(self, reason: Reason) -> None:
         """The first thing that went wrong is the submission's reason."""
-        self.outcome.reason = self.outcome.reason or reason
+        self._reason = self._reason or reason
 
     def _set_up(self, released: ReleasedCell) -> None:
         reply = self._ask_checker(released.source, self._limits.check_seconds)
@@ -156,9 +143,7 @@ class Execution:
         self._tell_student(CAPTURED.findall(released.source))
 
     def _tell_student(self, names: Sequence[str]) -> None:
-        """Hand over what the checker's run of a setup cell captured: it made what is there now, and
-        an answer may use these values.
-        """
+        """Hand over what the checker's run of a setup cell captured."""
         if not names or self._student_ended:
             return
         asked = {name: json_expression(name) for name in names}
@@ -175,11 +160,11 @@ class Execution:
             self._student_lost(lost)
 
     def _check(self, released: ReleasedCell) -> Check:
-        wanted = wanted_by(released.source)
-        stopped = self._engine_ended or (self._student_ended if wanted.names else None)
+        inputs = parse_inputs(released.source)
+        stopped = self._engine_ended or (self._student_ended if inputs.names else None)
         if stopped:
             return self._verdict(released, "skipped", f"{stopped}, so this check was not made.")
-        missing = self._hand_over(wanted)
+        missing = self._hand_over(inputs)
         reply = self._ask_checker(released.source, self._limits.check_seconds)
         if self._student_ended and missing:
             return self._verdict(
@@ -226,9 +211,7 @@ class Execution:
         )
 
     def _score(self, released: ReleasedCell, reply: Reply) -> Check:
-        """Full points, unless the cell's last expression is a number: that many. What the check
-        printed says why.
-        """
+        """Full points, or the number that the last expression gives; what it printed says why."""
         points = returned_number(reply.outputs)
         if points is None or points == released.points:
             return Check(released.title, released.points, released.points, "passed")
@@ -236,7 +219,7 @@ class Execution:
             raise CheckNotMadeError(
                 f"The check {released.grade_id} gave {points:g} of {released.points:g} points"
             )
-        said = "".join(
+        printed = "".join(
             str(output.get("text", ""))
             for output in reply.outputs
             if output.get("name") == "stdout"
@@ -246,16 +229,14 @@ class Execution:
             points,
             released.points,
             "failed",
-            said or f"{points:g} of {released.points:g} points: a part of it is right.",
+            printed or f"{points:g} of {released.points:g} points: a part of it is right.",
         )
 
     def _verdict(self, released: ReleasedCell, status: Any, message: str) -> Check:
         return Check(released.title, 0.0, released.points, status, message)
 
     def _without_drawn(self, check: Check) -> Check:
-        """The check with ``…`` for each value that was drawn for it: a test that draws keeps that
-        to itself.
-        """
+        """The check with ``…`` for each value that was drawn for it."""
         if not check.message or check.status == "skipped":
             return check
         asked = {"drawn": json_expression("_drawn.values()")}
@@ -267,22 +248,20 @@ class Execution:
             message = message.replace(value, "…")
         return replace(check, message=message)
 
-    def _hand_over(self, wanted: Wanted) -> dict[str, str]:
-        """Give the checker's kernel what the test takes; returns {name: what is wrong with it} for
-        the variables that are not to be had.
-        """
-        for path in wanted.files:
+    def _hand_over(self, inputs: Inputs) -> dict[str, str]:
+        """Give the checker what the test takes; returns {name: why it is missing}."""
+        for path in inputs.files:
             self._hand_over_file(path)
-        if not wanted.names:
+        if not inputs.names:
             return {}
-        claims = self._student_values(wanted.names)
+        claims = self._student_values(inputs.names)
         values, missing = {}, {}
-        for name in wanted.names:
+        for name in inputs.names:
             try:
                 values[name] = value_of(claims.get(name, {"status": "error", "ename": "NameError"}))
             except ValueError as why:
                 missing[name] = str(why)
-        forget = "".join(f"globals().pop({name!r}, None)\n" for name in wanted.names)
+        forget = "".join(f"globals().pop({name!r}, None)\n" for name in inputs.names)
         if (
             self._ask_checker(forget + assignments(values), QUICK_SECONDS, silent=True).status
             != "ok"
@@ -307,137 +286,16 @@ class Execution:
             content = self._sandbox.read_file(path)
         except FileNotFoundError:
             return  # the test says it better
-        except RefusedError as why:
-            self.outcome.notes.append(f"{path} was not collected: {why}.")
+        except UntrustedError as why:
+            self._notes.append(f"{path} was not collected: {why}.")
             return
         self._checker_says(lambda kernel: kernel.write(path, base64.b64encode(content).decode()))
 
     def _ask_checker(self, code: str, seconds: float, *, silent: bool = False) -> Reply:
-        reply: Reply = self._checker_says(lambda kernel: kernel.run(code, seconds, silent=silent))
-        return reply
+        return self._checker_says(lambda kernel: kernel.run(code, seconds, silent=silent))
 
-    def _checker_says(self, ask: Any) -> Any:
-        kernel: Kernel = self._sandbox.checker
+    def _checker_says(self, ask: Callable[[CheckerKernel], T]) -> T:
         try:
-            return ask(kernel)
+            return ask(self._sandbox.checker)
         except KernelLostError as lost:
             raise CheckNotMadeError(f"The checker's kernel was lost: {lost}") from lost
-
-
-def wanted_by(source: str) -> Wanted:
-    """What the directives of a test cell name. Raises CheckNotMadeError for what no cell may take.
-
-    >>> wanted_by("# from-student: answer, file:web/Dockerfile")
-    Wanted(names=('answer',), files=('web/Dockerfile',))
-    """
-    items = [
-        item.strip()
-        for line in DIRECTIVE.findall(source)
-        for item in line.split(",")
-        if item.strip()
-    ]
-    files = tuple(item.removeprefix("file:").strip() for item in items if item.startswith("file:"))
-    names = tuple(item for item in items if not item.startswith("file:"))
-    wrong = [name for name in names if not name.isidentifier()] + [
-        path for path in files if path.startswith("/") or ".." in path.split("/")
-    ]
-    if wrong:
-        raise CheckNotMadeError(
-            f"A test cell wants {wrong[0]!r} from the student: neither a variable nor a file of"
-            " their folder"
-        )
-    return Wanted(names, files)
-
-
-def assignments(values: Mapping[str, str]) -> str:
-    r"""Code that gives each variable its value, of which the JSON text is at hand.
-
-    >>> assignments({"total": "3"})
-    "total = __import__('json').loads('3')\n"
-    """
-    return "".join(
-        f"{name} = __import__('json').loads({text!r})\n" for name, text in values.items()
-    )
-
-
-def returned_number(outputs: Sequence[dict[str, Any]]) -> float | None:
-    """The number that is the value of a cell's last expression."""
-    for output in outputs:
-        if output.get("output_type") == "execute_result":
-            try:
-                return float(str(output.get("data", {}).get("text/plain", "")))
-            except ValueError:
-                return None
-    return None
-
-
-def verdict_outputs(check: Check) -> list[NotebookNode]:
-    """The outputs from which nbgrader reads the same points: nothing for all, a number for some, an
-    error for none.
-    """
-    if check.status == "passed":
-        return []
-    shown = [_output("stream", name="stdout", text=check.message + "\n")] if check.points else []
-    if check.points:
-        return [
-            *shown,
-            _output(
-                "execute_result", data={"text/plain": repr(check.points)}, execution_count=None
-            ),
-        ]
-    return [_error("NotChecked" if check.status == "skipped" else "CheckFailed", check.message)]
-
-
-def notebook_outputs(raw: Sequence[dict[str, Any]]) -> list[NotebookNode]:
-    """What a student's kernel claims to have printed, as outputs of a notebook: text and pictures
-    only, all else is dropped.
-    """
-    outputs: list[NotebookNode] = []
-    for one in raw:
-        output = _clean(one)
-        if output is None:
-            continue
-        last = outputs[-1] if outputs else None
-        if (
-            last is not None
-            and output.output_type == "stream"
-            and last.output_type == "stream"
-            and last.name == output.name
-        ):
-            last.text += output.text
-        elif len(outputs) < MAX_OUTPUTS:
-            outputs.append(output)
-    return outputs
-
-
-def _clean(one: dict[str, Any]) -> NotebookNode | None:
-    kind = one.get("output_type")
-    if (
-        kind == "stream"
-        and one.get("name") in ("stdout", "stderr")
-        and isinstance(one.get("text"), str)
-    ):
-        return _output("stream", name=one["name"], text=one["text"])
-    if kind == "error":
-        lines = [line for line in one.get("traceback") or [] if isinstance(line, str)]
-        return _error(str(one.get("ename"))[:200], str(one.get("evalue"))[:4000], lines[:200])
-    if kind in ("display_data", "execute_result") and isinstance(one.get("data"), dict):
-        data = {
-            mime: text
-            for mime, text in one["data"].items()
-            if isinstance(text, str)
-            and (mime == "text/plain" or (mime in IMAGES and BASE64.fullmatch(text)))
-        }
-        return _output("display_data", data=data) if data else None
-    return None
-
-
-def _error(name: str, value: str, traceback: Sequence[str] | None = None) -> NotebookNode:
-    return _output(
-        "error", ename=name, evalue=value, traceback=list(traceback or value.splitlines())
-    )
-
-
-def _output(kind: str, **fields: Any) -> NotebookNode:
-    output: NotebookNode = new_output(kind, **fields)  # type: ignore[no-untyped-call]
-    return output

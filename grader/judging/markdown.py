@@ -1,6 +1,4 @@
-"""Text cells of a student as they can be shown: rendering them must neither fail nor take for ever,
-for whoever reads them.
-"""
+"""Text cells of a student, which must be quick and safe to render."""
 
 import re
 from collections.abc import Mapping
@@ -10,15 +8,14 @@ from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
 BASE64 = re.compile(r"[A-Za-z0-9+/=\s]*")
 IMAGES = ("image/png", "image/jpeg")
-MAX_RENDERED_CHARS = (
-    10_000  # of one cell: rendering takes the square of it, or worse, for text made to that end
-)
+# of one cell: rendering takes the square of it, or worse, for text made to that end
+MAX_RENDERED_CHARS = 10_000
 MAX_PICTURE_CHARS = 5_000_000
 
 Attachments = dict[str, dict[str, str]]
 
 
-def pictures(attachments: Any) -> Attachments:
+def keep_pictures(attachments: Any) -> Attachments:
     """The pictures that were pasted into a cell; anything else is left behind."""
     if not isinstance(attachments, Mapping):
         return {}
@@ -26,10 +23,8 @@ def pictures(attachments: Any) -> Attachments:
     return {name: data for name, data in kept.items() if data}
 
 
-def shown(source: str, attachments: Attachments, most: int = MAX_RENDERED_CHARS) -> str:
-    """The text of a cell, or where it cannot be rendered (too long, a picture that is not there)
-    the same as a block of code.
-    """
+def make_showable(source: str, attachments: Attachments, most: int = MAX_RENDERED_CHARS) -> str:
+    """The text of a cell, as a block of code where it cannot be rendered."""
     try:
         if len(source) > most:
             raise ValueError("too long")

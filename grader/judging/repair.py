@@ -5,7 +5,6 @@ Nothing of the submission decides about a cell but its type, its source and the 
 What a cell is for, what a locked one says and what it is worth comes from the gradebook.
 """
 
-import ast
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,8 +13,9 @@ from typing import Any
 from nbformat import NotebookNode, from_dict
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_raw_cell
 
+from grader.exercise.cells import ReleasedCell
 from grader.exercise.lint import as_released
-from grader.judging.markdown import MAX_RENDERED_CHARS, Attachments, pictures, shown
+from grader.judging.markdown import MAX_RENDERED_CHARS, Attachments, keep_pictures, make_showable
 
 MAX_CELLS = 10_000
 MAX_SOURCE_CHARS = 2_000_000  # of all cells; outputs do not count
@@ -24,58 +24,11 @@ NEW_CELL = {"code": new_code_cell, "markdown": new_markdown_cell, "raw": new_raw
 
 
 class MalformedError(Exception):
-    """Why a submission cannot be read, as a sentence for its author."""
+    """Why a submission cannot be read, as a sentence; ``notes`` on what was read before that."""
 
-
-@dataclass(frozen=True)
-class ReleasedCell:
-    """A cell as the gradebook knows it. ``source`` is the whole of it, hidden tests included;
-    ``points`` only where it is graded.
-    """
-
-    grade_id: str
-    cell_type: str
-    source: str
-    locked: bool
-    graded: bool
-    solution: bool
-    task: bool
-    points: float
-    checksum: str | None
-
-    @property
-    def is_test(self) -> bool:
-        """Graded by running it."""
-        return self.graded and self.locked and not self.solution and self.cell_type == "code"
-
-    @property
-    def is_manual(self) -> bool:
-        """Graded by a person."""
-        return self.task or (self.graded and not self.is_test)
-
-    @property
-    def is_setup(self) -> bool:
-        """Code that both kernels need."""
-        return self.locked and not self.graded and self.cell_type == "code"
-
-    @property
-    def title(self) -> str:
-        """What a student sees as its name."""
-        return title_of(self.source, self.grade_id) if self.is_test else self.grade_id
-
-    def metadata(self) -> dict[str, Any]:
-        """The cell's ``metadata.nbgrader``."""
-        known: dict[str, Any] = {
-            "grade_id": self.grade_id,
-            "grade": self.graded,
-            "solution": self.solution,
-            "locked": self.locked,
-            "task": self.task,
-            "schema_version": 3,
-            "cell_type": self.cell_type,
-            "checksum": self.checksum,
-        }
-        return {**known, "points": self.points} if self.graded or self.task else known
+    def __init__(self, why: str, notes: Sequence[str] = ()) -> None:
+        super().__init__(why)
+        self.notes = tuple(notes)
 
 
 @dataclass(frozen=True)
@@ -86,17 +39,6 @@ class SubmittedCell:
     source: str
     claims: str | None = None
     attachments: Attachments = field(default_factory=dict)
-
-
-def title_of(source: str, grade_id: str) -> str:
-    """The first line of a test cell's docstring, else its id (also for a cell with a magic in
-    it).
-    """
-    try:
-        docstring = ast.get_docstring(ast.parse(source))
-    except (SyntaxError, ValueError):
-        docstring = None
-    return docstring.splitlines()[0].strip() if docstring else grade_id
 
 
 def read(content: bytes) -> list[SubmittedCell]:
@@ -136,7 +78,7 @@ def _showable(cells: list[SubmittedCell]) -> list[SubmittedCell]:
     room = MAX_TEXT_CHARS
     for index, cell in enumerate(cells):
         if cell.cell_type == "markdown":
-            source = shown(cell.source, cell.attachments, min(room, MAX_RENDERED_CHARS))
+            source = make_showable(cell.source, cell.attachments, min(room, MAX_RENDERED_CHARS))
             cells[index] = SubmittedCell(cell.cell_type, source, cell.claims, cell.attachments)
             room -= len(cell.source)
     return cells
@@ -157,7 +99,7 @@ def _read_cell(cell: Any, number: int) -> SubmittedCell:
     readable = source.encode(
         "utf-8", "replace"
     ).decode()  # a lone surrogate could not be written again
-    attached = pictures(cell.get("attachments")) if cell["cell_type"] == "markdown" else {}
+    attached = keep_pictures(cell.get("attachments")) if cell["cell_type"] == "markdown" else {}
     return SubmittedCell(
         cell["cell_type"], readable, claim if isinstance(claim, str) else None, attached
     )
@@ -171,22 +113,21 @@ def restore(
     Of several cells that claim one id the last is taken, as nbgrader does; the others stay as plain
     cells of the student.
     """
-    known = {cell.grade_id: cell for cell in released}
-    chosen, notes = _choose(submitted, known)
-    groups: dict[str | None, list[NotebookNode]] = {
-        None: []
-    }  # a released cell, followed by the student's own up to the next one
+    originals = {cell.grade_id: cell for cell in released}
+    chosen, notes = _choose(submitted, originals)
+    # a released cell, followed by the student's own up to the next one
+    groups: dict[str | None, list[NotebookNode]] = {None: []}
     current: str | None = None
     for index, cell in enumerate(submitted):
         if index in chosen:
             current = chosen[index]
-            groups[current] = [_released_cell(known[current], cell, notes)]
+            groups[current] = [_released_cell(originals[current], cell, notes)]
         else:
             groups[current].append(_new_cell(cell.cell_type, cell.source, cell.attachments))
-    if list(groups)[1:] != [grade_id for grade_id in known if grade_id in groups]:
+    if list(groups)[1:] != [grade_id for grade_id in originals if grade_id in groups]:
         notes.append("Cells had been moved: they are in the released order again.")
     cells = groups[None]
-    for grade_id, original in known.items():
+    for grade_id, original in originals.items():
         if grade_id not in groups:
             notes.append(f"Cell {grade_id} was missing: it was put back as released.")
         cells += groups.get(grade_id) or [_released_cell(original, None, notes)]
@@ -194,7 +135,7 @@ def restore(
 
 
 def _choose(
-    submitted: Sequence[SubmittedCell], known: dict[str, ReleasedCell]
+    submitted: Sequence[SubmittedCell], originals: dict[str, ReleasedCell]
 ) -> tuple[dict[int, str], list[str]]:
     """Which submitted cell (by index) stands for which released one."""
     last: dict[str, int] = {}
@@ -202,7 +143,7 @@ def _choose(
     for index, cell in enumerate(submitted):
         if cell.claims is None:
             continue
-        if cell.claims not in known:
+        if cell.claims not in originals:
             notes.append(
                 f"A cell claimed the id {cell.claims[:80]!r}, which was never released: it is a"
                 " plain cell now."

@@ -1,15 +1,19 @@
-"""What a grading run says about a submission: checks, points, reasons; checked where they are made,
-so that nothing odd goes further.
-"""
+"""What a grading run says about a submission, checked where it is made."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-CheckStatus = Literal["passed", "failed", "skipped", "needs-grading"]
-Reason = Literal["timeout", "out-of-memory", "kernel-died", "environment", "malformed"]
+from grader.archive import printable
+from grader.sandbox.interface import Reason
 
+CheckStatus = Literal["passed", "failed", "skipped", "needs-grading"]
+
+NO_ANSWER = (
+    "There is no answer here.\nExpected: an answer in your own words.\nTry: write one in this cell,"
+    " then hand in again."
+)
 MAX_NAME_CHARS = 200
 MAX_MESSAGE_CHARS = 4_000
 
@@ -34,10 +38,29 @@ class Check:
         if self.status not in get_args(CheckStatus):
             raise ValueError(f"status {self.status!r}")
         object.__setattr__(self, "name", printable(self.name)[:MAX_NAME_CHARS])
-        object.__setattr__(self, "message", printable(self.message)[:MAX_MESSAGE_CHARS])
+        object.__setattr__(self, "message", printable(self.message, kept="\n")[:MAX_MESSAGE_CHARS])
 
 
-@dataclass
+@dataclass(frozen=True)
+class Outcome:
+    """What running one notebook gave. ``checks`` is by ``grade_id``, without the manual ones.
+
+    The student reads ``notes``, too; ``technical`` is for the instructor alone.
+    """
+
+    checks: dict[str, Check] = field(default_factory=dict)
+    reason: Reason | None = None
+    notes: list[str] = field(default_factory=list)
+    technical: list[str] = field(default_factory=list)
+
+    @classmethod
+    def from_json(cls, fields: dict[str, Any]) -> "Outcome":
+        """As ``dataclasses.asdict`` wrote it."""
+        checks = {grade_id: Check(**check) for grade_id, check in fields["checks"].items()}
+        return cls(**{**fields, "checks": checks})
+
+
+@dataclass(frozen=True)
 class Result:
     """One submission. ``notes`` are for the instructor: repairs, files left out, what went wrong in
     the sandbox.
@@ -56,9 +79,7 @@ class Result:
 
     @property
     def graded(self) -> bool:
-        """A submission that could not be read, or that our side failed, has no grade: it loses
-        nothing.
-        """
+        """Without a grade it loses nothing: it could not be read, or our side failed."""
         return self.reason not in ("environment", "malformed")
 
     @property
@@ -99,19 +120,3 @@ def document(assignment: str, seconds: float, results: Sequence[Result]) -> dict
         "seconds": round(seconds, 3),
         "submissions": [result.as_json() for result in results],
     }
-
-
-def printable(text: str) -> str:
-    r"""The text without what could move a terminal's cursor or hide; line breaks stay.
-
-    >>> printable("a\x1b[31mb\nc")
-    'a\\x1b[31mb\nc'
-    """
-    return "".join(
-        (
-            char
-            if char.isprintable() or char == "\n"
-            else char.encode("unicode_escape", "surrogatepass").decode()
-        )
-        for char in text
-    )

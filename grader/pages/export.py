@@ -11,9 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import click
-
-from lab.course import ROOT
 from lab.errors import LabError
 from lab.progress import say
 
@@ -25,9 +22,7 @@ CANVAS = ("Student", "ID", "SIS User ID", "SIS Login ID", "Section")
 
 @dataclass(frozen=True)
 class Mark:
-    """One student. ``points`` are after the penalty, None where nothing was graded; ``waiting``:
-    answers that a person has yet to read.
-    """
+    """One student. ``points``: after the penalty, or None; ``waiting``: answers to read."""
 
     student: str
     first_name: str
@@ -41,16 +36,14 @@ class Mark:
 
 
 def marks(root: Path, assignment: str) -> list[Mark]:
-    """All students of the gradebook, those without a submission among them. Raises LabError for an
-    unknown assignment.
-    """
+    """All students of the gradebook. Raises LabError for an unknown assignment."""
     from nbgrader.api import Gradebook, MissingEntry  # type: ignore[import-untyped]
 
-    from grader.gradebook.record import Course
+    from grader.course import Course
 
     with Gradebook(Course(root).db_url) as gradebook:
         try:
-            known = gradebook.find_assignment(assignment)
+            graded = gradebook.find_assignment(assignment)
         except MissingEntry as error:
             raise LabError(
                 f"The gradebook in {root} has no assignment {assignment}.",
@@ -61,7 +54,7 @@ def marks(root: Path, assignment: str) -> list[Mark]:
             for submission in gradebook.assignment_submissions(assignment)
         }
         return [
-            _mark(student, submitted.get(student.id), float(known.max_score))
+            _mark(student, submitted.get(student.id), float(graded.max_score))
             for student in gradebook.students
         ]
 
@@ -88,9 +81,9 @@ def _mark(student: Any, submission: Any, max_points: float) -> Mark:
     )
 
 
-def plain(assignment: str, found: list[Mark], roster: list[Row] | None) -> Iterator[Row]:
+def plain(assignment: str, everyone: list[Mark], roster: list[Row] | None) -> Iterator[Row]:
     """One row a student: everything that the gradebook knows."""
-    for mark in found:
+    for mark in everyone:
         yield {
             "student": mark.student,
             "first_name": mark.first_name,
@@ -104,17 +97,15 @@ def plain(assignment: str, found: list[Mark], roster: list[Row] | None) -> Itera
         }
 
 
-def canvas(assignment: str, found: list[Mark], roster: list[Row] | None) -> Iterator[Row]:
-    """Canvas's gradebook import: a row of points possible, then the students as the roster
-    (Canvas's own export) has them.
-    """
+def canvas(assignment: str, everyone: list[Mark], roster: list[Row] | None) -> Iterator[Row]:
+    """Canvas's gradebook import: points possible, then the students of the roster."""
     column = next(
         (name for row in roster or [] for name in row if name.startswith(assignment)), assignment
     )
-    possible = found[0].max_points if found else 0.0
+    possible = everyone[0].max_points if everyone else 0.0
     yield {**dict.fromkeys(CANVAS, ""), "Student": "Points Possible", column: _number(possible)}
     if roster is None:
-        for mark in found:
+        for mark in everyone:
             name = ", ".join(filter(None, (mark.last_name, mark.first_name))) or mark.student
             yield {
                 "Student": name,
@@ -125,11 +116,11 @@ def canvas(assignment: str, found: list[Mark], roster: list[Row] | None) -> Iter
                 column: _number(mark.points),
             }
         return
-    for row, mark in _matched(roster, found, ("SIS Login ID", "SIS User ID", "ID")):
+    for row, mark in _matched(roster, everyone, ("SIS Login ID", "SIS User ID", "ID")):
         yield {**{name: row.get(name, "") for name in CANVAS}, column: _number(mark.points)}
 
 
-def moodle(assignment: str, found: list[Mark], roster: list[Row] | None) -> Iterator[Row]:
+def moodle(assignment: str, everyone: list[Mark], roster: list[Row] | None) -> Iterator[Row]:
     """Moodle's grade import, which finds a person by one of the first columns."""
     if roster is None:
         people: list[tuple[Row, Mark]] = [
@@ -137,11 +128,11 @@ def moodle(assignment: str, found: list[Mark], roster: list[Row] | None) -> Iter
                 {"Username": mark.student, "ID number": mark.lms_id, "Email address": mark.email},
                 mark,
             )
-            for mark in found
+            for mark in everyone
         ]
     else:
         people = list(
-            _matched(roster, found, ("Username", "Email address", "ID number", "Identifier"))
+            _matched(roster, everyone, ("Username", "Email address", "ID number", "Identifier"))
         )
     for row, mark in people:
         identity = {name: row.get(name, "") for name in ("Username", "ID number", "Email address")}
@@ -156,9 +147,11 @@ FORMS: Mapping[str, Callable[[str, list[Mark], list[Row] | None], Iterator[Row]]
 }
 
 
-def table(assignment: str, found: list[Mark], form: Format, roster: list[Row] | None = None) -> str:
+def table(
+    assignment: str, everyone: list[Mark], form: Format, roster: list[Row] | None = None
+) -> str:
     """The whole file."""
-    rows = list(FORMS[form](assignment, found, roster))
+    rows = list(FORMS[form](assignment, everyone, roster))
     columns = list(dict.fromkeys(name for row in rows for name in row))
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, lineterminator="\r\n")
@@ -189,23 +182,23 @@ def _number(value: float | None) -> str:
 
 
 def _matched(
-    roster: list[Row], found: list[Mark], columns: tuple[str, ...]
+    roster: list[Row], everyone: list[Mark], columns: tuple[str, ...]
 ) -> Iterator[tuple[Row, Mark]]:
     """The roster's people with a mark; who is missing on either side is said."""
-    known = {
+    by_name = {
         name.casefold(): mark
-        for mark in found
+        for mark in everyone
         for name in (mark.student, mark.email, mark.lms_id)
         if name
     }
     seen = set()
     for row in roster:
         names = (row.get(column, "").strip().casefold() for column in columns)
-        mark = next((known[name] for name in names if name in known), None)
+        mark = next((by_name[name] for name in names if name in by_name), None)
         if mark is not None:
             seen.add(mark.student)
             yield row, mark
-    if missing := sorted({mark.student for mark in found if mark.points is not None} - seen):
+    if missing := sorted({mark.student for mark in everyone if mark.points is not None} - seen):
         say(f"Not in the roster, so not in the file: {', '.join(missing)}.")
 
 
@@ -222,55 +215,3 @@ def read_roster(file: Path) -> list[Row]:
             f"{file} cannot be read as a table: {error}",
             "export the class list from the course site as CSV",
         ) from error
-
-
-@click.command("export")
-@click.argument("assignment")
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(list(FORMS)),
-    default="csv",
-    show_default=True,
-    help="Who will read it.",
-)
-@click.option(
-    "--roster",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help=(
-        "The course site's own list of people (CSV): rows are matched by login, number or address,"
-        " and keep its columns."
-    ),
-)
-@click.option(
-    "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Write it there instead of printing it.",
-)
-@click.option(
-    "--course",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    default=ROOT,
-    show_default="this checkout",
-    help="The folder that holds the gradebook.",
-)
-def export_command(
-    assignment: str, form: Format, roster: Path | None, output: Path | None, course: Path
-) -> None:
-    """Write the marks of an assignment as CSV, for Canvas, for Moodle or plain.
-
-    Points are those of the gradebook now: marks given by hand count, and penalties for late work
-    are taken off. Students without a submission have an empty mark, never a zero.
-    """
-    found = marks(course.resolve(), assignment)
-    text = table(assignment, found, form, read_roster(roster) if roster else None)
-    if output:
-        output.write_bytes(text.encode())
-        say(f"Wrote {output}.")
-    else:
-        click.echo(text.replace("\r\n", "\n"), nl=False)
-    if waiting := [mark.student for mark in found if mark.waiting]:
-        say(
-            "Still without the points that a person gives (formgrader: bin/lab up --instructor):"
-            f" {', '.join(waiting)}."
-        )

@@ -9,13 +9,11 @@ from elsewhere. The source of hidden tests is cut out.
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import jinja2
 import nh3
 from jinja2.bccache import Bucket
-from markupsafe import Markup, escape
 from nbconvert.exporters import HTMLExporter
 from nbconvert.filters.markdown import markdown2html
 from nbformat import NotebookNode
@@ -23,27 +21,17 @@ from nbgrader.converters import GenerateFeedback  # type: ignore[import-untyped]
 from nbgrader.preprocessors import ClearHiddenTests, GetGrades, NbGraderPreprocessor  # type: ignore[import-untyped]
 from pygments.formatters import HtmlFormatter  # type: ignore[import-untyped]
 
-from grader.exercise.release import quiet_log, what_nbgrader_said
-from grader.gradebook.record import LOCK, Course
-from grader.judging.repair import title_of
-from grader.judging.results import Result
+from grader.course import Course
+from grader.exercise.cells import title_of
+from grader.exercise.nbgrader import LOCK, course_directory, quiet_log, what_nbgrader_said
+from grader.judging.results import NO_ANSWER, Result
+from grader.pages.template import PAGES
 
-PAGE = jinja2.Environment(
-    autoescape=True,
-    loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
 TEMPLATE = "feedback.html.jinja"
 PICTURE = re.compile(r"data:image/(png|jpeg|gif);base64,")
 LINK = re.compile(r"(https?|mailto):", re.IGNORECASE)
 HEADING = re.compile(r"^#{2,6}\s+(.+)$", re.MULTILINE)
-CODE = re.compile(r"`([^`]+)`")
 NOTHING_WRITTEN = "No response."  # nbgrader's own comment on an answer that is as it was released
-NO_ANSWER = (
-    "There is no answer here.\nExpected: an answer in your own words.\nTry: write one in this cell,"
-    " then hand in again."
-)
 TAGS = {
     "a",
     "b",
@@ -132,9 +120,7 @@ class Item:
 
 
 class CompiledTemplates(jinja2.BytecodeCache):
-    """nbconvert makes an environment of its own for every page; its templates need be compiled only
-    once.
-    """
+    """nbconvert makes an environment for every page; templates are compiled once."""
 
     def __init__(self) -> None:
         self._known: dict[str, bytes] = {}
@@ -191,9 +177,7 @@ class Marks(GetGrades):  # type: ignore[misc]
 
 
 class Summary(NbGraderPreprocessor):  # type: ignore[misc]
-    """Hands to the page what the notebook says about itself, after Marks has put the marks into
-    it.
-    """
+    """Hands to the page what the notebook says about itself, after Marks."""
 
     def preprocess(
         self, nb: NotebookNode, resources: dict[str, Any]
@@ -206,16 +190,14 @@ class Summary(NbGraderPreprocessor):  # type: ignore[misc]
 
 
 def write(course: Course, assignment: str, student: str) -> None:
-    """Write ``feedback/<student>/<assignment>/*.html`` from what the gradebook and ``autograded/``
-    hold now. Raises LabError.
-    """
+    """Write the pages from what the gradebook and ``autograded/`` hold now."""
     with (
         LOCK,
         what_nbgrader_said(
             f"write the feedback of {student}", f"bin/lab grade {assignment} --student {student}"
         ),
     ):
-        directory = course.directory(assignment, student_id=student)
+        directory = course_directory(course, assignment, student_id=student)
         converter = GenerateFeedback(
             coursedir=directory, log=quiet_log()[0], force=True, exporter_class=FeedbackExporter
         )
@@ -251,24 +233,24 @@ def items_of(notebook: NotebookNode) -> Iterator[Item]:
     """
     question, comment = "", ""
     for cell in notebook.cells:
-        known = cell.metadata.get("nbgrader", {})
-        if cell.cell_type == "markdown" and known.get("locked"):
+        claim = cell.metadata.get("nbgrader", {})
+        if cell.cell_type == "markdown" and claim.get("locked"):
             question = _heading(cell.source) or question
-        if (said := known.get("comment")) and said != NOTHING_WRITTEN:
-            comment = said
-        if known.get("grade") or known.get("task"):
-            yield _item(cell, known, comment, question)
+        if (written := claim.get("comment")) and written != NOTHING_WRITTEN:
+            comment = written
+        if claim.get("grade") or claim.get("task"):
+            yield _item(cell, claim, comment, question)
             comment = ""
 
 
-def _item(cell: NotebookNode, known: Any, comment: str, question: str) -> Item:
-    score, points = known.get("score"), known["points"]
-    if cell.cell_type == "code" and not known.get("solution"):
+def _item(cell: NotebookNode, claim: Any, comment: str, question: str) -> Item:
+    score, points = claim.get("score"), claim["points"]
+    if cell.cell_type == "code" and not claim.get("solution"):
         outputs = cell.get("outputs", [])
         text = "\n".join(output.get("evalue") or output.get("text") or "" for output in outputs)
         made = not any(output.get("ename") == "NotChecked" for output in outputs)
         return Item(
-            title_of(cell.source, known["grade_id"]),
+            title_of(cell.source, claim["grade_id"]),
             score,
             points,
             parts(text),
@@ -276,8 +258,8 @@ def _item(cell: NotebookNode, known: Any, comment: str, question: str) -> Item:
             question,
             made,
         )
-    name = "Your answer in words" if question else known["grade_id"]
-    unanswered = known.get("comment") == NOTHING_WRITTEN and not score
+    name = "Your answer in words" if question else claim["grade_id"]
+    unanswered = claim.get("comment") == NOTHING_WRITTEN and not score
     return Item(name, score, points, parts(NO_ANSWER) if unanswered else (), comment, question)
 
 
@@ -297,8 +279,8 @@ def parts(message: str) -> tuple[tuple[str, str], ...]:
 
 def _heading(markdown: str) -> str:
     """The first heading below the notebook's title."""
-    found = HEADING.search(markdown)
-    return found.group(1).strip() if found else ""
+    heading = HEADING.search(markdown)
+    return heading.group(1).strip() if heading else ""
 
 
 def _page(*, items: Sequence[Item], reason: str | None, **facts: Any) -> str:
@@ -310,7 +292,7 @@ def _page(*, items: Sequence[Item], reason: str | None, **facts: Any) -> str:
         ),
         None,
     )
-    return PAGE.get_template(TEMPLATE).render(
+    return PAGES.get_template(TEMPLATE).render(
         items=items,
         passed=sum(item.status == "passed" for item in items),
         waiting=sum(item.made and item.score is None for item in items),
@@ -319,18 +301,6 @@ def _page(*, items: Sequence[Item], reason: str | None, **facts: Any) -> str:
         style=_style(),
         **facts,
     )
-
-
-def code(text: str) -> Markup:
-    """The text as HTML, with what is between backticks as code.
-
-    >>> code("`<web>` & co")
-    Markup('<code>&lt;web&gt;</code> &amp; co')
-    """
-    return Markup(CODE.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704  # escaped first
-
-
-PAGE.filters["code"] = code
 
 
 def clean(html: str) -> str:

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 if TYPE_CHECKING:
-    from grader.pages.report import Report
+    from grader.pages.summary import Report
 
 COLOURS = {
     "passed": "#1a7f37",
@@ -87,9 +87,7 @@ def _short(name: str, most: int = 60) -> str:
 
 
 def _svg(figure: Figure, description: str) -> Markup:
-    """The drawing as an element of the page, with its meaning in words for those who do not see
-    it.
-    """
+    """The drawing as an element of the page, and its meaning in words."""
     text = io.StringIO()
     with mpl.rc_context(
         {"svg.fonttype": "none", "font.family": "sans-serif", "svg.hashsalt": "course"}

@@ -15,7 +15,8 @@ from typing import Any
 
 import nbformat
 
-from grader.gradebook.record import Course, released_cells
+from grader.course import Course
+from grader.gradebook.record import released_cells
 
 NOISE = 20  # characters: shorter matches are chance (the k of winnowing)
 GUARANTEED = 35  # characters: any match this long is found
@@ -62,18 +63,20 @@ def compare(texts: dict[str, str], released: str) -> list[Pair]:
             "notebook", NOISE, window, boilerplate, filter=False, fp=io.StringIO(_normal(text))
         )
 
-    known = list(fingerprint(released).hashes)
-    made = {student: fingerprint(text, known) for student, text in texts.items()}
+    boilerplate_hashes = list(fingerprint(released).hashes)
+    fingerprints = {
+        student: fingerprint(text, boilerplate_hashes) for student, text in texts.items()
+    }
     return [
-        Pair(first, second, *map(float, compare_files(made[first], made[second])[1]))
-        for first, second in combinations(sorted(made), 2)
+        Pair(
+            first, second, *map(float, compare_files(fingerprints[first], fingerprints[second])[1])
+        )
+        for first, second in combinations(sorted(fingerprints), 2)
     ]
 
 
 def standing_out(pairs: list[Pair]) -> list[Pair]:
-    """Those far above what is usual here: three deviations (of the median kind, which a few copies
-    do not move) over the median.
-    """
+    """Those three deviations (of the median) over the median of the class."""
     if not pairs:
         return []
     usual = statistics.median(pair.share for pair in pairs)

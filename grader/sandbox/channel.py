@@ -6,34 +6,20 @@ strictly and checked. Whatever does not fit ends in KernelLostError, which costs
 alone.
 """
 
-import ast
 import json
 import socket
 import struct
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
+
+from grader.sandbox.interface import KernelLostError, Reply
 
 MAX_LINE_BYTES = 2_000_000  # one message
 MAX_CELL_BYTES = 4_000_000  # all messages about one cell
-MAX_VALUE_CHARS = 64_000  # one value handed from the student's kernel to the checker's, as JSON
-GRACE_SECONDS = (
-    15.0  # beyond a cell's own limit: the relay's interrupt, its own grace, a slow machine
-)
+# beyond a cell's own limit: the relay's interrupt, its own grace, a slow machine
+GRACE_SECONDS = 15.0
 STDERR_TAIL_BYTES = 4_000
-
-Status = Literal["ok", "error", "timeout"]
-
-
-class KernelLostError(Exception):
-    """The kernel's container no longer answers as it should; ``timed_out``: because a cell did not
-    end.
-    """
-
-    def __init__(self, what: str, *, timed_out: bool = False) -> None:
-        super().__init__(what)
-        self.timed_out = timed_out
 
 
 class Stream(Protocol):
@@ -46,23 +32,8 @@ class Stream(Protocol):
     def close(self) -> None: ...
 
 
-@dataclass
-class Reply:
-    """What running one cell gave. ``outputs`` are as they came, unchecked beyond their size;
-    ``error`` is (name, value).
-    """
-
-    status: Status
-    outputs: list[dict[str, Any]] = field(default_factory=list)
-    error: tuple[str, str] = ("", "")
-    expressions: dict[str, Any] = field(default_factory=dict)
-    seconds: float = 0.0
-
-
 class Channel:
-    """JSON lines over an attached container: sent to its standard input, received from its standard
-    output.
-    """
+    """JSON lines over an attached container's standard input and output."""
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
@@ -80,9 +51,7 @@ class Channel:
             raise KernelLostError(f"its input is closed ({error})") from error
 
     def receive(self, deadline: float) -> dict[str, Any]:
-        """The next message; KernelLostError at the deadline (of ``time.monotonic``), at the end of
-        the stream, on anything but a JSON object.
-        """
+        """The next message; KernelLostError at the deadline (``time.monotonic``) and for others."""
         while b"\n" not in self._line:
             if len(self._line) > MAX_LINE_BYTES:
                 raise KernelLostError("a message is too long")
@@ -91,9 +60,7 @@ class Channel:
         return parse_object(line)
 
     def close(self) -> None:
-        """Hang up. The engine waits for whoever reads before it lets go of a container, so nobody
-        may keep a stream open unread.
-        """
+        """Hang up: the engine does not let go of a container while a stream is open."""
         with suppress(OSError):
             self._stream.shutdown(socket.SHUT_RDWR)
         self._stream.close()
@@ -114,9 +81,7 @@ class Channel:
         return data
 
     def _take(self, data: bytes) -> None:
-        """Unwrap Docker's frames (8 bytes: stream, three zeros, length) piece by piece: a frame's
-        length is never a reason to keep more.
-        """
+        """Unwrap Docker's frames (8 bytes: stream, three zeros, length) piece by piece."""
         while data:
             if not self._frame_left:
                 need = 8 - len(self._header)
@@ -217,9 +182,7 @@ def _reply(
 
 
 def parse_object(text: bytes | str) -> dict[str, Any]:
-    """A JSON object, strictly: no NaN, no nesting that exhausts the stack. Raises KernelLostError
-    for all else.
-    """
+    """A JSON object, strictly. Raises KernelLostError for all else."""
     try:
         value = json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
@@ -227,35 +190,6 @@ def parse_object(text: bytes | str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise KernelLostError("a message is not a JSON object")
     return value
-
-
-def json_expression(name: str) -> str:
-    """Code that, evaluated in a kernel, gives the JSON text of a variable."""
-    return f"__import__('json').dumps({name})"
-
-
-def value_of(result: object) -> str:
-    """The JSON text that a kernel claims for ``json_expression``; ValueError (with a reason for the
-    student) for all else.
-
-    The answer is the ``repr`` of a string: read by ``literal_eval``, which executes nothing, then
-    parsed as strict JSON.
-    """
-    if not isinstance(result, dict) or result.get("status") != "ok":
-        name = result.get("ename") if isinstance(result, dict) else None
-        raise ValueError(
-            "is not defined" if name == "NameError" else "is not a value that JSON can hold"
-        )
-    data = result.get("data")
-    shown = data.get("text/plain") if isinstance(data, dict) else None
-    if not isinstance(shown, str) or len(shown) > MAX_VALUE_CHARS:
-        raise ValueError("is too long")
-    try:
-        text = ast.literal_eval(shown)
-        value = json.loads(text, parse_constant=_refuse_constant)
-        return json.dumps(value)
-    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError) as error:
-        raise ValueError("is not a value that JSON can hold") from error
 
 
 def _refuse_constant(name: str) -> None:

@@ -1,17 +1,15 @@
-"""Files on their way between this machine and a sandbox: tar archives, made here or claimed by a
-container that a student may own.
-"""
+"""Files on their way to and from a sandbox: tar archives, some of them claimed."""
 
 import io
 import tarfile
 from collections.abc import Iterable, Mapping
 
-from grader.archive import RefusedError
+from grader.archive import UntrustedError
 
 USER = 1000  # who owns the files there: the user of both kernels
 
 
-def packed(files: Mapping[str, bytes]) -> bytes:
+def pack(files: Mapping[str, bytes]) -> bytes:
     with tarfile.open(fileobj=(spool := io.BytesIO()), mode="w") as archive:
         for folder in sorted({str(parent) for path in files for parent in _parents(path)}):
             entry = tarfile.TarInfo(folder)
@@ -34,13 +32,13 @@ def only_file(chunks: Iterable[bytes], most: int) -> bytes:
     for chunk in chunks:
         content += chunk
         if len(content) > most + 20_480:  # headers and padding of one entry
-            raise RefusedError("too large")
+            raise UntrustedError("too large")
     try:
         with tarfile.open(fileobj=io.BytesIO(content)) as archive:
             entry = archive.next()
             opened = archive.extractfile(entry) if entry is not None and entry.isreg() else None
             if opened is None:
-                raise RefusedError("not a regular file")
+                raise UntrustedError("not a regular file")
             return opened.read(most)
     except tarfile.TarError as error:
-        raise RefusedError("cannot be read") from error
+        raise UntrustedError("cannot be read") from error

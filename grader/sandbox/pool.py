@@ -14,11 +14,8 @@ from typing import Self
 
 from docker.errors import DockerException
 
-from grader.sandbox.docker import Sandbox, SandboxError
-
-
-class StoppedError(Exception):
-    """The run is being stopped: what is not finished does not count."""
+from grader.sandbox.docker import DockerSandbox
+from grader.sandbox.interface import SandboxError, StoppedError
 
 
 class Sandboxes:
@@ -29,13 +26,13 @@ class Sandboxes:
     then on.
     """
 
-    def __init__(self, make: Callable[[], Sandbox], *, ahead: int, needed: int) -> None:
+    def __init__(self, make: Callable[[], DockerSandbox], *, ahead: int, needed: int) -> None:
         self._make = make
         self._needed = needed
         self._ahead = ahead
         self._lock = threading.Lock()
-        self._next: deque[Future[Sandbox]] = deque()
-        self._open: set[Sandbox] = set()
+        self._next: deque[Future[DockerSandbox]] = deque()
+        self._open: set[DockerSandbox] = set()
         self._stopped = threading.Event()
         self._makers = ThreadPoolExecutor(max(ahead, 1), thread_name_prefix="make-sandbox")
         self._removers = ThreadPoolExecutor(max(ahead, 1), thread_name_prefix="remove-sandbox")
@@ -54,17 +51,17 @@ class Sandboxes:
         self.close()
 
     @contextmanager
-    def sandbox(self) -> Iterator[Sandbox]:
+    def sandbox(self) -> Iterator[DockerSandbox]:
         """A ready sandbox for one submission, removed afterwards (in the background).
 
         Raises SandboxError when it could not be made, or has ended while it waited; StoppedError
         when all are being removed.
         """
-        taken = self._take()
+        sandbox = self._take()
         try:
-            yield taken
+            yield sandbox
         finally:
-            self._remove(taken)
+            self._remove(sandbox)
             if self._stopped.is_set():  # whatever the submission met, it may have met our removal
                 raise StoppedError
 
@@ -74,15 +71,15 @@ class Sandboxes:
         self._makers.shutdown(cancel_futures=True)
         with self._lock:
             left = list(self._open)
-        for one in left:
-            self._remove(one)
+        for sandbox in left:
+            self._remove(sandbox)
         self._removers.shutdown()
 
-    def _take(self) -> Sandbox:
+    def _take(self) -> DockerSandbox:
         with self._lock:
             if self._stopped.is_set():
                 raise StoppedError
-            coming = self._next.popleft() if self._next else self._makers.submit(self._made)
+            coming = self._next.popleft() if self._next else self._makers.submit(self._make_one)
             self._make_ahead()
         try:
             sandbox = coming.result()
@@ -96,9 +93,9 @@ class Sandboxes:
     def _make_ahead(self) -> None:
         while len(self._next) < self._ahead and self._needed > 0:
             self._needed -= 1
-            self._next.append(self._makers.submit(self._made))
+            self._next.append(self._makers.submit(self._make_one))
 
-    def _made(self) -> Sandbox:
+    def _make_one(self) -> DockerSandbox:
         if self._stopped.is_set():
             raise StoppedError
         sandbox = self._make().__enter__()
@@ -106,7 +103,7 @@ class Sandboxes:
             self._open.add(sandbox)
         return sandbox
 
-    def _require_running(self, sandbox: Sandbox) -> None:
+    def _require_running(self, sandbox: DockerSandbox) -> None:
         try:
             runs = sandbox.runs()
         except DockerException:
@@ -115,13 +112,13 @@ class Sandboxes:
             self._remove(sandbox)
             raise SandboxError("A sandbox ended before it was used.")
 
-    def _remove(self, sandbox: Sandbox) -> None:
+    def _remove(self, sandbox: DockerSandbox) -> None:
         with self._lock:
             if sandbox in self._open:
                 self._open.remove(sandbox)
                 self._removers.submit(_close, sandbox)
 
 
-def _close(sandbox: Sandbox) -> None:
+def _close(sandbox: DockerSandbox) -> None:
     with suppress(DockerException, OSError):  # what is left is swept away by the next run
         sandbox.close()

@@ -5,30 +5,29 @@ Its layers must belong to the numbers that a rootless engine maps, so a rootless
 once for each set of images.
 """
 
-import fcntl
 import io
 import tarfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import docker
 from docker.errors import APIError, NotFound
 from docker.types import Mount
+from filelock import FileLock
 
-from grader.sandbox.channel import Kernel, KernelLostError
-from grader.sandbox.docker import (
+from grader.sandbox.channel import Kernel
+from grader.sandbox.containers import (
     SOCKETS,
     START_SECONDS,
-    Limits,
-    Place,
-    SandboxError,
+    SandboxImage,
     attach,
     create_engine,
     remove,
 )
 from grader.sandbox.files import USER
+from grader.sandbox.interface import KernelLostError, SandboxError, SandboxLimits
 from lab.course import LABEL, STATE
 from lab.machine import containers
 from lab.progress import Step, step
@@ -39,62 +38,61 @@ STOP_SECONDS = 30
 COMPLETE = "complete"
 
 
-def ensure_place(
+def ensure_template(
     client: docker.DockerClient, image: str, lab_template: str, names: Sequence[str]
-) -> Place:
+) -> SandboxImage:
     """Where sandboxes are made, with their template made first where it is missing or was left
     unfinished.
 
     The images (``names`` as in ``docker pull``) come from the registry in the lab's own template.
     Raises SandboxError.
     """
-    with _alone():
-        return _ensured(
-            client, Place(image, PREFIX + lab_template.rpartition("-")[2], lab_template), names
+    STATE.mkdir(parents=True, exist_ok=True)
+    # of several runs in this checkout one makes the template, and the others wait for it
+    with FileLock(STATE / "sandbox-template.lock"):
+        return _ensure(
+            client,
+            SandboxImage(image, PREFIX + lab_template.rpartition("-")[2], lab_template),
+            names,
         )
 
 
-@contextmanager
-def _alone() -> Iterator[None]:
-    """Of several runs in this checkout one makes the template and the others wait for it; the lock
-    ends with its process.
-    """
-    STATE.mkdir(parents=True, exist_ok=True)
-    with (STATE / "sandbox-template.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
-def _ensured(client: docker.DockerClient, place: Place, names: Sequence[str]) -> Place:
-    image, volume = place.image, str(place.template)
+def _ensure(client: docker.DockerClient, image: SandboxImage, names: Sequence[str]) -> SandboxImage:
+    volume = str(image.template)
     with suppress(NotFound):
         client.volumes.get(volume)
-        if containers.has_file(client, image, volume, COMPLETE):
-            return place
+        if containers.has_file(client, image.image, volume, COMPLETE):
+            return image
         remove(client.api, f"{MAKER}={volume}")
         client.volumes.get(volume).remove(force=True)
     client.volumes.create(volume, labels={LABEL: "template"})
     try:
         with step("Make the sandboxes' images") as progress:
-            _make(client, Place(image, registry=place.registry), volume, names, progress)
+            _make(
+                client, SandboxImage(image.image, registry=image.registry), volume, names, progress
+            )
     finally:
         remove(client.api, f"{MAKER}={volume}")
-    return place
+    return image
 
 
 def _make(
-    client: docker.DockerClient, place: Place, volume: str, names: Sequence[str], progress: Step
+    client: docker.DockerClient,
+    image: SandboxImage,
+    volume: str,
+    names: Sequence[str],
+    progress: Step,
 ) -> None:
     api = client.api
-    _give_to_user(client, place.image, volume)
+    _give_to_user(client, image.image, volume)
     scratch = dict.fromkeys(SOCKETS.values(), f"rw,size=1m,uid={USER},gid={USER}")
-    mounts = [Mount("/data", volume), *place.mounts()]
+    mounts = [Mount("/data", volume), *image.mounts()]
     container = create_engine(
         api,
-        place.image,
+        image.image,
         volume + "-maker",
         {MAKER: volume},
-        Limits(engine_memory=4096),
+        SandboxLimits(engine_memory=4096),
         mounts,
         scratch,
     )
@@ -116,11 +114,11 @@ def _make(
 
 def _run(api: Any, container: str, command: list[str]) -> None:
     handle = api.exec_create(container, command, user=str(USER))["Id"]
-    said = api.exec_start(handle).decode(errors="replace")
+    output = api.exec_start(handle).decode(errors="replace")
     if code := api.exec_inspect(handle)["ExitCode"]:
         raise SandboxError(
             f"`{' '.join(command)}` failed while the sandboxes' images were made (exit status"
-            f" {code}): {said[-500:]}"
+            f" {code}): {output[-500:]}"
         )
 
 

@@ -10,4 +10,3 @@ from lab.commandline import Commands
 )
 def main() -> None:
     """What the course can do in here. On your own machine, bin/lab knows more."""
-

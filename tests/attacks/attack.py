@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from grader.judging.results import Reason
-from grader.sandbox.docker import CHECK, SOCKETS, WORK
+from grader.sandbox.containers import SOCKETS
+from grader.sandbox.docker import CHECK, WORK
+from grader.sandbox.interface import Reason
 
 Notebook = dict[str, Any]
 Change = Callable[[Notebook], None]

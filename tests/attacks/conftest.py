@@ -18,12 +18,13 @@ import docker
 import nbformat
 import pytest
 
-from grader.commands.grade import sandbox_place
+from grader.course import Course
 from grader.exercise.release import generate
-from grader.gradebook.record import Course
 from grader.judging.results import Result
 from grader.run.classrun import plan
-from grader.sandbox.docker import OWNER_LABEL, Limits, owner, sweep
+from grader.run.local import ensure_sandbox_image
+from grader.sandbox.interface import SandboxLimits
+from grader.sandbox.owners import OWNER_LABEL, owner, sweep
 from lab.machine.host import ensure_engine
 
 from ..suite.items import Item
@@ -33,7 +34,7 @@ from .attack import EVERYTHING, PODS, TRIALS, Attack
 from .suite import ATTACKS, GROUPS, ITEMS
 
 FIXTURE = Path(__file__).parent / "fixtures" / "solutions"
-LIMITS = Limits(
+LIMITS = SandboxLimits(
     cell_seconds=15, submission_seconds=60, check_seconds=20, engine_disk=384, work_disk=16
 )
 HONEST = [Attack(f"{place} honest", "", answers=EVERYTHING) for place in ("aa", "kk", "zz")]
@@ -115,7 +116,7 @@ def graded(
     handed_in = [*HONEST, WRONG, *HONEST_WITH_PODS, *attacks]
     _hand_in(root, handed_in, listener.port)
     before = _files(around)
-    place = sandbox_place(client)
+    place = ensure_sandbox_image(client)
     results: dict[str, Result] = {}
     start = time.monotonic()
     for trial in TRIALS:

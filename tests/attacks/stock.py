@@ -15,7 +15,7 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
-from grader.commands.grade import sandbox_place
+from grader.run.local import ensure_sandbox_image
 from lab.machine.host import ensure_engine
 
 from .attack import TRIAL, Attack, Notebook, cell, meta
@@ -102,7 +102,7 @@ def measure() -> dict[str, Any]:
         "user": "1000:1000",
     }
     container = client.containers.create(
-        sandbox_place(client).image,
+        ensure_sandbox_image(client).image,
         ["sleep", "1800"],
         entrypoint="",
         environment={"HOME": WORK},

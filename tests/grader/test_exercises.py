@@ -18,12 +18,13 @@ from pathlib import Path
 
 import pytest
 
-from grader.commands.grade import sandbox_place
+from grader.course import RELEASE, SOURCE
 from grader.exercise.lint import source_text
-from grader.exercise.release import RELEASE, SOURCE, differences
+from grader.exercise.release import differences
 from grader.judging.results import Check, Result
 from grader.run.classrun import plan
-from grader.sandbox.docker import sweep
+from grader.run.local import ensure_sandbox_image
+from grader.sandbox.owners import sweep
 from lab.course import ROOT
 from lab.machine.host import ensure_engine
 
@@ -107,7 +108,7 @@ def classes(
 ) -> Iterator[dict[str, Class]]:
     """The class of each exercise, graded when first asked for, with this run's wrong answers."""
     client = ensure_engine()
-    place = sandbox_place(client)
+    place = ensure_sandbox_image(client)
     taken = chosen(request.session)
 
     class Graded(dict[str, Class]):

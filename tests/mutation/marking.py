@@ -16,15 +16,17 @@ import docker
 from docker.errors import DockerException
 
 from grader.archive import folder_members, take
+from grader.course import RELEASE, SOURCE, Course
+from grader.exercise.cells import ReleasedCell
 from grader.exercise.lint import source_text, wants_cluster
-from grader.exercise.release import RELEASE, SOURCE
-from grader.gradebook.record import Course, ensure_assignment, released_cells
+from grader.gradebook.record import ensure_assignment, released_cells
 from grader.judging.execution import Execution
-from grader.judging.repair import ReleasedCell, read, restore
+from grader.judging.repair import read, restore
 from grader.judging.results import Check
-from grader.run.classrun import ATTEMPTS
-from grader.sandbox.channel import KernelLostError
-from grader.sandbox.docker import Place, Sandbox, SandboxError
+from grader.run.local import ATTEMPTS
+from grader.sandbox.containers import SandboxImage
+from grader.sandbox.docker import DockerSandbox
+from grader.sandbox.interface import KernelLostError, SandboxError
 from lab.course import ROOT
 
 from ..exercises import (
@@ -101,7 +103,7 @@ class Marking:
     """
 
     def __init__(
-        self, exercise: Exercise, client: docker.DockerClient, place: Place, folder: Path
+        self, exercise: Exercise, client: docker.DockerClient, place: SandboxImage, folder: Path
     ) -> None:
         self.exercise = exercise
         self._client = client
@@ -127,7 +129,9 @@ class Marking:
         restored, _ = restore(read(json.dumps(notebook).encode()), cells)
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                with Sandbox(self._client, self._place, LIMITS, cluster=self._cluster) as sandbox:
+                with DockerSandbox(
+                    self._client, self._place, LIMITS, cluster=self._cluster
+                ) as sandbox:
                     sandbox.bring(self._files)
                     return Execution(sandbox, cells).run(restored).checks
             except SandboxError as error:

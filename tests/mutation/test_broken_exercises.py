@@ -8,9 +8,10 @@ from collections.abc import Iterator, Sequence
 import docker
 import pytest
 
-from grader.commands.grade import sandbox_place
-from grader.exercise.release import SOURCE
-from grader.sandbox.docker import Place, sweep
+from grader.course import SOURCE
+from grader.run.local import ensure_sandbox_image
+from grader.sandbox.containers import SandboxImage
+from grader.sandbox.owners import sweep
 from lab.course import ROOT
 from lab.machine.host import ensure_engine
 
@@ -29,9 +30,9 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def sandboxes() -> Iterator[tuple[docker.DockerClient, Place]]:
+def sandboxes() -> Iterator[tuple[docker.DockerClient, SandboxImage]]:
     client = ensure_engine()
-    yield client, sandbox_place(client)
+    yield client, ensure_sandbox_image(client)
     sweep(client)
 
 
@@ -46,7 +47,7 @@ def sandboxes() -> Iterator[tuple[docker.DockerClient, Place]]:
 )
 def marking(
     request: pytest.FixtureRequest,
-    sandboxes: tuple[docker.DockerClient, Place],
+    sandboxes: tuple[docker.DockerClient, SandboxImage],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Marking:
     exercise: Exercise = request.param

@@ -71,16 +71,12 @@ class Control:
 
 
 def _plain(value: object) -> str:
-    """Pictures as a notebook holds them; anything else that JSON has no form for as its
-    ``repr``.
-    """
+    """Pictures as a notebook holds them, the ``repr`` of what JSON has no form for."""
     return base64.b64encode(value).decode() if isinstance(value, bytes) else repr(value)
 
 
-class Errors(io.TextIOBase):
-    """``sys.stderr``: shown, so that it stays in order with what is printed; in a forked process
-    the plain file descriptor.
-    """
+class Stderr(io.TextIOBase):
+    """``sys.stderr``, in order with what is printed; in a fork the plain descriptor."""
 
     encoding = "utf-8"
 
@@ -116,12 +112,12 @@ class Publisher(DisplayPublisher):
         **_: Any,
     ) -> None:
         if not update:
-            Shell.instance().control.show(
+            CourseShell.instance().control.show(
                 output_type="display_data", data=data, metadata=metadata or {}
             )
 
 
-class Result(DisplayHook):
+class LastValue(DisplayHook):
     """The value of a cell's last expression."""
 
     def write_output_prompt(self) -> None: ...
@@ -131,7 +127,7 @@ class Result(DisplayHook):
     ) -> None:
         if format_dict:
             number = self.prompt_count
-            Shell.instance().control.show(
+            CourseShell.instance().control.show(
                 output_type="execute_result",
                 data=format_dict,
                 metadata=md_dict or {},
@@ -141,11 +137,11 @@ class Result(DisplayHook):
     def finish_displayhook(self) -> None: ...
 
 
-class Shell(InteractiveShell):
+class CourseShell(InteractiveShell):
     """IPython's shell with its ends at the relay."""
 
     control: Control
-    displayhook_class = Type(Result)
+    displayhook_class = Type(LastValue)
     display_pub_class = Type(Publisher)
     autoindent = Bool(False)
     colors_force = Bool(True)
@@ -204,7 +200,7 @@ class Shell(InteractiveShell):
             signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-async def _answer(shell: Shell, request: dict[str, Any]) -> dict[str, Any]:
+async def _answer(shell: CourseShell, request: dict[str, Any]) -> dict[str, Any]:
     try:
         result = await shell.run(request["code"], silent=request["silent"])
         error = result.error_before_exec or result.error_in_exec
@@ -217,14 +213,13 @@ async def _answer(shell: Shell, request: dict[str, Any]) -> dict[str, Any]:
     return {"status": "ok", "error": ["", ""], "expressions": values}
 
 
-async def _serve(shell: Shell) -> None:
+async def _serve(shell: CourseShell) -> None:
     loop = asyncio.get_running_loop()
     while not shell.exit_now:
-        there = loop.create_future()
-        loop.add_reader(
-            shell.control.fileno(), there.set_result, None
-        )  # tasks that a cell left run on meanwhile
-        await there
+        readable = loop.create_future()
+        # tasks that a cell left run on meanwhile
+        loop.add_reader(shell.control.fileno(), readable.set_result, None)
+        await readable
         loop.remove_reader(shell.control.fileno())
         shell.control.send(event="done", **await _answer(shell, shell.control.receive()))
 
@@ -239,8 +234,8 @@ def main(connected: socket.socket) -> None:
         1, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False
     )
     control = Control(connected)
-    sys.stderr = Errors(control)
-    shell = Shell.instance(config=Config({"HistoryManager": {"enabled": False}}))
+    sys.stderr = Stderr(control)
+    shell = CourseShell.instance(config=Config({"HistoryManager": {"enabled": False}}))
     shell.control = control
     control.send(event="ready")
     try:

@@ -5,11 +5,12 @@ Run as ``python -m grader.sandbox.inside.relay FOLDER``. Whoever reads the answe
 them: the student's code may have replaced this process.
 
 Requests:  ``{"id": 1, "op": "run", "code": str, "silent": bool, "expressions": {name: code},
-"timeout": seconds}``
+           "timeout": seconds}``
            ``{"id": 2, "op": "write", "path": "relative/path", "data": base64}``
-Answers:   ``{"event": "ready"}`` once, then for each request any number of ``{"id", "event":
-"output", "output": {...}}`` (a notebook's
-           output) and one ``{"id", "event": "done", "status": "ok" | "error" | "timeout" | "dead", "error": [name, value], "expressions"}``.
+Answers:   ``{"event": "ready"}`` once, then for each request any number of
+           ``{"id", "event": "output", "output": {...}}`` (a notebook's output) and one
+           ``{"id", "event": "done", "status": "ok" | "error" | "timeout" | "dead",
+           "error": [name, value], "expressions"}``.
 
 The process ends when its input does, or with IPython: exit status 137 when that was killed by
 SIGKILL, else 1.
@@ -33,9 +34,8 @@ from typing import Any, TextIO
 POLL_SECONDS = 0.1  # how soon the death of a silent shell is noticed
 GRACE_SECONDS = 5.0  # from the interrupt of a cell to the end of the shell that ignores it
 TEXT_SECONDS = 0.01  # how long plain text is gathered before it is passed on
-MAX_OUTPUT_CHARS = (
-    300_000  # of one cell; the rest is dropped here, so that it never leaves the container
-)
+# of one cell; the rest is dropped here, so that it never leaves the container
+MAX_OUTPUT_CHARS = 300_000
 MAX_MESSAGE_BYTES = 8_000_000  # of the shell
 READ_BYTES = 65_536
 
@@ -72,9 +72,7 @@ class Shell:
             self.control.sendall(json.dumps(message).encode() + b"\n" if message else b"\n")
 
     def receive(self, deadline: float) -> list[dict[str, Any]] | None:
-        """What the shell wrote since: plain text first, then at most one message; None at the
-        deadline.
-        """
+        """What the shell wrote: text, then at most one message; None at the deadline."""
         while (left := deadline - time.monotonic()) > 0:
             ready = {key.fileobj for key, _ in self._selector.select(min(POLL_SECONDS, left))}
             if ready and self.control not in ready:  # text alone: more of it is likely on its way
@@ -111,8 +109,8 @@ class Shell:
             if not data or len(self._received) > MAX_MESSAGE_BYTES:
                 self.end()
                 raise ShellDeadError
-        line, found, rest = self._received.partition(b"\n")
-        if not found:
+        line, newline, rest = self._received.partition(b"\n")
+        if not newline:
             return None
         self._received = rest
         try:
@@ -123,8 +121,8 @@ class Shell:
 
     def ended(self) -> bool:
         if self.status is None:
-            found, status = os.waitpid(self.process, os.WNOHANG)
-            self.status = os.waitstatus_to_exitcode(status) if found else None
+            process, status = os.waitpid(self.process, os.WNOHANG)
+            self.status = os.waitstatus_to_exitcode(status) if process else None
         return self.status is not None
 
     def interrupt(self) -> None:
@@ -139,9 +137,7 @@ class Shell:
 
 
 def _become_shell(folder: Path, control: socket.socket, pipes: list[int]) -> None:
-    """In the forked process: nothing of the relay's stays open, and whatever is started here can be
-    interrupted with it.
-    """
+    """In the forked process: nothing of the relay's stays open."""
     try:
         os.setsid()
         for number, end in enumerate((os.open(os.devnull, os.O_RDONLY), *pipes)):
@@ -214,9 +210,7 @@ class Relay:
     def _until_done(
         self, request: dict[str, Any], deadline: float, room: int
     ) -> tuple[dict[str, Any] | None, int]:
-        """Pass outputs on until the cell has ended; None at the deadline. With the room that is
-        left for outputs.
-        """
+        """Pass outputs on until the cell has ended (None: the deadline); the room left."""
         while (heard := self.shell.receive(deadline)) is not None:
             for message in heard:
                 if message["event"] == "done":
@@ -229,9 +223,7 @@ class Relay:
         return None, room
 
     def _pass_on(self, output: dict[str, Any], request: dict[str, Any], room: int) -> int:
-        """Send one output unless the cell's room is used up (said once); returns the room that is
-        left.
-        """
+        """Send one output unless the room is used up; returns the room left."""
         if request.get("silent") and output["output_type"] != "error":
             return room
         size = len(json.dumps(output))

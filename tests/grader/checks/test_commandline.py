@@ -90,9 +90,8 @@ def _made_with(info: dict[str, Any]) -> dict[str, Any]:
         key: info["Config"][key]
         for key in ("Cmd", "Entrypoint", "Env", "Labels", "User", "WorkingDir", "Tty", "OpenStdin")
     }
-    config["Env"] = sorted(
-        config["Env"]
-    )  # the engine keeps variables in an order of its own, another one each time
+    # the engine keeps variables in an order of its own, another one each time
+    config["Env"] = sorted(config["Env"])
     host = {
         key: info["HostConfig"].get(key)
         for key in (

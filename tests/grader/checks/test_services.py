@@ -36,35 +36,13 @@ def pods(kubectl: Kubectl) -> None:
     serve(kubectl, "blue", "app=site,version=blue")
     serve(kubectl, "green", "app=site,version=green")
     kubectl("wait", "--for=condition=Ready", "pod/blue", "pod/green", "--timeout=60s")
-    kubectl(
-        "expose", "pod", "blue", "--name=site", "--port=80", "--target-port=8080", "--type=NodePort"
-    )
-    kubectl(
-        "expose",
-        "pod",
-        "blue",
-        "--name=both",
-        "--port=80",
-        "--target-port=8080",
-        "--selector=app=site",
-    )
-    kubectl(
-        "expose", "pod", "blue", "--name=deaf", "--port=80", "--target-port=81", "--type=NodePort"
-    )
+    expose = ("expose", "pod", "blue", "--port=80")
+    kubectl(*expose, "--name=site", "--target-port=8080", "--type=NodePort")
+    kubectl(*expose, "--name=both", "--target-port=8080", "--selector=app=site")
+    kubectl(*expose, "--name=deaf", "--target-port=81", "--type=NodePort")
     kubectl("create", "service", "clusterip", "lost", "--tcp=80:8080")
-    kubectl(
-        "create",
-        "-f",
-        "-",
-        stdin=json.dumps(
-            {
-                "apiVersion": "v1",
-                "kind": "Service",
-                "metadata": {"name": "bare"},
-                "spec": {"ports": [{"port": 80}]},
-            }
-        ),
-    )
+    bare = {"metadata": {"name": "bare"}, "spec": {"ports": [{"port": 80}]}}
+    kubectl("create", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "Service", **bare}))
 
 
 def test_facts_come_from_the_api() -> None:

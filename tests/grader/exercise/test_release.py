@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from grader.commands.release import commands
 from grader.exercise.lint import wants_cluster
-from grader.exercise.release import commands, differences, release
+from grader.exercise.release import differences, release
 from lab.errors import LabError
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "release"

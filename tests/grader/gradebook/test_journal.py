@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from grader.gradebook.journal import Entry, Journal, key_of
-from grader.judging.execution import Outcome
-from grader.judging.results import Check
+from grader.judging.results import Check, Outcome
 
 FILES = {"tiny.ipynb": b"{}", "web/Dockerfile": b"FROM busybox"}
 OUTCOME = Outcome({"q1": Check("It runs", 1.5, 2, "failed", "Only a part.")}, "timeout", ["a note"])
@@ -48,9 +47,8 @@ def test_nothing_counts_while_the_grades_change(journal: Journal) -> None:
 def test_entry_is_on_disk_when_it_is_kept(journal: Journal, tmp_path: Path) -> None:
     journal.keep("tiny", "ada", "key", ENTRY)
     with sqlite3.connect(tmp_path / "journal") as other:
-        assert other.execute("PRAGMA synchronous").fetchone() == (
-            2,
-        )  # full: a commit waits for the disk
+        # full: a commit waits for the disk
+        assert other.execute("PRAGMA synchronous").fetchone() == (2,)
     assert Journal(tmp_path / "journal").find("tiny", "ada", "key") == ENTRY
 
 

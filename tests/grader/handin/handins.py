@@ -10,8 +10,8 @@ from typing import Any
 
 from click.testing import CliRunner
 
-from grader.handin import collect as collecting
-from grader.handin.manifest import described, pack
+from grader.commands.collect import collect_command
+from grader.handin.manifest import describe, pack
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "release"
 BOOK = "01-boxes.ipynb"
@@ -30,7 +30,7 @@ def answered(text: str = "FROM busybox") -> bytes:
 
 def hand_in(student: str, time: datetime = NOON, text: str = "FROM busybox") -> bytes:
     files = {BOOK: answered(text), "Dockerfile": text.encode()}
-    return pack(described(student, "01-boxes", time, files), files)
+    return pack(describe(student, "01-boxes", time, files), files)
 
 
 def stored(files: dict[str, bytes]) -> bytes:
@@ -50,7 +50,7 @@ def entry(name: str, mode: int = 0o100644, method: int = zipfile.ZIP_DEFLATED) -
 
 
 def manifest(**changed: Any) -> bytes:
-    content = json.loads(described("ada", "01-boxes", NOON, {BOOK: ANSWER}).to_json())
+    content = json.loads(describe("ada", "01-boxes", NOON, {BOOK: ANSWER}).to_json())
     return json.dumps({**content, **changed}).encode()
 
 
@@ -80,7 +80,7 @@ class Inbox:
         """Collect the whole folder; fails when anything outside submitted/ has changed."""
         before = self._outside()
         result = CliRunner().invoke(
-            collecting.commands[0],
+            collect_command,
             [str(self.folder), *map(str, arguments), "--json", "--course", str(self.course)],
         )
         assert result.exit_code == 0, (result.output, result.exception)
@@ -120,7 +120,7 @@ class Inbox:
 
 def collect(course: Path, *arguments: str | Path) -> list[dict[str, Any]]:
     result = CliRunner().invoke(
-        collecting.commands[0], [*map(str, arguments), "--json", "--course", str(course)]
+        collect_command, [*map(str, arguments), "--json", "--course", str(course)]
     )
     assert result.exit_code == 0, result.output
     document = json.loads(result.output)

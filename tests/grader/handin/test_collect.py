@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from grader.handin import collect as collecting
+from grader.commands.collect import collect_command
 from lab.errors import LabError
 
 from .handins import BOOK, FIXTURE, NOON, answered, collect, hand_in, stored, tree
@@ -113,7 +113,7 @@ def test_the_roster_says_who_is_meant(course: Path, inbox: Path) -> None:
     assert outcome["notes"] == ["its manifest names another student: mallory"]
     roster.write_text("who,what\n")
     result = CliRunner().invoke(
-        collecting.commands[0], [str(inbox), "--roster", str(roster), "--course", str(course)]
+        collect_command, [str(inbox), "--roster", str(roster), "--course", str(course)]
     )
     assert isinstance(result.exception, LabError)
 
@@ -190,11 +190,11 @@ def test_a_truncated_notebook_is_taken_with_a_remark(course: Path, inbox: Path) 
 
 
 def test_two_collects_do_not_run_at_once(course: Path, inbox: Path) -> None:
-    from grader.handin.tree import opened
+    from grader.handin.tree import open_submissions
 
     (inbox / "x.zip").write_bytes(hand_in("ada"))
-    with opened(course):
-        result = CliRunner().invoke(collecting.commands[0], [str(inbox), "--course", str(course)])
+    with open_submissions(course):
+        result = CliRunner().invoke(collect_command, [str(inbox), "--course", str(course)])
     assert isinstance(result.exception, LabError)
     assert "Another" in result.exception.what
 
@@ -203,7 +203,7 @@ def test_the_table_tells_what_became_of_each(course: Path, inbox: Path) -> None:
     (inbox / "x.zip").write_bytes(hand_in("ada"))
     (inbox / "y.txt").write_text("hello")
     result = CliRunner().invoke(
-        collecting.commands[0], [str(inbox), "--course", str(course)], env={"COLUMNS": "200"}
+        collect_command, [str(inbox), "--course", str(course)], env={"COLUMNS": "200"}
     )
     assert result.exit_code == 0
     assert "1 collected, 1 refused" in result.output

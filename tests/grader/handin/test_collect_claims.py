@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from grader.handin import collect as collecting
-from grader.handin.manifest import described, pack
+from grader.commands.collect import collect_command
+from grader.handin.manifest import describe, pack
 from lab.errors import LabError
 
 from .handins import ANSWER, BOOK, NOON, Inbox, entry, manifest, stored, zipped
@@ -22,7 +22,7 @@ def inbox(tmp_path: Path) -> Inbox:
 
 
 def test_a_changed_file_does_not_pass_for_the_packed_one(inbox: Inbox) -> None:
-    other = described("ada", "01-boxes", NOON, {BOOK: b"something else"})
+    other = describe("ada", "01-boxes", NOON, {BOOK: b"something else"})
     (inbox.folder / "x.zip").write_bytes(pack(other, {BOOK: ANSWER}))
     assert "not those that were packed" in inbox.collect()[0]["reason"]
 
@@ -105,7 +105,7 @@ def test_a_student_of_an_impossible_name_is_refused(inbox: Inbox, student: str) 
 )
 def test_an_unknown_assignment_is_refused(inbox: Inbox, assignment: str) -> None:
     files = {BOOK: ANSWER}
-    (inbox.folder / "x.zip").write_bytes(pack(described("ada", assignment, NOON, files), files))
+    (inbox.folder / "x.zip").write_bytes(pack(describe("ada", assignment, NOON, files), files))
     [outcome] = inbox.collect()
     assert outcome["status"] == "refused"
     assert inbox.taken() == []
@@ -146,9 +146,7 @@ def test_names_of_strangers_do_not_reach_the_terminal(inbox: Inbox) -> None:
     )
     (inbox.folder / os.fsdecode(b"\xff\xfe.zip")).write_bytes(b"")
     result = CliRunner().invoke(
-        collecting.commands[0],
-        [str(inbox.folder), "--course", str(inbox.course)],
-        env={"COLUMNS": "250"},
+        collect_command, [str(inbox.folder), "--course", str(inbox.course)], env={"COLUMNS": "250"}
     )
     assert result.exit_code == 0
     assert "\x1b" not in result.output
@@ -205,9 +203,7 @@ def test_a_submitted_folder_that_is_a_link_is_not_written_through(
     inbox.submitted.mkdir()
     (inbox.submitted / "ada").symlink_to(tmp_path / "elsewhere")
     (inbox.folder / "x.zip").write_bytes(zipped())
-    result = CliRunner().invoke(
-        collecting.commands[0], [str(inbox.folder), "--course", str(inbox.course)]
-    )
+    result = CliRunner().invoke(collect_command, [str(inbox.folder), "--course", str(inbox.course)])
     assert "is a link" in result.output
     assert list((tmp_path / "elsewhere").iterdir()) == []
 
@@ -228,7 +224,7 @@ def test_a_failure_while_replacing_restores_the_older_hand_in(
     inbox.collect()
     newer = {BOOK: ANSWER + b"\n"}
     (inbox.folder / "x.zip").write_bytes(
-        pack(described("ada", "01-boxes", NOON + timedelta(hours=1), newer), newer)
+        pack(describe("ada", "01-boxes", NOON + timedelta(hours=1), newer), newer)
     )
     rename = Path.rename
 
@@ -238,9 +234,7 @@ def test_a_failure_while_replacing_restores_the_older_hand_in(
         return rename(self, target)
 
     monkeypatch.setattr(Path, "rename", failing)
-    result = CliRunner().invoke(
-        collecting.commands[0], [str(inbox.folder), "--course", str(inbox.course)]
-    )
+    result = CliRunner().invoke(collect_command, [str(inbox.folder), "--course", str(inbox.course)])
     assert isinstance(result.exception, LabError)
     assert "disk full" in result.exception.what
     assert (inbox.submitted / "ada/01-boxes" / BOOK).read_bytes() == ANSWER

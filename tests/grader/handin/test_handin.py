@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from grader.archive import RefusedError
-from grader.handin import submit as submitting
+from grader.archive import UntrustedError
+from grader.commands.submit import submit_command
 from grader.handin.manifest import Manifest, student_name
 from lab.errors import LabError
 
@@ -36,7 +36,7 @@ def workspace(course: Path) -> Path:
 
 def submit(workspace: Path, *arguments: str) -> Result:
     options = ["--workspace", str(workspace), "--course", str(workspace.parent / "course")]
-    return CliRunner().invoke(submitting.commands[0], [*arguments, *options])
+    return CliRunner().invoke(submit_command, [*arguments, *options])
 
 
 def test_round_trip_gives_the_tree_that_nbgrader_grades(course: Path, workspace: Path) -> None:
@@ -246,7 +246,7 @@ def test_names_that_are_taken(given: str, name: str) -> None:
     ],
 )
 def test_names_that_are_refused(given: str) -> None:
-    with pytest.raises(RefusedError):
+    with pytest.raises(UntrustedError):
         student_name(given)
 
 

@@ -1,22 +1,17 @@
 """Cells in their kernels and verdicts from what comes back, with kernels that are played."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
 from nbformat import NotebookNode
 
-from grader.judging.execution import (
-    CheckNotMadeError,
-    Execution,
-    Wanted,
-    notebook_outputs,
-    wanted_by,
-)
-from grader.judging.repair import ReleasedCell, SubmittedCell, restore
-from grader.judging.results import Reason
-from grader.sandbox.channel import KernelLostError, Reply
-from grader.sandbox.docker import Limits
+from grader.exercise.cells import ReleasedCell
+from grader.judging.execution import Execution
+from grader.judging.inputs import CheckNotMadeError, Inputs, parse_inputs
+from grader.judging.outputs import notebook_outputs
+from grader.judging.repair import SubmittedCell, restore
+from grader.sandbox.interface import KernelLostError, Reason, Reply, SandboxLimits
 
 TEST = '"""It works"""\n# from-student: answer, file:Dockerfile\ncheck()'
 Play = Callable[[str], Reply]
@@ -66,9 +61,13 @@ class PlayedSandbox:
     def __init__(
         self, student: Play, checker: Play, deaths: dict[str, Reason | None] | None = None
     ) -> None:
-        self.limits = Limits(cell_seconds=5, submission_seconds=9)
+        self.limits = SandboxLimits(cell_seconds=5, submission_seconds=9)
         self.student, self.checker = PlayedKernel(student), PlayedKernel(checker)
         self.deaths = deaths or {}
+        self.brought: dict[str, bytes] = {}
+
+    def bring(self, files: Mapping[str, bytes]) -> None:
+        self.brought |= files
 
     def read_file(self, path: str) -> bytes:
         return b"FROM busybox"
@@ -95,7 +94,7 @@ def run(
     sandbox: PlayedSandbox, cells: list[ReleasedCell], own: str = "work()"
 ) -> tuple[Execution, NotebookNode]:
     notebook, _ = restore([SubmittedCell("code", own)], cells)
-    execution = Execution(sandbox, cells)  # type: ignore[arg-type]
+    execution = Execution(sandbox, cells)
     execution.run(notebook)
     return execution, notebook
 
@@ -229,7 +228,7 @@ def test_all_cells_together_have_a_limit() -> None:
     sandbox = PlayedSandbox(lambda code: Reply("ok", seconds=5.0), fine)
     cells = [SubmittedCell("code", f"cell {number}") for number in range(4)]
     notebook, _ = restore(cells, [T2])
-    execution = Execution(sandbox, [T2])  # type: ignore[arg-type]
+    execution = Execution(sandbox, [T2])
     execution.run(notebook)
     assert sandbox.student.ran == ["cell 0", "cell 1"]
     assert (execution.outcome.reason, execution.outcome.checks["t2"].points) == ("timeout", 2)
@@ -243,13 +242,13 @@ def test_stopped_cell_says_which_limit_and_whose_time(before: float, whose: str)
         return Reply("timeout") if code == "loop" else Reply("ok", seconds=before)
 
     notebook, _ = restore([SubmittedCell("code", "work"), SubmittedCell("code", "loop")], [T2])
-    Execution(PlayedSandbox(play, fine), [T2]).run(notebook)  # type: ignore[arg-type]
+    Execution(PlayedSandbox(play, fine), [T2]).run(notebook)
     said = notebook.cells[1].outputs[-1].evalue
     assert f"the time limit {whose}. Only the time that your own cells ran counts." in said
 
 
 def test_directive_names_variables_and_files() -> None:
-    assert wanted_by("x\n# from-student: a, file:web/Dockerfile\n#from-student: b") == Wanted(
+    assert parse_inputs("x\n# from-student: a, file:web/Dockerfile\n#from-student: b") == Inputs(
         ("a", "b"), ("web/Dockerfile",)
     )
 
@@ -257,7 +256,7 @@ def test_directive_names_variables_and_files() -> None:
 @pytest.mark.parametrize("item", ["file:/etc/passwd", "file:../x", "a.b", "a b", "x=1"])
 def test_directive_may_not_name_anything_else(item: str) -> None:
     with pytest.raises(CheckNotMadeError):
-        wanted_by(f"# from-student: {item}")
+        parse_inputs(f"# from-student: {item}")
 
 
 def test_outputs_hold_text_and_pictures_only() -> None:

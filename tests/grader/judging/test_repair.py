@@ -5,14 +5,8 @@ from typing import Any
 
 import pytest
 
-from grader.judging.repair import (
-    MalformedError,
-    ReleasedCell,
-    SubmittedCell,
-    read,
-    restore,
-    title_of,
-)
+from grader.exercise.cells import ReleasedCell, title_of
+from grader.judging.repair import MalformedError, SubmittedCell, read, restore
 
 
 def released(grade_id: str, source: str = "", **more: Any) -> ReleasedCell:

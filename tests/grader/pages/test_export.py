@@ -11,9 +11,11 @@ import pytest
 from click.testing import CliRunner
 from nbgrader.api import Gradebook
 
-from grader.gradebook.record import Course, ensure_assignment, late_penalty, record, released_cells
+from grader.commands.export import export_command
+from grader.course import Course
+from grader.gradebook.record import ensure_assignment, late_penalty, record, released_cells
 from grader.judging.repair import SubmittedCell, restore
-from grader.pages.export import Format, export_command, harmless, marks, read_roster, table
+from grader.pages.export import Format, harmless, marks, read_roster, table
 from lab.errors import LabError
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "course"

@@ -13,8 +13,9 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from grader.judging.results import Check, Result
-from grader.pages.report import commonest, page, summarise, table
+from grader.pages.report import page, table
 from grader.pages.similarity import Pair, compare, standing_out
+from grader.pages.summary import commonest, summarise
 
 from ...conftest import ROOT
 from ...test_browser import browser

@@ -11,10 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from grader.commands.grade import sandbox_place
-from grader.gradebook.record import Course
-from grader.run.classrun import JOURNAL
-from grader.sandbox.docker import OWNER_LABEL
+from grader.course import JOURNAL, Course
+from grader.run.local import ensure_sandbox_image
+from grader.sandbox.owners import OWNER_LABEL
 from lab.course import ROOT
 from lab.machine.host import ensure_engine
 
@@ -27,7 +26,7 @@ class Runs:
         self.assignment = assignment
         self.client = ensure_engine()
         self.owners: list[int] = []
-        self.image = sandbox_place(self.client).image  # one grader for all runs of a test
+        self.image = ensure_sandbox_image(self.client).image  # one grader for all runs of a test
 
     def start(self, *options: str) -> subprocess.Popen[str]:
         command = [

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from grader.exercise.release import RELEASE, SOURCE
-from grader.sandbox.docker import sweep
+from grader.course import RELEASE, SOURCE
+from grader.sandbox.owners import sweep
 from lab.course import ROOT
 
 from ...exercises import Exercise, cell_id, submissions
@@ -28,8 +28,9 @@ Notebook = dict[str, Any]
 Expected = tuple[str, float, str | None]
 
 OUT_OF_THE_SANDBOX = """import subprocess
-for way in (["--privileged"], ["-v", "/:/host"], ["--pid", "host"], ["--network", "container:checker"]):
-    subprocess.run(["docker", "run", "--rm", *way, "busybox", "sh", "-c", "rm -rf /host/*; kill -9 -1"])
+kill = ["busybox", "sh", "-c", "rm -rf /host/*; kill -9 -1"]
+for way in ("--privileged", "-v=/:/host", "--pid=host", "--network=container:checker"):
+    subprocess.run(["docker", "run", "--rm", way, *kill])
 """
 
 

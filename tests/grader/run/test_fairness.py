@@ -16,13 +16,16 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell
 from nbgrader.api import Gradebook, MissingEntry
 
-from grader.commands.grade import sandbox_place
+from grader.course import Course
 from grader.exercise.release import generate
-from grader.gradebook.record import Course
 from grader.judging.results import Result
-from grader.run import classrun
+from grader.run import local
 from grader.run.classrun import plan
-from grader.sandbox.docker import Limits, Place, Sandbox, SandboxError, sweep
+from grader.run.local import ensure_sandbox_image
+from grader.sandbox.containers import SandboxImage
+from grader.sandbox.docker import DockerSandbox
+from grader.sandbox.interface import SandboxError, SandboxLimits
+from grader.sandbox.owners import sweep
 from lab.course import ROOT
 from lab.machine.host import ensure_engine
 
@@ -30,7 +33,7 @@ pytestmark = [pytest.mark.machine, pytest.mark.grading, pytest.mark.timeout(600)
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "course"
 GRADINGS = int(os.environ.get("GRADINGS", "3"))  # 20 before a release
-LIMITS = Limits(cell_seconds=60, submission_seconds=300)
+LIMITS = SandboxLimits(cell_seconds=60, submission_seconds=300)
 WEB = "!docker run -d --name web busybox sleep 600"
 REST = "answer = ['a', 'b', 'c']\nopen('Dockerfile', 'w').write('FROM busybox\\n')"
 Change = Callable[[NotebookNode], None]
@@ -91,8 +94,8 @@ def client() -> Iterator[docker.DockerClient]:
 
 
 @pytest.fixture(scope="module")
-def place(client: docker.DockerClient) -> Place:
-    return sandbox_place(client)
+def place(client: docker.DockerClient) -> SandboxImage:
+    return ensure_sandbox_image(client)
 
 
 def class_of(root: Path, submissions: dict[str, Change], assignment: str, source: Path) -> Course:
@@ -116,7 +119,7 @@ def tiny(root: Path, submissions: dict[str, Change]) -> Course:
 
 
 def grade(
-    course: Course, client: docker.DockerClient, place: Place, assignment: str = "tiny"
+    course: Course, client: docker.DockerClient, place: SandboxImage, assignment: str = "tiny"
 ) -> dict[str, Result]:
     results = plan(course.root, assignment).grade(client, place, LIMITS, 2, lambda result: None)
     return {result.student: result for result in results}
@@ -124,7 +127,7 @@ def grade(
 
 @pytest.mark.timeout(200 * GRADINGS)
 def test_graded_again_each_submission_gets_the_same_to_the_last_check(
-    tmp_path: Path, client: docker.DockerClient, place: Place
+    tmp_path: Path, client: docker.DockerClient, place: SandboxImage
 ) -> None:
     """And nobody's mistake costs the others anything: broken work is graded among them, each
     time.
@@ -167,7 +170,7 @@ def test_graded_again_each_submission_gets_the_same_to_the_last_check(
 
 
 def test_kernel_that_dies_in_question_4_keeps_questions_1_to_3(
-    tmp_path: Path, client: docker.DockerClient, place: Place
+    tmp_path: Path, client: docker.DockerClient, place: SandboxImage
 ) -> None:
     def dies(notebook: NotebookNode) -> None:
         solution = nbformat.read(ROOT / "solutions/01-containers/01-containers.ipynb", as_version=4)  # type: ignore[no-untyped-call]
@@ -186,17 +189,20 @@ def failing_sandboxes(monkeypatch: pytest.MonkeyPatch, times: int) -> None:
     """The machine fails that often before it makes a sandbox."""
     left = [times]
 
-    def make(*args: Any, **options: Any) -> Sandbox:
+    def make(*args: Any, **options: Any) -> DockerSandbox:
         if left[0]:
             left[0] -= 1
             raise SandboxError("the machine has no room")
-        return Sandbox(*args, **options)
+        return DockerSandbox(*args, **options)
 
-    monkeypatch.setattr(classrun, "Sandbox", make)
+    monkeypatch.setattr(local, "DockerSandbox", make)
 
 
 def test_sandbox_that_fails_twice_costs_nothing(
-    tmp_path: Path, client: docker.DockerClient, place: Place, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    client: docker.DockerClient,
+    place: SandboxImage,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     failing_sandboxes(monkeypatch, times=2)
     result = grade(tiny(tmp_path, {"ada": right}), client, place)["ada"]
@@ -204,7 +210,10 @@ def test_sandbox_that_fails_twice_costs_nothing(
 
 
 def test_environment_that_stays_broken_is_no_mark_and_takes_none(
-    tmp_path: Path, client: docker.DockerClient, place: Place, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    client: docker.DockerClient,
+    place: SandboxImage,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     course = tiny(tmp_path, {"ada": right})
     failing_sandboxes(monkeypatch, times=100)

@@ -7,14 +7,15 @@ from pathlib import Path
 import pytest
 from nbgrader.api import Gradebook
 
-from grader.commands.grade import sandbox_place
-from grader.gradebook.record import Course
-from grader.judging.execution import Outcome
-from grader.judging.repair import ReleasedCell, SubmittedCell, restore
-from grader.judging.results import Check, Result
+from grader.course import Course
+from grader.exercise.cells import ReleasedCell
+from grader.judging.repair import SubmittedCell, restore
+from grader.judging.results import Check, Outcome, Result
+from grader.judging.work import Executed
 from grader.run.classrun import plan
+from grader.run.local import ensure_sandbox_image
 from grader.run.regrade import keep_others
-from grader.sandbox.docker import Limits
+from grader.sandbox.interface import SandboxLimits
 from lab.errors import LabError
 from lab.machine.host import ensure_engine
 
@@ -39,17 +40,17 @@ def released(grade_id: str) -> ReleasedCell:
 
 def test_only_the_named_check_changes_in_result_and_notebook() -> None:
     notebook, _ = restore([SubmittedCell("code", "")], [released("one"), released("two")])
-    outcome = Outcome({"one": FAILED, "two": FAILED})
-    keep_others(notebook, outcome, Outcome({"one": PASSED, "two": PASSED}), ["two"])
-    assert outcome.checks == {"one": PASSED, "two": FAILED}
-    assert notebook.cells[1].outputs == []
+    executed = Executed(notebook, Outcome({"one": FAILED, "two": FAILED}))
+    kept = keep_others(executed, Outcome({"one": PASSED, "two": PASSED}), ["two"])
+    assert kept.outcome.checks == {"one": PASSED, "two": FAILED}
+    assert kept.notebook.cells[1].outputs == []
 
 
 def test_check_that_is_worth_something_else_now_counts_as_it_is() -> None:
     notebook, _ = restore([], [released("one")])
-    outcome = Outcome({"one": FAILED})
-    keep_others(notebook, outcome, Outcome({"one": Check("t", 5, 5, "passed")}), ["two"])
-    assert outcome.checks == {"one": FAILED}
+    executed = Executed(notebook, Outcome({"one": FAILED}))
+    kept = keep_others(executed, Outcome({"one": Check("t", 5, 5, "passed")}), ["two"])
+    assert kept.outcome.checks == {"one": FAILED}
 
 
 @pytest.fixture
@@ -83,11 +84,11 @@ def test_what_is_no_check_is_named_with_those_that_are(course: Course) -> None:
 @pytest.mark.timeout(600)
 def test_corrected_check_is_graded_again_and_other_marks_stay(course: Course) -> None:
     client = ensure_engine()
-    place = sandbox_place(client)
+    place = ensure_sandbox_image(client)
 
     def grade(*questions: str) -> Result:
         (result,) = plan(course.root, "tiny", questions=questions).grade(
-            client, place, Limits(), 1, lambda result: None
+            client, place, SandboxLimits(), 1, lambda result: None
         )
         return result
 

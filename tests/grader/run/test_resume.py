@@ -13,8 +13,8 @@ import docker
 import pytest
 from nbgrader.api import Gradebook
 
-from grader.gradebook.record import Course
-from grader.sandbox.docker import BORN_LABEL, OWNER_LABEL, owner, sweep
+from grader.course import Course
+from grader.sandbox.owners import BORN_LABEL, OWNER_LABEL, owner, sweep
 from lab.course import ROOT
 from lab.machine.host import ensure_engine
 
@@ -132,9 +132,8 @@ def test_only_what_has_changed_is_graded_again(runs: Runs) -> None:
 
 def test_leftovers_of_another_process_with_the_same_number_are_swept() -> None:
     client: docker.DockerClient = ensure_engine()
-    other = client.volumes.create(
-        labels={OWNER_LABEL: owner(), BORN_LABEL: "1"}
-    )  # we did not start in the first tick
+    # we did not start in the first tick
+    other = client.volumes.create(labels={OWNER_LABEL: owner(), BORN_LABEL: "1"})
     unknown = client.volumes.create(labels={OWNER_LABEL: f"{owner()}-of-another-version"})
     try:
         sweep(client)

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from grader.sandbox.channel import MAX_LINE_BYTES, Channel, Kernel, KernelLostError, value_of
+from grader.judging.inputs import value_of
+from grader.sandbox.channel import MAX_LINE_BYTES, Channel, Kernel
+from grader.sandbox.interface import KernelLostError
 
 
 class Scripted:

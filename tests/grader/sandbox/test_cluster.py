@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from grader.commands.grade import sandbox_place
+from grader.run.local import ensure_sandbox_image
 from grader.sandbox.channel import Kernel
-from grader.sandbox.docker import Limits, Sandbox
+from grader.sandbox.docker import DockerSandbox
 from grader.sandbox.files import USER
+from grader.sandbox.interface import SandboxLimits
 from lab.machine.host import ensure_engine
 
 pytestmark = [pytest.mark.machine, pytest.mark.grading, pytest.mark.timeout(300)]
@@ -20,9 +21,9 @@ SERVE = "mkdir /www; echo Welcome > /www/index.html; exec httpd -f -h /www"
 
 
 @pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
+def sandbox() -> Iterator[DockerSandbox]:
     client = ensure_engine()
-    with Sandbox(client, sandbox_place(client), Limits(), cluster=True) as made:
+    with DockerSandbox(client, ensure_sandbox_image(client), SandboxLimits(), cluster=True) as made:
         yield made
 
 
@@ -39,7 +40,7 @@ def shell(kernel: Kernel, script: str, seconds: float = 60) -> str:
     return "".join(output.get("text", "") for output in reply.outputs).strip()
 
 
-def test_each_kernel_is_somebody_else(sandbox: Sandbox) -> None:
+def test_each_kernel_is_somebody_else(sandbox: DockerSandbox) -> None:
     who = (
         "kubectl auth whoami -o jsonpath={.status.userInfo.username}; kubectl config"
         " current-context"
@@ -53,7 +54,7 @@ def test_each_kernel_is_somebody_else(sandbox: Sandbox) -> None:
     assert "kubeconfig" not in shell(sandbox.student, "ls -R /sockets/checker")
 
 
-def test_what_the_student_makes_the_checker_sees_and_reaches(sandbox: Sandbox) -> None:
+def test_what_the_student_makes_the_checker_sees_and_reaches(sandbox: DockerSandbox) -> None:
     made = shell(
         sandbox.student,
         f"kubectl create deployment web --image=busybox --replicas=2 --port=80 -- sh -c '{SERVE}'"
@@ -78,7 +79,7 @@ def test_what_the_student_makes_the_checker_sees_and_reaches(sandbox: Sandbox) -
     assert "node/lab" in shell(sandbox.checker, "kubectl get nodes -o name")
 
 
-def test_pods_are_told_what_is_not_available(sandbox: Sandbox) -> None:
+def test_pods_are_told_what_is_not_available(sandbox: DockerSandbox) -> None:
     overrides = json.dumps({"spec": {"hostNetwork": True}})
     shell(
         sandbox.student, f"kubectl run host --image=busybox --overrides='{overrides}' -- sleep 60"
@@ -94,7 +95,7 @@ def test_pods_are_told_what_is_not_available(sandbox: Sandbox) -> None:
 
 def test_a_sandbox_without_has_no_trace_of_one() -> None:
     client = ensure_engine()
-    with Sandbox(client, sandbox_place(client), Limits()) as plain:
+    with DockerSandbox(client, ensure_sandbox_image(client), SandboxLimits()) as plain:
         assert "refused" in shell(plain.student, "kubectl get pods")
         assert "k8s" not in shell(plain.checker, "docker ps -a; docker network ls; ls -R /sockets")
         assert "kubeconfig" not in shell(plain.checker, "env; ls -R /sockets")
@@ -102,7 +103,7 @@ def test_a_sandbox_without_has_no_trace_of_one() -> None:
 
 def test_the_end_of_the_cluster_is_the_end_of_the_sandbox() -> None:
     client = ensure_engine()
-    with Sandbox(client, sandbox_place(client), Limits(), cluster=True) as made:
+    with DockerSandbox(client, ensure_sandbox_image(client), SandboxLimits(), cluster=True) as made:
         killing = ["pkill", "-KILL", "-f", "lab.cluster"]
         client.api.exec_start(
             client.api.exec_create(made.container("engine"), killing, user=str(USER))["Id"]

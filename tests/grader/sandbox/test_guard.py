@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from grader.commands.grade import sandbox_place
-from grader.sandbox.docker import Limits, Sandbox
+from grader.run.local import ensure_sandbox_image
+from grader.sandbox.docker import DockerSandbox
+from grader.sandbox.interface import SandboxLimits
 from lab.machine.host import ensure_engine
 
 pytestmark = [pytest.mark.grading, pytest.mark.timeout(300)]
@@ -29,20 +30,22 @@ def speak(data, then=b""):
             pass
     return answer.decode(errors="replace")
 def create(body, *headers, path="/v1.45/containers/create"):
-    return speak("\r\n".join([f"POST {path} HTTP/1.1", "Host: docker", *headers, f"Content-Length: {len(body)}", "", body]))
-BAD = json.dumps({"Image": "busybox", "Cmd": ["ls", "/host"], "HostConfig": {"Privileged": True, "Binds": ["/:/host"]}})
+    head = [f"POST {path} HTTP/1.1", "Host: docker", *headers, f"Content-Length: {len(body)}"]
+    return speak("\r\n".join([*head, "", body]))
+HOST = {"Privileged": True, "Binds": ["/:/host"]}
+BAD = json.dumps({"Image": "busybox", "Cmd": ["ls", "/host"], "HostConfig": HOST})
 """
 
 
 @pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
+def sandbox() -> Iterator[DockerSandbox]:
     client = ensure_engine()
-    with Sandbox(client, sandbox_place(client), Limits()) as made:
+    with DockerSandbox(client, ensure_sandbox_image(client), SandboxLimits()) as made:
         assert made.student.run(SPEAK, 20).status == "ok"
         yield made
 
 
-def shell(sandbox: Sandbox, script: str, seconds: float = 90) -> str:
+def shell(sandbox: DockerSandbox, script: str, seconds: float = 90) -> str:
     """What a script of the student prints, its errors with it."""
     options = (
         "stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True"
@@ -53,13 +56,13 @@ def shell(sandbox: Sandbox, script: str, seconds: float = 90) -> str:
     return "".join(output.get("text", "") for output in reply.outputs)
 
 
-def value(sandbox: Sandbox, expression: str) -> str:
+def value(sandbox: DockerSandbox, expression: str) -> str:
     reply = sandbox.student.run(f"print({expression})", 60)
     assert reply.status == "ok", reply
     return "".join(output.get("text", "") for output in reply.outputs)
 
 
-def containers(sandbox: Sandbox) -> list[dict[str, object]]:
+def containers(sandbox: DockerSandbox) -> list[dict[str, object]]:
     """All containers, as the checker sees them."""
     listing = (
         "import docker, json; print(json.dumps([c.attrs for c in"
@@ -157,7 +160,7 @@ def containers(sandbox: Sandbox) -> list[dict[str, object]]:
         ),
     ],
 )
-def test_ordinary_work_is_not_hindered(sandbox: Sandbox, script: str, expected: str) -> None:
+def test_ordinary_work_is_not_hindered(sandbox: DockerSandbox, script: str, expected: str) -> None:
     compose = "services: {one: {image: nginx, volumes: ['./site:/site']}}"
     ready = (
         "cd /home/student/work; mkdir -p site; echo page > site/index.html; ln -sf index.html"
@@ -212,7 +215,7 @@ def test_ordinary_work_is_not_hindered(sandbox: Sandbox, script: str, expected: 
         ),
     ],
 )
-def test_ways_out_are_refused_with_a_reason(sandbox: Sandbox, script: str, said: str) -> None:
+def test_ways_out_are_refused_with_a_reason(sandbox: DockerSandbox, script: str, said: str) -> None:
     assert said in shell(sandbox, f"cd /home/student/work; {script}").replace("\n", "")
 
 
@@ -262,14 +265,14 @@ def test_ways_out_are_refused_with_a_reason(sandbox: Sandbox, script: str, said:
         "speak('GET /' + 'x' * 200_000)",
     ],
 )
-def test_no_way_of_writing_a_request_gets_past(sandbox: Sandbox, request_: str) -> None:
+def test_no_way_of_writing_a_request_gets_past(sandbox: DockerSandbox, request_: str) -> None:
     before = containers(sandbox)
     value(sandbox, f"{request_}[:300]")
     assert containers(sandbox) == before
     assert "API version" in shell(sandbox, "docker version"), "the guard still answers"
 
 
-def test_a_link_that_is_turned_at_the_right_moment_leads_nowhere(sandbox: Sandbox) -> None:
+def test_a_link_that_is_turned_at_the_right_moment_leads_nowhere(sandbox: DockerSandbox) -> None:
     """The folder that is asked for becomes a link to the root of the engine's container, again and
     again, while it is being mounted.
     """
@@ -295,7 +298,9 @@ docker rm -f far; wait; rm -rf swap real out
     )
 
 
-def test_the_student_cannot_reach_the_guard_or_the_engine_by_other_ways(sandbox: Sandbox) -> None:
+def test_the_student_cannot_reach_the_guard_or_the_engine_by_other_ways(
+    sandbox: DockerSandbox,
+) -> None:
     said = shell(
         sandbox,
         "ls /sockets; ls /sockets/checker; ls /data; ps ax; docker run --rm busybox ps; ss -xl"

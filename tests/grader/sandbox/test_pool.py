@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from grader.sandbox.docker import SandboxError
-from grader.sandbox.pool import Sandboxes, StoppedError
+from grader.sandbox.interface import SandboxError, StoppedError
+from grader.sandbox.pool import Sandboxes
 
 
 class Played:

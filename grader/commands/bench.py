@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from grader.commands.options import json_option
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
 @click.command("bench")
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print one JSON document instead of the table."
-)
+@json_option()
 @click.option(
     "--quick",
     is_flag=True,
@@ -40,11 +40,11 @@ def bench_command(as_json: bool, quick: bool, folder: Path | None) -> None:
     """
     from grader.bench import pages
     from grader.bench.measure import FULL, QUICK, measure
-    from grader.commands.grade import sandbox_place
+    from grader.run.local import ensure_sandbox_image
     from lab.machine.host import connect
 
     client = connect()
-    figures = measure(client, sandbox_place(client), QUICK if quick else FULL)
+    figures = measure(client, ensure_sandbox_image(client), QUICK if quick else FULL)
     if folder:
         pages.write(figures, folder)
     click.echo(json.dumps(figures, indent=2) if as_json else _table(figures))

@@ -1,0 +1,96 @@
+"""nbgrader as the course uses it: its configuration, its words, and one caller at a time."""
+
+import logging
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from grader.course import RELEASE, SOURCE, Course
+from lab.errors import LabError
+
+if TYPE_CHECKING:
+    from nbgrader.coursedir import CourseDirectory  # type: ignore[import-untyped]
+    from traitlets.config import Config
+
+# nbgrader changes the working directory of the process while it converts
+LOCK = threading.RLock()
+# nbgrader's own ends in a Python `raise`, which would land in a %%writefile Dockerfile
+STUB = "# YOUR CODE HERE"
+
+
+def converter_config() -> "Config":
+    """What decides what a release holds (nbgrader_config.py merges it)."""
+    from traitlets.config import Config
+
+    config = Config()
+    config.CourseDirectory.source_directory = SOURCE
+    config.CourseDirectory.release_directory = RELEASE
+    config.ClearSolutions.code_stub = {"python": STUB}
+    config.ClearSolutions.text_stub = "YOUR ANSWER HERE"
+    return config
+
+
+def course_directory(course: Course, assignment: str, **changed: str) -> "CourseDirectory":
+    """The course as nbgrader sees it."""
+    from nbgrader.coursedir import CourseDirectory
+
+    return CourseDirectory(
+        root=str(course.root),
+        db_url=course.db_url,
+        assignment_id=assignment,
+        source_directory=SOURCE,
+        **changed,
+    )
+
+
+def find_alembic() -> None:
+    """nbgrader starts ``alembic`` by name when it makes a gradebook; it lies beside this Python."""
+    here = str(Path(sys.executable).parent)
+    if here not in os.environ["PATH"].split(os.pathsep):
+        os.environ["PATH"] = here + os.pathsep + os.environ["PATH"]
+
+
+class _Listener(logging.Handler):
+    """Keeps what nbgrader logs as errors: its exceptions only say that there were some."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.messages.append(record.getMessage())
+
+
+_LISTENER = _Listener()
+
+
+def quiet_log() -> tuple[logging.Logger, list[str]]:
+    """A log for nbgrader's objects that prints nothing, and the errors in it."""
+    log = logging.getLogger("grader.nbgrader")
+    log.handlers, log.propagate = [_LISTENER], False
+    return log, _LISTENER.messages
+
+
+@contextmanager
+def what_nbgrader_said(doing: str, hint: str) -> Iterator[None]:
+    """Turn nbgrader's failure in the block into LabError: "nbgrader cannot <doing>", with the words
+    of the first cause.
+    """
+    from nbgrader.converters.base import NbGraderException  # type: ignore[import-untyped]
+
+    _LISTENER.messages.clear()
+    try:
+        yield
+    except NbGraderException as error:
+        traces = [
+            text.strip().split("\n")[-1]
+            for text in _LISTENER.messages
+            if text.startswith("Traceback")
+        ]
+        raise LabError(
+            f"nbgrader cannot {doing}: {traces[-1] if traces else error}", hint
+        ) from error

@@ -1,0 +1,161 @@
+"""One submission, from its folder to its result: read, repaired, executed, recorded, shown.
+
+Only what runs here touches the gradebook: a carrier takes work to a sandbox and brings back what
+executing it gave, and may do so on another machine.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Protocol
+
+from grader.archive import UntrustedError
+from grader.course import FEEDBACK, JOURNAL
+from grader.gradebook.journal import Entry, Journal
+from grader.gradebook.record import record, recorded
+from grader.gradebook.results import result_of
+from grader.judging.repair import MalformedError
+from grader.judging.results import Check, Result
+from grader.judging.work import Executed, Work
+from grader.pages import feedback
+from grader.run.judged_by import JudgedBy
+from grader.run.regrade import keep_others
+from grader.run.submission import Assignment, Repaired, Submission
+from grader.sandbox.interface import Reason, SandboxError, StoppedError
+from lab.errors import LabError
+
+
+class Carrier(Protocol):
+    """Where work is executed."""
+
+    def execute(self, work: Work) -> Executed:
+        """Raises SandboxError when our side has failed for good, StoppedError when it is closed."""
+
+    def close(self) -> None:
+        """Give up all that is being executed."""
+
+
+@dataclass(frozen=True)
+class Grading:
+    """What all submissions of a run are graded by; ``questions``: store these checks alone."""
+
+    assignment: Assignment
+    judged_by: JudgedBy
+    questions: tuple[str, ...] = ()
+
+    @cached_property
+    def journal(self) -> Journal:
+        """What earlier runs have recorded."""
+        return Journal(self.assignment.course.root / JOURNAL)
+
+
+def find_unchanged(grading: Grading, student: str) -> Result | None:
+    """The recorded result of this very submission with its marks now, or None."""
+    assignment = grading.assignment
+    try:
+        key = Submission.read(assignment, student).key(grading.judged_by)
+    except (MalformedError, UntrustedError):
+        return None
+    entry = grading.journal.find(assignment.name, student, key)
+    grades = recorded(assignment.course, assignment.name, student) if entry else None
+    if entry is None or grades is None or not _has_pages(assignment, student):
+        return None
+    result = result_of(assignment.course, assignment.name, student, assignment.cells, entry, grades)
+    return replace(result, unchanged=True)
+
+
+def grade(grading: Grading, student: str, carrier: Carrier) -> Result:
+    """Grade one student's folder, whatever is wrong with it. Raises StoppedError only."""
+    started = time.monotonic()
+    assignment = grading.assignment
+    try:
+        result = _grade(grading, student, carrier, started)
+        if not result.graded:
+            feedback.write_reason(assignment.course, assignment.name, result)
+    except StoppedError:
+        raise
+    except Exception as error:  # whatever it is, it must not reach the rest of the class
+        message = f"The grader itself failed: {type(error).__name__}: {error}"
+        result = _not_graded(assignment, student, "environment", message, ())
+    return replace(result, seconds=time.monotonic() - started)
+
+
+def _grade(grading: Grading, student: str, carrier: Carrier, started: float) -> Result:
+    assignment = grading.assignment
+    try:
+        submission = Submission.read(assignment, student)
+        repaired = submission.repaired(assignment)
+    except MalformedError as why:
+        return _not_graded(assignment, student, "malformed", str(why), why.notes)
+    except UntrustedError as why:
+        return _not_graded(assignment, student, "malformed", str(why), ())
+    notes = list(repaired.notes)
+    try:
+        fresh = _execute(grading, repaired, carrier, notes)
+        key, executed = _keep_earlier_checks(grading, submission, fresh)
+        grading.journal.forget(assignment.name, student)
+        notebooks = {name: run.notebook for name, run in executed.items()}
+        grades = record(assignment.course, assignment.name, student, notebooks, repaired.files)
+    except (SandboxError, LabError) as error:
+        return _not_graded(assignment, student, "environment", str(error), notes)
+    feedback.write(assignment.course, assignment.name, student)
+    outcomes = {name: run.outcome for name, run in executed.items()}
+    entry = Entry(outcomes, time.monotonic() - started, notes, submission.work_key)
+    grading.journal.keep(assignment.name, student, key, entry)
+    return result_of(assignment.course, assignment.name, student, assignment.cells, entry, grades)
+
+
+def _execute(
+    grading: Grading, repaired: Repaired, carrier: Carrier, notes: list[str]
+) -> dict[str, Executed]:
+    """Run each notebook; ``notes`` get what there is to say, also before one fails."""
+    executed: dict[str, Executed] = {}
+    for name in repaired.notebooks:
+        work = repaired.work(grading.assignment, name, grading.judged_by.limits)
+        executed[name] = carrier.execute(work)
+        outcome = executed[name].outcome
+        notes += outcome.notes
+        # for the feedback page
+        course = {"reason": outcome.reason, "notes": list(notes)}
+        executed[name].notebook.metadata["course"] = course
+    notes += [note for run in executed.values() for note in run.outcome.technical]
+    return executed
+
+
+def _keep_earlier_checks(
+    grading: Grading, submission: Submission, executed: Mapping[str, Executed]
+) -> tuple[str, Mapping[str, Executed]]:
+    """Where single questions are graded again and the work is the same: all other checks as they
+    were, under the key of that time, since they are as old as that.
+    """
+    name, student = grading.assignment.name, submission.student
+    last = grading.journal.last(name, student) if grading.questions else None
+    if last is None:
+        return submission.key(grading.judged_by), executed
+    key, entry = last
+    if entry.work != submission.work_key or set(entry.outcomes) != set(executed):
+        return submission.key(grading.judged_by), executed
+    return key, {
+        notebook: keep_others(run, entry.outcomes[notebook], grading.questions)
+        for notebook, run in executed.items()
+    }
+
+
+def _has_pages(assignment: Assignment, student: str) -> bool:
+    folder = assignment.course.folder(FEEDBACK, assignment.name, student)
+    return all((folder / f"{name}.html").is_file() for name in assignment.cells)
+
+
+def _not_graded(
+    assignment: Assignment, student: str, reason: Reason, message: str, notes: Sequence[str]
+) -> Result:
+    """Nothing goes to the gradebook: a mark is neither given nor lost."""
+    graded_cells = [
+        cell
+        for cells in assignment.cells.values()
+        for cell in cells
+        if cell.is_test or cell.is_manual
+    ]
+    checks = [Check(cell.title, 0.0, cell.points, "skipped", message) for cell in graded_cells]
+    return Result(student, checks, reason, notes=[message, *notes])
