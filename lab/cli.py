@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import webbrowser
+from contextlib import suppress
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Literal
@@ -15,11 +16,13 @@ from rich.markup import escape
 from lab import doctor as doctors
 from lab import seat as engine
 from lab import up as labs
+from lab.completion import completion
 from lab.course import ROOT, WORKSPACE
 from lab.errors import LabError
 from lab.machine import joined_cluster as kubernetes
-from lab.machine.host import connect
+from lab.machine.host import connect, ensure_engine
 from lab.progress import console, say
+from lab.version import describe, version
 
 Kind = Literal["student", "instructor"]
 NEED_ENGINE = (
@@ -46,8 +49,22 @@ class Commands(click.Group):
             sys.exit(130)
 
 
+def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        click.echo(describe())
+        ctx.exit()
+
+
 @click.group(
     cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
+    help="Print the version.",
 )
 def main() -> None:
     """Docker and Kubernetes, hands on: a course in JupyterLab in which every command is real.
@@ -175,7 +192,7 @@ def status(kind: Kind, as_json: bool) -> None:
     """Say whether the lab runs, and where. Exits with 3 when it does not."""
     state = labs.status(connect(), labs.Lab(kind))
     if as_json:
-        click.echo(json.dumps(labs.as_json(state), indent=2))
+        click.echo(json.dumps({"version": version(), **labs.as_json(state)}, indent=2))
     elif state.running:
         click.echo(
             f"running    {state.url}\nworkspace  {state.workspace}\ncluster   "
@@ -229,6 +246,10 @@ def test(fast: bool, arguments: tuple[str, ...]) -> None:
 
     Further ARGUMENTS go to pytest: paths, -k, -x ...
     """
+    if not fast:
+        # under pytest it is too late to go on as root: nobody knows this command line any more
+        with suppress(LabError):
+            _ = connect() if arguments else ensure_engine()
     chosen = ["-m", " and ".join(f"not {marker}" for marker in NEED_ENGINE)] if fast else []
     sys.exit(
         subprocess.run(
@@ -237,6 +258,7 @@ def test(fast: bool, arguments: tuple[str, ...]) -> None:
     )
 
 
+main.add_command(completion)
 for _command in entry_points(group="lab.commands"):
     for _loaded in _command.load():
         main.add_command(_loaded)

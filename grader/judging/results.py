@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
+from lab.version import version
+
 CheckStatus = Literal["passed", "failed", "skipped", "needs-grading"]
 Reason = Literal["timeout", "out-of-memory", "kernel-died", "environment", "malformed"]
 
@@ -95,6 +97,7 @@ class Result:
 def document(assignment: str, seconds: float, results: Sequence[Result]) -> dict[str, Any]:
     """The document of ``bin/lab grade --json``."""
     return {
+        "version": version(),
         "assignment": assignment,
         "seconds": round(seconds, 3),
         "submissions": [result.as_json() for result in results],

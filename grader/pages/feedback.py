@@ -27,6 +27,7 @@ from grader.exercise.release import quiet_log, what_nbgrader_said
 from grader.gradebook.record import LOCK, Course
 from grader.judging.repair import title_of
 from grader.judging.results import Result
+from lab.version import version
 
 PAGE = jinja2.Environment(
     autoescape=True,
@@ -34,6 +35,7 @@ PAGE = jinja2.Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+PAGE.globals["version"] = version
 TEMPLATE = "feedback.html.jinja"
 PICTURE = re.compile(r"data:image/(png|jpeg|gif);base64,")
 LINK = re.compile(r"(https?|mailto):", re.IGNORECASE)

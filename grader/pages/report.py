@@ -23,6 +23,7 @@ import jinja2
 from lab.course import ROOT
 from lab.errors import LabError
 from lab.progress import say
+from lab.version import version
 
 DRAWN = re.compile(
     r"\b(?=\w*\d)[\w.-]*\b"
@@ -180,7 +181,7 @@ def page(report: Report) -> str:
     }
     made = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     return PAGE.get_template("report.html.jinja").render(
-        report=report, plots=plots, reasons=REASONS, made=made
+        report=report, plots=plots, reasons=REASONS, made=made, version=version()
     )
 
 
