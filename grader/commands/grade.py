@@ -146,10 +146,11 @@ def feedback_command(assignment: str, students: tuple[str, ...], course: Path) -
     """Write each student's feedback page again, with the marks and comments that were given by hand
     since.
     """
-    from grader.gradebook.record import Course
+    from grader.gradebook.record import Course, ensure_current
     from grader.pages.feedback import write
 
     place = Course(course.resolve())
+    ensure_current(place)
     graded = [
         entry.parent.name
         for entry in sorted((place.root / "autograded").glob("*/*"))

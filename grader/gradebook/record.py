@@ -41,11 +41,14 @@ from traitlets.config import Config
 from traitlets.config.loader import PyFileConfigLoader
 
 from grader.exercise.release import SOURCE, generate, quiet_log, sources, swap, what_nbgrader_said
+from grader.gradebook import upgrade
 from grader.judging.repair import ReleasedCell
 from lab.errors import LabError
 
 LOCK = threading.RLock()
 DATABASE = "gradebook.db"
+JOURNAL = f"{DATABASE}.journal"
+RELEASED = f"{DATABASE}.released.json"
 WORKPLACE = ".grading-"
 
 
@@ -114,6 +117,15 @@ class SaveGrades(SaveAutoGrades):  # type: ignore[misc]
             self.gradebook.db.commit()
 
 
+def ensure_current(course: Course) -> None:
+    """Bring what another version of the course wrote up to date. LabError where that cannot be."""
+    files = [course.root / name for name in (DATABASE, JOURNAL, RELEASED)]
+    with LOCK:
+        if upgrade.is_old(*files[:2]):
+            with _workplace(course):
+                upgrade.migrate(*files)
+
+
 def ensure_assignment(course: Course, assignment: str) -> None:
     """Make the gradebook know the assignment as ``solutions/`` has it now. Raises LabError."""
     known = sources(course.root)
@@ -122,7 +134,8 @@ def ensure_assignment(course: Course, assignment: str) -> None:
             f"There is no assignment {assignment} in {course.root / SOURCE}.",
             f"one of: {', '.join(known)}" if known else "run this in a checkout of the course",
         )
-    record = course.root / f"{DATABASE}.released.json"
+    ensure_current(course)
+    record = course.root / RELEASED
     wanted = source_hash(course, assignment)
     with LOCK:
         noted = json.loads(record.read_text()) if record.exists() else {}
@@ -180,7 +193,7 @@ def record(
             ]
             converter.autograde_preprocessors = [SaveGrades, AssignLatePenalties, CheckCellMetadata]
             converter.config.merge(_late_config(course.root))
-            converter.config.SaveGrades.previous = _previous_sources(
+            converter.config.SaveGrades.previous = previous_sources(
                 course.folder("autograded", assignment, student)
             )
             converter.start()
@@ -271,7 +284,7 @@ def recorded(
         }
 
 
-def _previous_sources(folder: Path) -> dict[str, dict[str, str]]:
+def previous_sources(folder: Path) -> dict[str, dict[str, str]]:
     """What was graded the last time, by notebook and cell."""
     found: dict[str, dict[str, str]] = {}
     for path in folder.glob("*.ipynb"):

@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -16,13 +16,15 @@ from grader.archive import Limits as FileLimits
 from grader.archive import RefusedError, folder_members, take
 from grader.exercise.lint import wants_cluster
 from grader.exercise.release import SOURCE
+from grader.gradebook import upgrade
 from grader.gradebook.journal import Entry, Journal, key_of
 from grader.gradebook.record import (
-    DATABASE,
+    JOURNAL,
     Course,
     Recorded,
     ensure_assignment,
     late_penalty,
+    previous_sources,
     record,
     recorded,
     released_cells,
@@ -38,7 +40,6 @@ from grader.sandbox.pool import Sandboxes, StoppedError
 from lab.errors import LabError
 
 ATTEMPTS = 3  # a sandbox that fails is made anew twice
-JOURNAL = f"{DATABASE}.journal"
 SUBMITTED = FileLimits(
     notebook_bytes=100 << 20, total_bytes=120 << 20
 )  # a notebook swollen by its outputs is still a notebook
@@ -58,14 +59,18 @@ class Grader:
     place: Place
     limits: Limits
     questions: tuple[str, ...] = ()
+    adopted: list[str] = field(default_factory=list)
 
     def unchanged(self, student: str) -> Result | None:
         """The result that is recorded of this very submission, with the marks given by hand since;
         None where it has to be graded.
         """
         try:
-            key = self._key(self._read(student, []))
-            entry = self._journal.find(self.assignment, student, key)
+            files = self._read(student, [])
+            key = self._key(files)
+            entry = self._journal.find(self.assignment, student, key) or self._adopted(
+                student, key, key_of(files, ())
+            )
         except (MalformedError, RefusedError):
             return None
         grades = recorded(self.course, self.assignment, student) if entry else None
@@ -75,6 +80,32 @@ class Grader:
             result_of(self.course, self.assignment, student, self.released, entry, grades),
             unchanged=True,
         )
+
+    def judged_by_others(self, student: str) -> bool:
+        """Whether the work is as it was recorded, but not what judges it."""
+        last = self._journal.last(self.assignment, student)
+        try:
+            files = self._read(student, [])
+        except (MalformedError, RefusedError):
+            return False
+        if last is None:
+            return False
+        key, entry = last
+        return entry.work == key_of(files, ()) and key != self._key(files)
+
+    def _adopted(self, student: str, key: str, work: str) -> Entry | None:
+        """What version 0.1.0 recorded of this work, under its new key from now on; it wrote down no
+        limits, so the usual ones are taken for its.
+        """
+        row = self.assignment, student
+        graded = previous_sources(self.course.folder("autograded", self.assignment, student))
+        source = source_hash(self.course, self.assignment)
+        entry = upgrade.adopt(self._journal, row, source, work, self.released, graded)
+        if entry is None or self.limits != Limits():
+            return None
+        self._journal.rename_key(*row, key)
+        self.adopted.append(student)
+        return entry
 
     def grade(self, student: str, sandboxes: Sandboxes) -> Result:
         """Grade one student's folder; whatever is wrong with it or with us is in the result. Raises
@@ -354,6 +385,9 @@ class Run:
         ):
             take(found)
         waiting = [student for student in self.students if student not in results]
+        if not (again or self.questions):
+            anew = sum(map(grader.judged_by_others, waiting))
+            upgrade.announce(kept=len(grader.adopted), anew=anew)
         needed = len(waiting) * len(self.released)
         make = partial(Sandbox, client, place, limits, cluster=self.cluster)
         with Sandboxes(make, ahead=workers, needed=needed) as sandboxes:

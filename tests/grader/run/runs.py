@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from grader.commands.grade import sandbox_place
-from grader.gradebook.record import Course
-from grader.run.classrun import JOURNAL
+from grader.gradebook.record import JOURNAL, Course
 from grader.sandbox.docker import OWNER_LABEL
 from lab.course import ROOT
 from lab.machine.host import ensure_engine
