@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import webbrowser
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -13,20 +14,36 @@ import click
 from lab import doctor as doctors
 from lab import up as labs
 from lab.commandline import Commands
+from lab.completion import completion
 from lab.course import ROOT, WORKSPACE
 from lab.errors import LabError
 from lab.machine import containers, joined_cluster
-from lab.machine.host import connect
+from lab.machine.host import connect, ensure_engine
 from lab.progress import say
 from lab.seat import CURRENT, Seat
+from lab.version import describe, version
 
 Kind = Literal["student", "instructor"]
 # Markers of tests that need more than Python.
 NEED_ENGINE = ("engine", "machine", "grading", "browser", "lesson")
 
 
+def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        click.echo(describe())
+        ctx.exit()
+
+
 @click.group(
     cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
+    help="Print the version.",
 )
 def main() -> None:
     """Docker and Kubernetes, hands on: a course in JupyterLab in which every command is real.
@@ -155,7 +172,7 @@ def status(kind: Kind, as_json: bool) -> None:
     """Say whether the lab runs, and where. Exits with 3 when it does not."""
     state = labs.status(connect(), labs.Lab(kind))
     if as_json:
-        click.echo(json.dumps(labs.as_json(state), indent=2))
+        click.echo(json.dumps({"version": version(), **labs.as_json(state)}, indent=2))
     elif state.running:
         click.echo(
             f"running    {state.url}\nworkspace  {state.workspace}\ncluster   "
@@ -217,6 +234,10 @@ def test(fast: bool, everything: bool, plan: bool, arguments: tuple[str, ...]) -
     What goes beyond one proof of each thing is run by turns; the last lines name what was left to
     other runs. Further ARGUMENTS go to pytest: paths, -k, -x ... All tests that they name are run.
     """
+    if not fast:
+        # under pytest it is too late to go on as root: nobody knows this command line any more
+        with suppress(LabError):
+            _ = connect() if arguments else ensure_engine()
     chosen = ["-m", " and ".join(f"not {marker}" for marker in NEED_ENGINE)] if fast else []
     chosen += [option for option, given in (("--all", everything), ("--plan", plan)) if given]
     sys.exit(
@@ -224,3 +245,6 @@ def test(fast: bool, everything: bool, plan: bool, arguments: tuple[str, ...]) -
             [sys.executable, "-m", "pytest", *chosen, *arguments], cwd=ROOT, check=False
         ).returncode
     )
+
+
+main.add_command(completion)

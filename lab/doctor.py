@@ -20,6 +20,7 @@ from lab.errors import LabError
 from lab.machine import containers, joined_cluster
 from lab.machine.host import connect
 from lab.seat import NONE, OWN
+from lab.version import describe
 
 OLDEST_API = (1, 41)  # Docker 20.10: the first with a cgroup namespace of one's own
 MEMORY_GIB = 2.0  # JupyterLab, the engine and a lesson's containers: an estimate, not a measurement
@@ -41,7 +42,7 @@ class Finding:
 
 def examine() -> list[Finding]:
     """All findings about this machine; nothing is changed, nothing is started."""
-    findings = [_memory(), _disk()]
+    findings = [Finding("course", "ok", f"version {describe()}"), _memory(), _disk()]
     try:
         client = connect()
     except LabError as error:

@@ -287,7 +287,7 @@ def enter(client: docker.DockerClient, lab: Lab, command: list[str]) -> int:
 
     Through the docker command line, which knows terminals: raw mode, window size, signals.
     """
-    docker_command = shutil.which("docker")
+    docker_command = host.docker_command()
     if docker_command is None:
         raise LabError(
             "`bin/lab sh` needs the docker command, and there is none on PATH.",

@@ -18,9 +18,11 @@ def feedback_command(assignment: str, students: tuple[str, ...], course: Path) -
     since.
     """
     from grader.course import Course
+    from grader.gradebook.record import ensure_current
     from grader.pages.feedback import write
 
     place = Course(course.resolve())
+    ensure_current(place)
     graded = [
         entry.parent.name
         for entry in sorted((place.root / "autograded").glob("*/*"))

@@ -19,6 +19,8 @@ from grader.judging.results import Outcome
 TABLE = """CREATE TABLE IF NOT EXISTS graded (
     assignment TEXT, student TEXT, key TEXT NOT NULL, entry TEXT NOT NULL, at TEXT NOT NULL,
     PRIMARY KEY (assignment, student))"""
+# SQLite keeps it as user_version; grader/gradebook/upgrade.py has what came before
+FORMAT = 1
 BUSY_SECONDS = 60.0  # another run of the same course may write
 
 
@@ -70,6 +72,14 @@ class Journal:
         with self._opened() as database:
             database.execute("INSERT OR REPLACE INTO graded VALUES (?, ?, ?, ?, ?)", row)
 
+    def rename_key(self, assignment: str, student: str, key: str) -> None:
+        """The same record, under another key from now on."""
+        with self._opened() as database:
+            database.execute(
+                "UPDATE graded SET key = ? WHERE assignment = ? AND student = ?",
+                (key, assignment, student),
+            )
+
     def forget(self, assignment: str, student: str) -> None:
         """Its grades are about to change: until ``keep``, there is nothing to go by."""
         with self._opened() as database:
@@ -79,8 +89,11 @@ class Journal:
 
     @contextmanager
     def _opened(self) -> Iterator[sqlite3.Connection]:
+        new = not self._path.exists()
         with closing(sqlite3.connect(self._path, timeout=BUSY_SECONDS)) as database, database:
             database.execute(TABLE)
+            if new:
+                database.execute(f"PRAGMA user_version = {FORMAT}")
             yield database
 
 

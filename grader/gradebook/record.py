@@ -38,6 +38,7 @@ from traitlets.config.loader import PyFileConfigLoader
 from grader.course import (
     AUTOGRADED,
     DATABASE,
+    JOURNAL,
     RELEASED,
     SOURCE,
     TIMESTAMP,
@@ -55,6 +56,7 @@ from grader.exercise.nbgrader import (
     what_nbgrader_said,
 )
 from grader.exercise.release import generate
+from grader.gradebook import upgrade
 from lab.errors import LabError
 
 WORKPLACE = ".grading-"
@@ -95,6 +97,15 @@ class SaveGrades(SaveAutoGrades):  # type: ignore[misc]
             self.gradebook.db.commit()
 
 
+def ensure_current(course: Course) -> None:
+    """Bring what another version of the course wrote up to date. LabError where that cannot be."""
+    files = [course.root / name for name in (DATABASE, JOURNAL, RELEASED)]
+    with LOCK:
+        if upgrade.is_old(*files[:2]):
+            with _workplace(course):
+                upgrade.migrate(*files)
+
+
 def ensure_assignment(course: Course, assignment: str) -> None:
     """Make the gradebook know the assignment as ``solutions/`` has it now. Raises LabError."""
     existing = sources(course.root)
@@ -105,6 +116,7 @@ def ensure_assignment(course: Course, assignment: str) -> None:
             if existing
             else "run this in a checkout of the course",
         )
+    ensure_current(course)
     record = course.root / RELEASED
     wanted = source_hash(course, assignment)
     with LOCK:

@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args
 
 from grader.archive import printable
 from grader.sandbox.interface import Reason
+from lab.version import version
 
 CheckStatus = Literal["passed", "failed", "skipped", "needs-grading"]
 
@@ -116,6 +117,7 @@ class Result:
 def document(assignment: str, seconds: float, results: Sequence[Result]) -> dict[str, Any]:
     """The document of ``bin/lab grade --json``."""
     return {
+        "version": version(),
         "assignment": assignment,
         "seconds": round(seconds, 3),
         "submissions": [result.as_json() for result in results],

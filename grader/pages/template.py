@@ -6,6 +6,8 @@ from pathlib import Path
 import jinja2
 from markupsafe import Markup, escape
 
+from lab.version import version
+
 CODE = re.compile(r"`([^`]+)`")
 
 
@@ -25,3 +27,4 @@ PAGES = jinja2.Environment(
     lstrip_blocks=True,
 )
 PAGES.filters["code"] = code
+PAGES.globals["version"] = version

@@ -9,8 +9,9 @@ from pathlib import Path
 import docker
 
 from grader.course import SUBMITTED, Course, submitters
+from grader.gradebook import upgrade
 from grader.judging.results import Result
-from grader.run.grading import Grading, find_unchanged, grade
+from grader.run.grading import Grading, find_unchanged, grade, judged_by_others
 from grader.run.judged_by import JudgedBy
 from grader.run.local import LocalCarrier
 from grader.run.regrade import ensure_questions
@@ -62,6 +63,9 @@ class Run:
                 if unchanged := find_unchanged(grading, student):
                     add(unchanged)
         waiting = [student for student in self.students if student not in results]
+        if not (again or self.questions):
+            anew = sum(judged_by_others(grading, student) for student in waiting)
+            upgrade.announce(kept=len(grading.adopted), anew=anew)
         needed = len(waiting) * len(assignment.cells)
         with LocalCarrier(
             client, image, limits, cluster=assignment.cluster, ahead=workers, needed=needed

@@ -6,14 +6,15 @@ executing it gave, and may do so on another machine.
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Protocol
 
 from grader.archive import UntrustedError
-from grader.course import FEEDBACK, JOURNAL
+from grader.course import AUTOGRADED, FEEDBACK, JOURNAL
+from grader.gradebook import upgrade
 from grader.gradebook.journal import Entry, Journal
-from grader.gradebook.record import record, recorded
+from grader.gradebook.record import previous_sources, record, recorded
 from grader.gradebook.results import result_of
 from grader.judging.repair import MalformedError
 from grader.judging.results import Check, Result
@@ -22,7 +23,7 @@ from grader.pages import feedback
 from grader.run.judged_by import JudgedBy
 from grader.run.regrade import keep_others
 from grader.run.submission import Assignment, Repaired, Submission
-from grader.sandbox.interface import Reason, SandboxError, StoppedError
+from grader.sandbox.interface import Reason, SandboxError, SandboxLimits, StoppedError
 from lab.errors import LabError
 
 
@@ -38,11 +39,15 @@ class Carrier(Protocol):
 
 @dataclass(frozen=True)
 class Grading:
-    """What all submissions of a run are graded by; ``questions``: store these checks alone."""
+    """What all submissions of a run are graded by; ``questions``: store these checks alone.
+
+    ``adopted``: students whose results an earlier version of the course recorded, and which stay.
+    """
 
     assignment: Assignment
     judged_by: JudgedBy
     questions: tuple[str, ...] = ()
+    adopted: list[str] = field(default_factory=list)
 
     @cached_property
     def journal(self) -> Journal:
@@ -54,15 +59,51 @@ def find_unchanged(grading: Grading, student: str) -> Result | None:
     """The recorded result of this very submission with its marks now, or None."""
     assignment = grading.assignment
     try:
-        key = Submission.read(assignment, student).key(grading.judged_by)
+        submission = Submission.read(assignment, student)
     except (MalformedError, UntrustedError):
         return None
-    entry = grading.journal.find(assignment.name, student, key)
+    key = submission.key(grading.judged_by)
+    entry = grading.journal.find(assignment.name, student, key) or _adopt(grading, submission)
     grades = recorded(assignment.course, assignment.name, student) if entry else None
     if entry is None or grades is None or not _has_pages(assignment, student):
         return None
     result = result_of(assignment.course, assignment.name, student, assignment.cells, entry, grades)
     return replace(result, unchanged=True)
+
+
+def judged_by_others(grading: Grading, student: str) -> bool:
+    """Whether the work is as it was recorded, but not what judges it."""
+    last = grading.journal.last(grading.assignment.name, student)
+    if last is None:
+        return False
+    try:
+        submission = Submission.read(grading.assignment, student)
+    except (MalformedError, UntrustedError):
+        return False
+    key, entry = last
+    return entry.work == submission.work_key and key != submission.key(grading.judged_by)
+
+
+def _adopt(grading: Grading, submission: Submission) -> Entry | None:
+    """What version 0.1.0 recorded of this work, under its new key from now on.
+
+    That version wrote down no limits: the usual ones are taken for its.
+    """
+    if grading.judged_by.limits != SandboxLimits():
+        return None
+    course, row = grading.assignment.course, (grading.assignment.name, submission.student)
+    entry = upgrade.adopt(
+        grading.journal,
+        row,
+        source=grading.judged_by.exercise,
+        work=submission.work_key,
+        released=grading.assignment.cells,
+        graded=previous_sources(course.folder(AUTOGRADED, *row)),
+    )
+    if entry:
+        grading.journal.rename_key(*row, submission.key(grading.judged_by))
+        grading.adopted.append(submission.student)
+    return entry
 
 
 def grade(grading: Grading, student: str, carrier: Carrier) -> Result:

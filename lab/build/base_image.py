@@ -17,6 +17,9 @@ from lab.progress import say, step
 
 IMAGE = "debian:trixie-slim"
 MADE = "docker-course/base:trixie"
+MIRROR = re.compile(r"/debian/?$")
+# Docker's own packages are at …docker.com/linux/debian
+OTHERS = re.compile(r"https?://[^/]*docker")
 SOURCES = re.compile(r"^(?:URIs:|deb(?:\s+\[[^]]*\])?)\s+(\S+)", re.MULTILINE)
 
 
@@ -44,7 +47,7 @@ def ensure_base(client: docker.DockerClient, *, hub: bool) -> str:
 
 def _make(client: docker.DockerClient) -> None:
     mirror = apt_mirror()
-    if not shutil.which("mmdebstrap"):
+    if not (shutil.which("mmdebstrap") and shutil.which("newuidmap")):
         _install_mmdebstrap()
     with (
         tempfile.TemporaryDirectory(prefix="docker-course-") as folder,
@@ -67,7 +70,7 @@ def _install_mmdebstrap() -> None:
         " the base image from packages ..."
     )
     install = ["apt-get", "install", "-y", "-qq", "--no-install-recommends"]
-    packages = ["mmdebstrap", "debian-archive-keyring"]
+    packages = ["mmdebstrap", "debian-archive-keyring", "uidmap"]
     with step("Install mmdebstrap"):
         run_as_root(["apt-get", "update", "-qq"], "apt-get update")
         run_as_root([*install, *packages], "apt-get install mmdebstrap")
@@ -82,7 +85,7 @@ def _bootstrap(tar: Path, mirror: str) -> None:
         "--keyring=/usr/share/keyrings/debian-archive-keyring.gpg",
         "trixie",
         str(tar),
-        mirror,
+        *([mirror] if mirror else []),
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -93,20 +96,20 @@ def _bootstrap(tar: Path, mirror: str) -> None:
         )
 
 
-def apt_mirror() -> str:
-    """The Debian mirror that this machine's own apt uses.
+def apt_mirror(folder: Path = Path("/etc/apt")) -> str:
+    """The Debian mirror that this machine's own apt uses; empty on Ubuntu and the like, where
+    mmdebstrap takes Debian's own.
 
-    Raises LabError where apt is not configured: this is no Debian, so the base cannot be made here.
+    Raises LabError where there is no apt: the base cannot be made here.
     """
-    files = [
-        *Path("/etc/apt/sources.list.d").glob("*.sources"),
-        *Path("/etc/apt/sources.list.d").glob("*.list"),
-        Path("/etc/apt/sources.list"),
-    ]
+    parts = folder / "sources.list.d"
+    files = [*parts.glob("*.sources"), *parts.glob("*.list"), folder / "sources.list"]
     for file in files:
-        found = SOURCES.search(file.read_text()) if file.is_file() else None
-        if found and "debian" in found[1]:
-            return found[1]
+        for found in SOURCES.finditer(file.read_text()) if file.is_file() else ():
+            if MIRROR.search(found[1]) and not OTHERS.match(found[1]):
+                return found[1]
+    if shutil.which("apt-get"):
+        return ""
     raise LabError(
         "Docker Hub does not answer, and this machine has no Debian packages configured to make the"
         " base image from.",

@@ -37,6 +37,7 @@ def connect() -> docker.DockerClient:
 
 def ensure_engine() -> docker.DockerClient:
     """The machine's engine; where there is none, Debian's is installed and started first."""
+    environment()  # a context of another machine is an error, no reason to start an engine here
     try:
         return connect()
     except LabError:
@@ -56,6 +57,12 @@ def environment() -> dict[str, str]:
         found = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
         if found.startswith("unix://"):
             variables["DOCKER_HOST"] = found
+        elif found:
+            raise LabError(
+                f"The current context of docker is on another machine ({found}), which does not see"
+                " your workspace.",
+                "docker context use default, with DOCKER_CONTEXT unset; then run this again",
+            )
     return variables
 
 
@@ -148,6 +155,29 @@ def _install() -> None:
             ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "docker.io", "iptables"],
             "apt-get install docker.io",
         )
+
+
+def docker_command() -> str | None:
+    """Path of the command ``docker``: where it is missing and apt has it in a package of its own, it is installed.
+
+    In Debian 12 it is part of docker.io, from Debian 13 on it is docker-cli.
+    """
+    if found := shutil.which("docker"):
+        return found
+    if shutil.which("apt-cache") and _apt_knows("docker-cli"):
+        with step("Install docker-cli"):
+            run_as_root(
+                ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "docker-cli"],
+                "apt-get install docker-cli",
+            )
+    return shutil.which("docker")
+
+
+def _apt_knows(package: str) -> bool:
+    return (
+        subprocess.run(["apt-cache", "show", package], capture_output=True, check=False).returncode
+        == 0
+    )
 
 
 def run_as_root(command: list[str], name: str) -> None:

@@ -11,6 +11,8 @@ from contextlib import closing
 
 import pytest
 
+from lab.version import version
+
 from ..checkouts import Checkout, copy_checkout
 
 pytestmark = [pytest.mark.machine, pytest.mark.timeout(600)]
@@ -45,7 +47,8 @@ def test_up_opens_the_course_and_again_changes_nothing(checkout: Checkout) -> No
 def test_commands_in_the_lab_are_real(checkout: Checkout) -> None:
     assert checkout.lab("sh", "docker", "run", "--rm", "busybox", "echo", "ok") == "ok\n"
     assert "exit status" not in checkout.lab("sh", "sh", "-c", "exit 7", expect=7)
-    assert json.loads(checkout.lab("status", "--json"))["running"] is True
+    status = json.loads(checkout.lab("status", "--json"))
+    assert (status["running"], status["version"]) == (True, version())
 
 
 def test_files_belong_to_the_person_on_the_host(checkout: Checkout) -> None:

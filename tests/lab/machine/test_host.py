@@ -3,6 +3,8 @@
 import os
 import shutil
 import socket
+import subprocess
+import sys
 from collections import namedtuple
 from contextlib import closing
 from pathlib import Path
@@ -14,6 +16,7 @@ from click.testing import CliRunner
 from lab import up
 from lab.build import base_image
 from lab.cli import main
+from lab.course import ROOT
 from lab.errors import LabError
 from lab.machine import host
 
@@ -82,10 +85,37 @@ def test_a_taken_port_names_another() -> None:
     assert caught.value.hint == f"bin/lab up --port {port + 1}"
 
 
-def test_no_hub_and_no_debian_packages_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(base_image, "SOURCES", base_image.re.compile("(no such line)"))
+DOCKERS_OWN = "deb [signed-by=/a.asc] https://download.docker.com/linux/debian trixie stable\n"
+UBUNTU = "URIs: http://archive.ubuntu.com/ubuntu/\n"
+
+
+@pytest.mark.parametrize(
+    ("sources", "mirror"),
+    [
+        ({"a.sources": "Types: deb\nURIs: http://a.test/debian\n"}, "http://a.test/debian"),
+        (
+            {"a.list": DOCKERS_OWN, "b.list": "deb http://b.test/debian/ trixie main\n"},
+            "http://b.test/debian/",
+        ),
+        ({"ubuntu.sources": UBUNTU}, ""),
+        ({"ubuntu.sources": UBUNTU, "docker.list": DOCKERS_OWN}, ""),
+    ],
+    ids=["Debian", "Debian with Docker's packages", "Ubuntu", "Ubuntu with Docker's packages"],
+)
+def test_the_base_is_made_from_debian_wherever_there_is_apt(
+    sources: dict[str, str], mirror: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
+    (tmp_path / "sources.list.d").mkdir()
+    for name, text in sources.items():
+        (tmp_path / "sources.list.d" / name).write_text(text)
+    assert base_image.apt_mirror(tmp_path) == mirror
+
+
+def test_no_hub_and_no_apt_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(shutil, "which", lambda _: None)
     with pytest.raises(LabError, match="no Debian packages configured"):
-        base_image.apt_mirror()
+        base_image.apt_mirror(tmp_path)
 
 
 def test_the_owner_is_who_called_sudo(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -109,3 +139,95 @@ def test_every_command_has_a_manual_page(command: str) -> None:
     result = CliRunner().invoke(main, [command, "--help"])
     assert result.exit_code == 0
     assert len(result.output.splitlines()) > 4
+
+
+def program(folder: Path, name: str, script: str) -> None:
+    (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+    (folder / name).chmod(0o755)
+
+
+def path_with(folder: Path) -> dict[str, str]:
+    """The environment in which programs of this folder come first."""
+    return {**os.environ, "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"}
+
+
+@pytest.mark.parametrize("address", ["ssh://me@elsewhere", "tcp://10.0.0.1:2375"])
+def test_a_context_on_another_machine_is_refused_and_nothing_is_started_here(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program(tmp_path, "docker", f"echo {address}")
+    monkeypatch.setenv("PATH", path_with(tmp_path)["PATH"])
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    monkeypatch.setattr(host, "run_as_root", lambda *_: pytest.fail("started something"))
+    for ask in (host.connect, host.ensure_engine):
+        with pytest.raises(LabError, match=f"on another machine .{address}") as caught:
+            ask()
+        assert "docker context use default" in caught.value.hint
+
+
+@pytest.fixture
+def debian_13(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A machine with an engine but without the command ``docker``, which apt has in docker-cli."""
+    program(tmp_path, "apt-cache", '[ "$2" = docker-cli ]')
+    program(
+        tmp_path, "apt-get", f'echo "$@" > {tmp_path}/asked; cp {tmp_path}/true {tmp_path}/docker'
+    )
+    program(tmp_path, "sudo", 'shift; exec "$@"')
+    for name in ("sh", "cp", "true"):
+        (tmp_path / name).symlink_to(str(shutil.which(name)))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    return tmp_path
+
+
+def test_the_docker_command_is_installed_where_it_is_a_package_of_its_own(debian_13: Path) -> None:
+    assert host.docker_command() == f"{debian_13}/docker"
+    assert (debian_13 / "asked").read_text().split()[-1] == "docker-cli"
+    (debian_13 / "asked").unlink()
+    assert host.docker_command() == f"{debian_13}/docker"
+    assert not (debian_13 / "asked").exists(), "it is there already"
+
+
+def test_where_apt_has_no_docker_command_nothing_is_installed(debian_13: Path) -> None:
+    program(debian_13, "apt-cache", "exit 100")
+    assert host.docker_command() is None
+    assert not (debian_13 / "asked").exists()
+
+
+@pytest.mark.parametrize("system", ["MINGW64_NT-10.0-26100", "MSYS_NT-10.0", "CYGWIN_NT-10.0"])
+def test_windows_itself_is_told_where_to_go(system: str, tmp_path: Path) -> None:
+    program(tmp_path, "uname", f"echo {system}")
+    done = subprocess.run(
+        [ROOT / "bin/lab", "up"],
+        env=path_with(tmp_path),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "WSL 2" in done.stderr
+    assert f"Expected: a Linux shell. This one is {system}." in done.stderr
+    assert "Try: wsl --install" in done.stderr
+
+
+class ReplacedError(Exception):
+    """The process would be another program now."""
+
+
+@pytest.mark.parametrize("more", [[], ["tests/lab/test_life.py", "-k", "up"]])
+@pytest.mark.usefixtures("no_engine")
+def test_the_tests_go_on_as_root_with_the_command_line_that_was_typed(
+    more: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def replace(*command: object) -> None:
+        raise ReplacedError(*command)
+
+    program(tmp_path, "sudo", "exit 1")
+    monkeypatch.setenv("PATH", path_with(tmp_path)["PATH"])
+    monkeypatch.setattr(host, "_permission_denied", lambda: True)
+    monkeypatch.setattr(os, "execvp", replace)
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: pytest.fail("pytest was started"))
+    monkeypatch.setattr(sys, "argv", ["lab", "test", *more])
+    result = CliRunner().invoke(main, ["test", *more])
+    assert isinstance(result.exception, ReplacedError)
+    command = [argument for argument in result.exception.args[1] if "KUBECONFIG" not in argument]
+    assert command == ["sudo", "--", sys.executable, "-m", "lab", "test", *more]
