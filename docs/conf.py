@@ -9,6 +9,7 @@ myst_enable_extensions = ["colon_fence"]
 myst_fence_as_directive = ["mermaid"]
 myst_heading_anchors = 3
 nitpicky = True
+smartquotes = False  # `--` stays an option
 
 html_theme = "pydata_sphinx_theme"
 html_title = project
@@ -17,6 +18,8 @@ html_css_files = ["course.css"]
 html_copy_source = False
 html_show_sourcelink = False
 html_show_copyright = False
+html_use_index = False
+html_context = {"default_mode": "auto"}
 html_theme_options = {
     "header_links_before_dropdown": 7,
     "navbar_align": "left",
@@ -25,4 +28,5 @@ html_theme_options = {
     "footer_start": [],
     "footer_end": [],
     "secondary_sidebar_items": ["page-toc"],
+    "logo": {"text": "Docker and Kubernetes"},
 }
