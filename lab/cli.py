@@ -16,6 +16,7 @@ from lab import doctor as doctors
 from lab import seat as engine
 from lab import up as labs
 from lab.course import ROOT, WORKSPACE
+from lab.docs.command import docs
 from lab.errors import LabError
 from lab.machine import joined_cluster as kubernetes
 from lab.machine.host import connect
@@ -237,6 +238,7 @@ def test(fast: bool, arguments: tuple[str, ...]) -> None:
     )
 
 
+main.add_command(docs)
 for _command in entry_points(group="lab.commands"):
     for _loaded in _command.load():
         main.add_command(_loaded)
