@@ -2,12 +2,13 @@
 
 import shutil
 import tempfile
+import warnings
 from io import StringIO
 from pathlib import Path
 
+import click
 from sphinx.application import Sphinx
 from sphinx.errors import SphinxError
-from sphinx.util.console import strip_escape_sequences
 
 from lab.cli import main
 from lab.course import ROOT
@@ -21,10 +22,11 @@ def build(target: Path, docs: Path = ROOT / "docs", course: Path = ROOT / "cours
         source = Path(folder) / "source"
         shutil.copytree(docs, source)
         _generate(source, course)
-        warnings = _run_sphinx(source, target, Path(folder) / "doctrees")
-    if warnings:
+        said = _run_sphinx(source, target, Path(folder) / "doctrees")
+    if said:
         raise LabError(
-            "The site was built with warnings, which count as errors:\n" + warnings.replace(f"{source}/", "docs/"),
+            "The site was built with warnings, which count as errors:\n"
+            + said.replace(f"{source}/", "docs/"),
             "correct the pages named above (docs/lessons and docs/commands.md are generated), then bin/lab docs again",
         )
 
@@ -40,10 +42,14 @@ def _generate(source: Path, course: Path) -> None:
 
 
 def _run_sphinx(source: Path, target: Path, doctrees: Path) -> str:
-    warnings = StringIO()
-    try:
-        app = Sphinx(source, source, target, doctrees, "html", status=None, warning=warnings, freshenv=True)
-        app.build(force_all=True)
-    except SphinxError as error:
-        warnings.write(str(error))
-    return strip_escape_sequences(warnings.getvalue()).strip()
+    said = StringIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", PendingDeprecationWarning)  # MyST's own calls of Sphinx
+        try:
+            app = Sphinx(
+                source, source, target, doctrees, "html", status=None, warning=said, freshenv=True
+            )
+            app.build(force_all=True)
+        except SphinxError as error:
+            said.write(str(error))
+    return click.unstyle(said.getvalue()).strip()

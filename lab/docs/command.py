@@ -25,7 +25,11 @@ MADE_BY_SPHINX = ".buildinfo"
     help="Write the site into this folder, and show nothing.",
 )
 @click.option(
-    "--port", type=click.IntRange(0, 65535), default=PORT, show_default=True, help="Port of this machine; 0 for any."
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=PORT,
+    show_default=True,
+    help="Port of this machine; 0 for any.",
 )
 @click.option("--no-browser", is_flag=True, help="Print the address, open no browser.")
 def docs(target: Path | None, port: int, no_browser: bool) -> None:
@@ -39,9 +43,12 @@ def docs(target: Path | None, port: int, no_browser: bool) -> None:
         _build(target)
         say(f"The site is in {target}: open {target / 'index.html'}")
         return
-    with tempfile.TemporaryDirectory(prefix="course-site-") as folder:
+    with (
+        tempfile.TemporaryDirectory(prefix="course-site-") as folder,
+        _server(folder, port) as server,
+    ):
         _build(Path(folder))
-        _show(Path(folder), port, no_browser)
+        _show(server, no_browser)
 
 
 def _require_ours(target: Path) -> None:
@@ -64,27 +71,30 @@ def _build(target: Path) -> None:
         build(target)
 
 
-def _show(site: Path, port: int, no_browser: bool) -> None:
+def _server(folder: str, port: int) -> ThreadingHTTPServer:
     try:
-        server = ThreadingHTTPServer(("127.0.0.1", port), functools.partial(_Quiet, directory=str(site)))
+        return ThreadingHTTPServer(("127.0.0.1", port), functools.partial(_Quiet, directory=folder))
     except OSError as error:
         raise LabError(
-            f"Port {port} of this machine cannot be used ({error.strerror}).", "bin/lab docs --port 0"
+            f"Port {port} of this machine cannot be used ({error.strerror}).",
+            "bin/lab docs --port 0, which takes any that is free",
         ) from error
+
+
+def _show(server: ThreadingHTTPServer, no_browser: bool) -> None:
     url = f"http://127.0.0.1:{server.server_port}/"
     say("The documentation is open until you press Ctrl-C. In your browser:")
     click.echo(url)
     if not no_browser and os.environ.get("DISPLAY", os.environ.get("WAYLAND_DISPLAY")):
         webbrowser.open(url)
-    with server:
-        try:
-            server.serve_forever()
-        except KeyboardInterrupt:
-            say("Stopped.")
+    try:
+        server.serve_forever()
+    except KeyboardInterrupt:
+        say("Stopped.")
 
 
 class _Quiet(SimpleHTTPRequestHandler):
-    """Logs no request."""
+    """Logs errors only."""
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         pass

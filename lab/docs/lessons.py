@@ -10,7 +10,15 @@ from typing import Any
 
 import nbformat
 
-LANGUAGES = {"Dockerfile": "docker", ".py": "python", ".js": "javascript", ".yaml": "yaml", ".yml": "yaml"}
+from lab.errors import LabError
+
+LANGUAGES = {
+    "Dockerfile": "docker",
+    ".py": "python",
+    ".js": "javascript",
+    ".yaml": "yaml",
+    ".yml": "yaml",
+}
 HOW_TO_READ = """\
 :::{{note}}
 This is lesson {number} to read, with what its commands printed when the course was made. In the lab you run them
@@ -30,13 +38,19 @@ def page(notebook: Path, pictures: Path) -> str:
 
 def contents(notebooks: list[Path]) -> str:
     """The page that lists the lessons, each with the question it opens with."""
-    rows = ["# Lessons", "Read them here, or run them in the lab. Each opens with a question.", "| lesson | question |"]
+    rows = [
+        "# Lessons",
+        "Read them here, or run them in the lab. Each opens with a question.",
+        "| lesson | question |",
+    ]
     table = [rows.pop(), "| --- | --- |"]
     for notebook in notebooks:
         first = nbformat.read(notebook, as_version=4).cells[0].source  # type: ignore[no-untyped-call]
         title, _, rest = first.removeprefix("# ").partition("\n")
         question = re.search(r"\*\*(.+?)\*\*", rest)
-        table.append(f"| [{title}](lessons/{notebook.stem}.md) | {question[1] if question else ''} |")
+        table.append(
+            f"| [{title}](lessons/{notebook.stem}.md) | {question[1] if question else ''} |"
+        )
     return "\n\n".join([*rows, "\n".join(table)]) + "\n"
 
 
@@ -68,11 +82,15 @@ def _output(output: Any, name: str, pictures: Path) -> str:
     data = output.data
     text = data.get("text/plain", "")
     if "text/vnd.mermaid" in data:
-        return _fence("mermaid", data["text/vnd.mermaid"]) + "\n\n" + _folded("The same as text", text)
+        return (
+            _fence("mermaid", data["text/vnd.mermaid"]) + "\n\n" + _folded("The same as text", text)
+        )
     if "image/png" in data:
         pictures.mkdir(parents=True, exist_ok=True)
         (pictures / f"{name}.png").write_bytes(base64.b64decode(data["image/png"]))
-        return f"![{escape(text.splitlines()[0])}](pictures/{name}.png)\n\n" + _folded("The same as text", text)
+        return f"![{escape(text.splitlines()[0])}](pictures/{name}.png)\n\n" + _folded(
+            "The same as text", text
+        )
     if text.startswith("Predict: "):
         return _prediction(text)
     if text.startswith(("What happened: ", "You predicted: ")):
@@ -87,7 +105,9 @@ def _language(source: str) -> str:
     if first.startswith("%%shell"):
         return "bash"
     if first.startswith("%%writefile"):
-        return next((language for end, language in LANGUAGES.items() if first.endswith(end)), "text")
+        return next(
+            (language for end, language in LANGUAGES.items() if first.endswith(end)), "text"
+        )
     return "ipython3"
 
 
@@ -111,11 +131,13 @@ def _prediction(text: str) -> str:
 
 
 def _quiz(source: str) -> str:
-    """The questions with their answers folded away; their texts are HTML, as jupyterquiz has them."""
-    call = ast.parse(source).body[0]
-    assert isinstance(call, ast.Expr)
-    assert isinstance(call.value, ast.Call)
-    questions: list[dict[str, Any]] = ast.literal_eval(call.value.args[0])
+    """The questions, their answers folded away; their texts are HTML, as jupyterquiz has them."""
+    try:
+        questions: list[dict[str, Any]] = ast.literal_eval(source.removeprefix("quiz"))
+    except ValueError as error:
+        raise LabError(
+            f"A self-check computes its questions ({error}).", "write them out in quiz([...])"
+        ) from error
     return "\n\n".join(_box("question", "Question", _question(question)) for question in questions)
 
 
