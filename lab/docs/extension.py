@@ -8,7 +8,13 @@ from docutils import nodes  # type: ignore[import-untyped]
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-DRAW = "mermaid.initialize({startOnLoad: true, securityLevel: 'strict', theme: 'neutral'});"
+DRAW = """\
+const natural = {useMaxWidth: false};
+mermaid.initialize({
+  startOnLoad: true, securityLevel: "strict", theme: "neutral",
+  flowchart: natural, sequence: natural, state: natural,
+});
+"""
 
 
 class Mermaid(SphinxDirective):
