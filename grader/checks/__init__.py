@@ -1,7 +1,7 @@
 """The checks that test cells call: nouns of Docker and Kubernetes, facts as properties, `must_*`
 that raise three lines.
 
-`docs/checks.md` is the reference.
+`docs/checks.md` introduces them; `docs/checks/` has a page for each noun.
 """
 
 from grader.checks.configs import ConfigMap, Secret, configmap, secret

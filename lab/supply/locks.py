@@ -20,7 +20,7 @@ PYTHON = "3.11"  # the oldest that the course runs on; a lock holds for all newe
 LOCKS = {
     "requirements.txt": (),
     "requirements-image.txt": ("image", "cluster"),
-    "requirements-test.txt": ("test", "cluster"),
+    "requirements-test.txt": ("test", "cluster", "docs"),
 }
 
 

@@ -1,7 +1,7 @@
-"""docs/checks.md: its failure texts are what the checks really say, on containers and objects made
-by the commands it shows.
+"""docs/checks/: the failures it shows are what the checks really say, on containers and objects
+made by the commands of its stage.
 
-`python -m tests.grader.checks.test_reference` (in the lab) writes the page's reference anew.
+`python -m tests.grader.checks.test_reference` (in the lab) writes the pages, one for each noun.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ from .clusters import own_namespace
 
 pytestmark = pytest.mark.engine
 
-PAGE = Path(__file__).parents[3] / "docs" / "checks.md"
-MARK = "<!-- From here on written by tests/grader/checks/test_reference.py -->\n"
+FOLDER = Path(__file__).parents[3] / "docs" / "checks"
+MARK = "<!-- Written by tests/grader/checks/test_reference.py -->\n"
 
 STAGE = """\
 docker run -d --name shop nginx:alpine
@@ -246,27 +246,53 @@ def stage() -> Iterator[None]:
             os.chdir(before)
 
 
-def reference() -> str:
-    """The page's reference: for each noun its facts, and its checks with what they say."""
-    parts = [
-        "## The stage of the examples\n",
-        "```bash",
-        STAGE + "```\n",
-        f"The student assigned {_assigned()}.\n",
-    ]
+def reference() -> dict[str, str]:
+    """The pages by file name: the stage, then for each noun its facts, and its checks with what they say."""
+    pages = {
+        "stage.md": _page(
+            "# The stage of the examples\n",
+            "Every example under [Checks](../checks.md) looks at what these commands made:\n",
+            "```bash",
+            STAGE + "```\n",
+            f"The student assigned {_assigned()}.",
+        )
+    }
     with stage():
         for noun, (call, kind, checks) in EXAMPLES.items():
-            parts += [
-                f"## `{noun}{_signature(grader.checks, noun)}`\n",
-                _doc(getattr(grader.checks, noun)) + "\n",
-            ]
-            parts += _facts(kind)
-            for check, arguments in checks.items():
-                parts += _section(
-                    noun, OTHER_NOUN.get(f"{noun}.{check}", call), kind, check, arguments
-                )
-    parts += ["## `credit(out_of)`\n", _doc(grader.checks.credit) + "\n"]
-    return "\n".join(parts).rstrip() + "\n"
+            pages[f"{noun}.md"] = _page(*_noun(noun, call, kind, checks))
+    pages["credit.md"] = _page(
+        "# credit\n", _call("credit", grader.checks), _doc(grader.checks.credit)
+    )
+    return pages
+
+
+def _page(*parts: str) -> str:
+    return MARK + "\n".join(parts).rstrip() + "\n"
+
+
+def _noun(noun: str, call: str, kind: type, checks: dict[str, str]) -> list[str]:
+    parts = [f"# {noun}\n", _call(noun, grader.checks), _doc(getattr(grader.checks, noun)) + "\n"]
+    parts += _facts(kind)
+    if inherited := [_inherited(kind, check) for check in _checks(kind) if check not in checks]:
+        parts += [f"It also has {', '.join(inherited)}.\n"]
+    parts += ["The examples look at [this stage](stage.md).\n"] if checks else []
+    for check, arguments in checks.items():
+        parts += _section(OTHER_NOUN.get(f"{noun}.{check}", call), kind, check, arguments)
+    return parts
+
+
+def _inherited(kind: type, check: str) -> str:
+    """A link to the page of the noun that shows this same check."""
+    noun = next(
+        noun
+        for noun, (_, other, checks) in EXAMPLES.items()
+        if check in checks and getattr(other, check) is getattr(kind, check)
+    )
+    return f"[{check}]({noun}.md#{check})"
+
+
+def _call(name: str, owner: object) -> str:
+    return f"```python\n{name}{_signature(owner, name)}\n```\n"
 
 
 def _assigned() -> str:
@@ -294,17 +320,18 @@ def _facts(kind: type) -> list[str]:
     return ["| fact | type | |", "| --- | --- | --- |", *rows, ""] if rows else []
 
 
-def _section(noun: str, call: str, kind: type, check: str, arguments: str) -> list[str]:
+def _section(call: str, kind: type, check: str, arguments: str) -> list[str]:
     source = f"{call}.{check}({arguments})"
-    said = _failure(source)
     return [
-        f"### `{noun}.{check}{_signature(kind, check)}`\n",
+        f"## {check}\n",
+        _call(check, kind),
         _doc(getattr(kind, check)) + "\n",
+        "For example:\n",
         "```python",
         source,
         "```",
         "```text",
-        said,
+        _failure(source),
         "```\n",
     ]
 
@@ -360,6 +387,10 @@ def _signature(owner: object, name: str) -> str:
     return str(signature.replace(parameters=parameters, return_annotation=inspect.Signature.empty))
 
 
+def _checks(kind: type) -> list[str]:
+    return [name for name in _public(kind) if name.startswith("must_")]
+
+
 def _public(kind: type) -> list[str]:
     return [name for name, _ in inspect.getmembers(kind) if not name.startswith("_")]
 
@@ -368,12 +399,13 @@ def _public(kind: type) -> list[str]:
 def test_every_check_has_an_example(noun: str) -> None:
     _, kind, checks = EXAMPLES[noun]
     elsewhere = set(_public(TOLD_ELSEWHERE[noun])) if noun in TOLD_ELSEWHERE else set()
-    assert set(checks) == {name for name in _public(kind) if name.startswith("must_")} - elsewhere
+    assert set(checks) == set(_checks(kind)) - elsewhere
 
 
-def test_page_says_what_the_checks_say() -> None:
-    assert PAGE.read_text().partition(MARK)[2] == reference()
+def test_pages_say_what_the_checks_say() -> None:
+    assert {page.name: page.read_text() for page in FOLDER.iterdir()} == reference()
 
 
 if __name__ == "__main__":
-    PAGE.write_text(PAGE.read_text().partition(MARK)[0] + MARK + reference())
+    for _name, _text in reference().items():
+        (FOLDER / _name).write_text(_text)

@@ -1,0 +1,29 @@
+"""The page of commands: each one's help, as `--help` prints it."""
+
+from collections.abc import Iterator
+
+import click
+
+OPENING = """\
+# Commands
+
+What each command's `--help` prints. A command ends with status 0 when it has done its work, with 1 when it could
+not (it says why, and what to try), and with 2 when it was called wrongly.
+"""
+
+
+def page(root: click.Group) -> str:
+    """The page in Markdown."""
+    return OPENING + "".join(_section(context) for context in _commands(root))
+
+
+def _commands(root: click.Group) -> Iterator[click.Context]:
+    above = click.Context(root, info_name="bin/lab", max_content_width=100, terminal_width=100)
+    for name in root.list_commands(above):
+        command = root.get_command(above, name)
+        if command and not command.hidden:
+            yield click.Context(command, info_name=name, parent=above)
+
+
+def _section(context: click.Context) -> str:
+    return f"\n## {context.info_name}\n\n```text\n{context.get_help()}\n```\n"
