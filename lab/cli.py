@@ -222,14 +222,23 @@ def sh(kind: Kind, command: tuple[str, ...]) -> None:
     is_flag=True,
     help="Only what needs no engine: lint, types, unit tests. Under three minutes once set up.",
 )
+@click.option(
+    "--all",
+    "everything",
+    is_flag=True,
+    help="Everything, however long; writes tests/proved.json, goes on where it was.",
+)
+@click.option("--plan", is_flag=True, help="Print what a run takes, and why, and run nothing.")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def test(fast: bool, arguments: tuple[str, ...]) -> None:
+def test(fast: bool, everything: bool, plan: bool, arguments: tuple[str, ...]) -> None:
     """Run everything that CI runs: lint, types, tests on real engines, every lesson, every
     exercise, a browser.
 
-    Further ARGUMENTS go to pytest: paths, -k, -x ...
+    What goes beyond one proof of each thing is run by turns; the last lines name what was left to
+    other runs. Further ARGUMENTS go to pytest: paths, -k, -x ... All tests that they name are run.
     """
     chosen = ["-m", " and ".join(f"not {marker}" for marker in NEED_ENGINE)] if fast else []
+    chosen += [option for option, given in (("--all", everything), ("--plan", plan)) if given]
     sys.exit(
         subprocess.run(
             [sys.executable, "-m", "pytest", *chosen, *arguments], cwd=ROOT, check=False

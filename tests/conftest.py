@@ -23,6 +23,8 @@ INSIDE = Path(
     "/opt/lab/venv"
 ).is_dir()  # these tests are running in a lab, where `docker` is the lab's engine
 
+pytest_plugins = ["tests.suite.plugin"]  # whole runs go by turns
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
@@ -33,17 +35,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+@pytest.hookimpl(tryfirst=True)  # the turns are among those that run here
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Tests of an engine run inside the lab (tests/test_inside.py sends them there), all others
     outside.
 
     With COURSE_KUBECONFIG, those of a cluster run here, against that one.
-    A mutation run takes long and tells about the tests, not about the product: it runs when it is
-    asked for by name.
     """
     here = [item for item in items if _here(item)]
-    if not any("mutation" in argument for argument in config.args):
-        here = [item for item in here if not item.get_closest_marker("mutation")]
     config.hook.pytest_deselected(items=[item for item in items if item not in here])
     items[:] = here
 

@@ -16,6 +16,8 @@ from grader.exercise.release import SOURCE
 from grader.sandbox.docker import Limits
 from lab.course import ROOT
 
+from .suite.items import Item, Turn
+
 WRONG = ROOT / "tests" / "wrong"
 SANITIZE = ROOT / "tests" / "nbval-sanitize.cfg"
 ASSIGNMENTS = sorted(path.parent.name for path in (ROOT / SOURCE).glob("*/*.ipynb"))
@@ -42,12 +44,23 @@ class Wrong:
     def __str__(self) -> str:
         return f"{self.assignment}: {self.question}: {self.name}"
 
+    @property
+    def item(self) -> Item:
+        """What is proved when it is graded."""
+        turn: Turn = "always" if str(self) in _commonest(self.assignment) else "by turns"
+        return Item("wrong answer", str(self), turn)
+
 
 @dataclass(frozen=True)
 class Exercise:
     """One source notebook."""
 
     name: str
+
+    @property
+    def item(self) -> Item:
+        """What is proved when its solution and its release are graded."""
+        return Item("exercise", self.name)
 
     @property
     def notebook(self) -> dict[str, Any]:
@@ -160,6 +173,19 @@ def _rules() -> list[tuple[re.Pattern[str], str]]:
     return [
         (re.compile(config[name]["regex"]), config[name]["replace"]) for name in config.sections()
     ]
+
+
+@cache
+def _commonest(assignment: str) -> set[str]:
+    """The wrong answers that each run grades: of each question the first, because authors begin
+    with the mistake that is made most.
+    """
+    exercise = Exercise(assignment)
+    wrong = exercise.wrong
+    of_questions = (
+        [one for one in wrong if one.question in question] for question in exercise.questions
+    )
+    return {str(found[0]) for found in of_questions if found}
 
 
 def first_lost(wrong: Wrong, exercise: Exercise) -> str:

@@ -8,6 +8,7 @@ import os
 import shutil
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,9 +26,11 @@ from grader.run.classrun import plan
 from grader.sandbox.docker import OWNER_LABEL, Limits, owner, sweep
 from lab.machine.host import ensure_engine
 
+from ..suite.items import Item
+from ..suite.plugin import Charge, chosen
 from . import table
 from .attack import EVERYTHING, PODS, TRIALS, Attack
-from .suite import ATTACKS, GROUPS
+from .suite import ATTACKS, GROUPS, ITEMS
 
 FIXTURE = Path(__file__).parent / "fixtures" / "solutions"
 LIMITS = Limits(
@@ -99,21 +102,22 @@ class Class:
 
 @pytest.fixture(scope="session")
 def graded(
-    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest, charge: Charge
 ) -> Iterator[Class]:
-    """The whole class, graded by two workers. With ``-k`` only who is asked for, and the honest."""
+    """The class, graded by two workers: the attacks that this run takes, and the honest."""
     client = ensure_engine()
     around = tmp_path_factory.mktemp("attacks")
     root = around / "course"
     (around / "secret.txt").write_text("of the machine")
     listener = Listener()
-    chosen = " ".join(item.name for item in request.session.items)
-    attacks = [attack for attack in ATTACKS if f"[{attack.name}]" in chosen]
+    taken = chosen(request.session)
+    attacks = [attack for attack in ATTACKS if str(ITEMS[attack.name]) in taken]
     handed_in = [*HONEST, WRONG, *HONEST_WITH_PODS, *attacks]
     _hand_in(root, handed_in, listener.port)
     before = _files(around)
     place = sandbox_place(client)
     results: dict[str, Result] = {}
+    start = time.monotonic()
     for trial in TRIALS:
         students = [one.student for one in handed_in if one.trial == trial]
         limits = (
@@ -123,11 +127,22 @@ def graded(
         )
         graded = plan(root, trial, students).grade(client, place, limits, 2, lambda result: None)
         results |= {one.student: one for one in graded}
+    _charge_all(charge, handed_in, results, time.monotonic() - start)
     trials = {one.student: one.trial for one in handed_in}
     yield Class(
         Course(root), results, before, _files(around), _left(client), listener.visits, trials
     )
     sweep(client)
+
+
+def _charge_all(
+    charge: Charge, handed_in: list[Attack], results: dict[str, Result], seconds: float
+) -> None:
+    """Share the seconds of the class among those who were in it; those of the honest belong to the file of the tests."""
+    scale = seconds / (sum(result.seconds for result in results.values()) or 1)
+    tests = Item("file", "tests/attacks/test_attacks.py")
+    for one in handed_in:
+        charge({ITEMS.get(one.name, tests): results[one.student].seconds * scale})
 
 
 def _hand_in(root: Path, attacks: list[Attack], port: int) -> None:

@@ -1,5 +1,10 @@
 """All attacks, by what they are on."""
 
+from types import ModuleType
+
+import pytest
+
+from ..suite.items import Item
 from . import (
     cluster,
     content,
@@ -12,14 +17,30 @@ from . import (
 )
 from .attack import Attack
 
-GROUPS: dict[str, list[Attack]] = {
-    "On the notebook": in_the_notebook.ATTACKS,
-    "On the student's own process": in_the_kernel.ATTACKS,
-    "On what drives it": on_the_kernel.ATTACKS,
-    "On the engine": engine.ATTACKS,
-    "On the cluster": cluster.ATTACKS,
-    "On what others need": exhaustion.ATTACKS,
-    "On what is somebody else's": reach.ATTACKS,
-    "On files and on readers": content.ATTACKS,
+MODULES: dict[str, ModuleType] = {
+    "On the notebook": in_the_notebook,
+    "On the student's own process": in_the_kernel,
+    "On what drives it": on_the_kernel,
+    "On the engine": engine,
+    "On the cluster": cluster,
+    "On what others need": exhaustion,
+    "On what is somebody else's": reach,
+    "On files and on readers": content,
 }
+GROUPS: dict[str, list[Attack]] = {title: module.ATTACKS for title, module in MODULES.items()}
 ATTACKS = [attack for group in GROUPS.values() for attack in group]
+
+
+def _items(module: ModuleType) -> dict[str, Item]:
+    """What each attack proves, by its name. The first of a module runs always: authors begin with the plainest."""
+    name = module.__name__.rpartition(".")[2]
+    return {
+        attack.name: Item("attack", f"{name}: {attack.name}", "by turns" if number else "always")
+        for number, attack in enumerate(module.ATTACKS)
+    }
+
+
+ITEMS = {name: item for module in MODULES.values() for name, item in _items(module).items()}
+the_class = pytest.mark.proves(
+    *ITEMS.values()
+)  # what holds of the whole class: none of them is proved without it

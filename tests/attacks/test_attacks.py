@@ -7,11 +7,21 @@ from nbgrader.api import Gradebook
 
 from .attack import ATTEMPTED, SUCCEEDED, TRIALS, Attack
 from .conftest import HONEST, HONEST_WITH_PODS, SECRET, Class, gained
-from .suite import ATTACKS
+from .suite import ATTACKS, ITEMS, the_class
 
 pytestmark = [pytest.mark.machine, pytest.mark.grading, pytest.mark.timeout(900)]
 RUN = [attack for attack in ATTACKS if "malformed" not in attack.reason]
-each_attack = pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name)
+
+
+def each(attacks: list[Attack]) -> pytest.MarkDecorator:
+    """A test of each of these."""
+    marked = [
+        pytest.param(one, marks=pytest.mark.proves(ITEMS[one.name]), id=one.name) for one in attacks
+    ]
+    return pytest.mark.parametrize("attack", marked)
+
+
+each_attack = each(ATTACKS)
 
 
 @each_attack
@@ -28,7 +38,7 @@ def test_attack_earns_what_is_honest(attack: Attack, graded: Class) -> None:
         assert message in result.checks[list(trial.earned).index(test)].message
 
 
-@pytest.mark.parametrize("attack", RUN, ids=lambda attack: attack.name)
+@each(RUN)
 def test_attack_was_made_and_got_at_nothing(attack: Attack, graded: Class) -> None:
     shown = graded.shown(attack.student)
     assert SUCCEEDED not in shown
@@ -52,12 +62,14 @@ def test_honest_students_with_a_cluster_lose_nothing(honest: Attack, graded: Cla
     )
 
 
+@the_class
 def test_nothing_outside_has_changed(graded: Class) -> None:
     assert graded.after == graded.before
     assert graded.left == []
     assert graded.visits == 0
 
 
+@the_class
 def test_gradebook_holds_each_students_own_points_and_nothing_else(graded: Class) -> None:
     with Gradebook(graded.course.db_url) as gradebook:
         held = {
@@ -73,5 +85,6 @@ def test_gradebook_holds_each_students_own_points_and_nothing_else(graded: Class
     }
 
 
+@the_class
 def test_nobodys_work_is_on_anothers_page(graded: Class) -> None:
     assert [student for student in graded.results if SECRET in graded.page(student)] == []

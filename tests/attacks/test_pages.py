@@ -12,7 +12,7 @@ from lab.course import ROOT
 
 from . import table
 from .conftest import WRONG, Class
-from .suite import ATTACKS
+from .suite import ATTACKS, the_class
 
 marks = [pytest.mark.machine, pytest.mark.grading, pytest.mark.timeout(900)]
 ACTIVE = re.compile(
@@ -38,6 +38,7 @@ def each_page(graded: Class) -> dict[str, str]:
     return {student: graded.page(student) for student in graded.results}
 
 
+@the_class
 @pytest.mark.machine
 @pytest.mark.grading
 @pytest.mark.timeout(900)
@@ -47,6 +48,7 @@ def test_feedback_pages_hold_nothing_active(graded: Class) -> None:
     } == {}
 
 
+@the_class
 @pytest.mark.machine
 @pytest.mark.grading
 @pytest.mark.timeout(900)
@@ -60,6 +62,7 @@ def test_feedback_never_shows_a_hidden_test(graded: Class) -> None:
     assert "The container `web` serves the pages" in graded.page(WRONG.student)
 
 
+@the_class
 @pytest.mark.machine
 @pytest.mark.grading
 @pytest.mark.timeout(900)

@@ -3,14 +3,17 @@ answer its own points and message.
 
 ``tests/wrong/<assignment>.toml`` holds the wrong answers. Each takes the place of one answer of the
 solution. Wrong answers that touch different checks share one submission, so that a few gradings are
-enough and every question is seen not to depend on the others.
+enough and every question is seen not to depend on the others. A run grades the wrong answers that
+it takes (tests/suite), and those only.
 """
 
 import json
 import os
 import re
 import shutil
+import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -35,11 +38,20 @@ from ..exercises import (
     sanitized,
     submissions,
 )
+from ..suite.plugin import Charge, chosen
 
 TIMES = range(
     int(os.environ.get("GRADINGS", "1"))
 )  # so many students hand in the same; 20 before a release
 each_exercise = pytest.mark.parametrize("exercise", EXERCISES, ids=lambda exercise: exercise.name)
+each_graded_exercise = pytest.mark.parametrize(
+    "exercise",
+    [pytest.param(one, marks=pytest.mark.proves(one.item), id=one.name) for one in EXERCISES],
+)
+each_wrong_answer = pytest.mark.parametrize(
+    "wrong",
+    [pytest.param(one, marks=pytest.mark.proves(one.item), id=str(one)) for one in ALL_WRONG],
+)
 
 
 @each_exercise
@@ -75,34 +87,67 @@ def test_release_is_what_the_source_gives(exercise: Exercise) -> None:
     assert differences(ROOT, [exercise.name]) == []
 
 
+@dataclass(frozen=True)
+class Class:
+    """What each student of an exercise got; ``wrong-n-…`` handed in the wrong answers of
+    ``groups[n]``.
+    """
+
+    results: dict[str, Result]
+    groups: list[list[Wrong]]
+
+    def group(self, wrong: Wrong) -> int:
+        """The number of the submissions that hold this wrong answer."""
+        return next(number for number, group in enumerate(self.groups) if wrong in group)
+
+
 @pytest.fixture(scope="module")
-def results(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, dict[str, Result]]]:
-    """What each submission got, by exercise and student; graded when first asked for."""
+def classes(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest, charge: Charge
+) -> Iterator[dict[str, Class]]:
+    """The class of each exercise, graded when first asked for, with this run's wrong answers."""
     client = ensure_engine()
     place = sandbox_place(client)
+    taken = chosen(request.session)
 
-    class Graded(dict[str, dict[str, Result]]):
-        def __missing__(self, name: str) -> dict[str, Result]:
-            root = tmp_path_factory.mktemp(name)
-            hand_in_all(root, Exercise(name))
+    class Graded(dict[str, Class]):
+        def __missing__(self, name: str) -> Class:
+            root, exercise = tmp_path_factory.mktemp(name), Exercise(name)
+            groups = submissions([wrong for wrong in exercise.wrong if str(wrong.item) in taken])
+            hand_in_all(root, exercise, groups)
+            start = time.monotonic()
             done = plan(root, name).grade(client, place, LIMITS, 4, lambda result: None)
-            self[name] = {result.student: result for result in done}
+            self[name] = Class({result.student: result for result in done}, groups)
+            charge_all(charge, exercise, self[name], time.monotonic() - start)
             return self[name]
 
     yield Graded()
     sweep(client)
 
 
-def hand_in_all(root: Path, exercise: Exercise) -> None:
+def charge_all(charge: Charge, exercise: Exercise, graded: Class, seconds: float) -> None:
+    """Share the seconds of a class among its submissions, which were graded side by side, and those
+    of a submission among its wrong answers.
+    """
+    each = {student: result.seconds for student, result in graded.results.items()}
+    scale = seconds / (sum(each.values()) or 1)
+    own = [spent for student, spent in each.items() if not student.startswith("wrong-")]
+    charge({exercise.item: sum(own) * scale})
+    for number, group in enumerate(graded.groups):
+        spent = sum(each[f"wrong-{number}-{repeat}"] for repeat in TIMES)
+        charge({wrong.item: spent * scale / len(group) for wrong in group})
+
+
+def hand_in_all(root: Path, exercise: Exercise, groups: list[list[Wrong]]) -> None:
     """A class: ``released``, and for each of `TIMES` ``right-0``, and ``wrong-0-0``, ``wrong-1-0``,
     …
     """
     shutil.copytree(ROOT / SOURCE / exercise.name, root / SOURCE / exercise.name)
     released = json.loads((ROOT / RELEASE / exercise.name / f"{exercise.name}.ipynb").read_text())
-    class_ = {f"right-{time}": exercise.notebook for time in TIMES} | {"released": released}
-    for number, group in enumerate(submissions(exercise.wrong)):
+    class_ = {f"right-{repeat}": exercise.notebook for repeat in TIMES} | {"released": released}
+    for number, group in enumerate(groups):
         changed = exercise.with_answers({wrong.question: wrong.answer for wrong in group})
-        class_ |= {f"wrong-{number}-{time}": changed for time in TIMES}
+        class_ |= {f"wrong-{number}-{repeat}": changed for repeat in TIMES}
     for student, notebook in class_.items():
         folder = root / "submitted" / student / exercise.name
         folder.mkdir(parents=True)
@@ -111,12 +156,10 @@ def hand_in_all(root: Path, exercise: Exercise) -> None:
 
 @pytest.mark.machine
 @pytest.mark.grading
-@each_exercise
-def test_solution_earns_all_points(
-    exercise: Exercise, results: dict[str, dict[str, Result]]
-) -> None:
-    for time in TIMES:
-        result = results[exercise.name][f"right-{time}"]
+@each_graded_exercise
+def test_solution_earns_all_points(exercise: Exercise, classes: dict[str, Class]) -> None:
+    for repeat in TIMES:
+        result = classes[exercise.name].results[f"right-{repeat}"]
         checks = by_id(exercise, result)
         assert (result.reason, result.notes) == (None, [])
         assert [
@@ -129,25 +172,24 @@ def test_solution_earns_all_points(
 
 @pytest.mark.machine
 @pytest.mark.grading
-@each_exercise
+@each_graded_exercise
 def test_untouched_release_earns_nothing_and_says_why(
-    exercise: Exercise, results: dict[str, dict[str, Result]]
+    exercise: Exercise, classes: dict[str, Class]
 ) -> None:
-    result = results[exercise.name]["released"]
+    result = classes[exercise.name].results["released"]
     assert (result.points, result.reason) == (0, None)
     assert [check for check in result.checks if len(check.message.splitlines()) != 3] == []
 
 
 @pytest.mark.machine
 @pytest.mark.grading
-@pytest.mark.parametrize("wrong", ALL_WRONG, ids=str)
+@each_wrong_answer
 def test_wrong_answer_earns_its_points_and_its_message(
-    wrong: Wrong, results: dict[str, dict[str, Result]]
+    wrong: Wrong, classes: dict[str, Class]
 ) -> None:
-    exercise = Exercise(wrong.assignment)
-    number = next(n for n, group in enumerate(submissions(exercise.wrong)) if wrong in group)
-    for time in TIMES:
-        checks = by_id(exercise, results[wrong.assignment][f"wrong-{number}-{time}"])
+    exercise, graded = Exercise(wrong.assignment), classes[wrong.assignment]
+    for repeat in TIMES:
+        checks = by_id(exercise, graded.results[f"wrong-{graded.group(wrong)}-{repeat}"])
         assert {name: checks[name].points for name in wrong.points} == wrong.points
         said, expected = (
             sanitized(checks[first_lost(wrong, exercise)].message).strip(),
@@ -159,19 +201,20 @@ def test_wrong_answer_earns_its_points_and_its_message(
 
 @pytest.mark.machine
 @pytest.mark.grading
-@each_exercise
-def test_wrong_answer_costs_nothing_elsewhere(
-    exercise: Exercise, results: dict[str, dict[str, Result]]
-) -> None:
-    for number, group in enumerate(submissions(exercise.wrong)):
-        touched = {check for wrong in group for check in wrong.points} | set(exercise.by_hand)
-        for time in TIMES:
-            checks = by_id(exercise, results[exercise.name][f"wrong-{number}-{time}"])
-            assert [
-                check
-                for name, check in checks.items()
-                if name not in touched and check.status != "passed"
-            ] == []
+@each_wrong_answer
+def test_wrong_answer_costs_nothing_elsewhere(wrong: Wrong, classes: dict[str, Class]) -> None:
+    exercise, graded = Exercise(wrong.assignment), classes[wrong.assignment]
+    number = graded.group(wrong)
+    touched = {check for one in graded.groups[number] for check in one.points} | set(
+        exercise.by_hand
+    )
+    for repeat in TIMES:
+        checks = by_id(exercise, graded.results[f"wrong-{number}-{repeat}"])
+        assert [
+            check
+            for name, check in checks.items()
+            if name not in touched and check.status != "passed"
+        ] == []
 
 
 def by_id(exercise: Exercise, result: Result) -> dict[str, Check]:

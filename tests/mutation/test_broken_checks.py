@@ -11,12 +11,15 @@ import pytest
 from lab.course import ROOT
 
 from ..conftest import TestLab
+from ..suite.checks import CHECKS
+from ..suite.items import Item
 from .reviewed import chosen, report
 from .try_checks import broken_checks
 
 EVERY = 5  # in a short run: of the few, each fifth
 
 
+@pytest.mark.proves(Item("mutation", CHECKS, "all only"))
 @pytest.mark.mutation
 @pytest.mark.machine
 @pytest.mark.timeout(5400)

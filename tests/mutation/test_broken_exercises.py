@@ -15,6 +15,7 @@ from lab.course import ROOT
 from lab.machine.host import ensure_engine
 
 from ..exercises import EXERCISES, Exercise
+from ..suite.items import Item
 from .marking import Marking, broken_answers, broken_cells
 from .mutants import Mutant
 from .reviewed import chosen, report
@@ -34,7 +35,15 @@ def sandboxes() -> Iterator[tuple[docker.DockerClient, Place]]:
     sweep(client)
 
 
-@pytest.fixture(scope="module", params=EXERCISES, ids=lambda exercise: exercise.name)
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(
+            one, marks=pytest.mark.proves(Item("mutation", one.name, "all only")), id=one.name
+        )
+        for one in EXERCISES
+    ],
+)
 def marking(
     request: pytest.FixtureRequest,
     sandboxes: tuple[docker.DockerClient, Place],
