@@ -227,14 +227,19 @@ def test(fast: bool, arguments: tuple[str, ...]) -> None:
     """Run everything that CI runs: lint, types, tests on real engines, every lesson, every
     exercise, a browser.
 
-    Further ARGUMENTS go to pytest: paths, -k, -x ...
+    Further ARGUMENTS go to pytest: paths, -k, -x ... The whole suite is dealt to workers side by
+    side; what is chosen runs in one
+    process, or in as many as -n says.
     """
     chosen = ["-m", " and ".join(f"not {marker}" for marker in NEED_ENGINE)] if fast else []
-    sys.exit(
-        subprocess.run(
-            [sys.executable, "-m", "pytest", *chosen, *arguments], cwd=ROOT, check=False
-        ).returncode
-    )
+    workers = [] if fast or arguments else ["-n", str(_workers())]
+    command = [sys.executable, "-m", "pytest", *workers, *chosen, *arguments]
+    sys.exit(subprocess.run(command, cwd=ROOT, check=False).returncode)
+
+
+def _workers() -> int:
+    """Half as many again as there are processors: tests wait about half of their time."""
+    return max(2, (os.cpu_count() or 1) * 3 // 2)
 
 
 for _command in entry_points(group="lab.commands"):

@@ -46,7 +46,7 @@ def objects(lab: TestLab) -> dict[str, list[str]]:
 
 
 def wait_for(
-    before: dict[str, list[str]], lab: TestLab, seconds: float = 10
+    before: dict[str, list[str]], lab: TestLab, seconds: float = 60
 ) -> dict[str, list[str]]:
     """What there is, as soon as it is what there was before: the cluster's network goes a little
     after its last Pod.

@@ -10,8 +10,9 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -82,12 +83,24 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, dict
     place = sandbox_place(client)
 
     class Graded(dict[str, dict[str, Result]]):
+        def __init__(self) -> None:
+            super().__init__()
+            self.roots: dict[str, Path] = {}
+
         def __missing__(self, name: str) -> dict[str, Result]:
-            root = tmp_path_factory.mktemp(name)
+            root = self.roots[name] = tmp_path_factory.mktemp(name)
             hand_in_all(root, Exercise(name))
             done = plan(root, name).grade(client, place, LIMITS, 4, lambda result: None)
             self[name] = {result.student: result for result in done}
             return self[name]
+
+        def evidence(self, arguments: Mapping[str, Any]) -> dict[str, bytes]:
+            """The graded notebooks that a test is about."""
+            wrong = arguments.get("wrong")
+            name = wrong.assignment if wrong else arguments["exercise"].name
+            student = f"wrong-{number_of(wrong)}-*" if wrong else "*"
+            notebooks = self.roots[name].glob(f"autograded/{student}/*/*.ipynb")
+            return {f"{path.parent.parent.name}.ipynb": path.read_bytes() for path in notebooks}
 
     yield Graded()
     sweep(client)
@@ -145,9 +158,8 @@ def test_wrong_answer_earns_its_points_and_its_message(
     wrong: Wrong, results: dict[str, dict[str, Result]]
 ) -> None:
     exercise = Exercise(wrong.assignment)
-    number = next(n for n, group in enumerate(submissions(exercise.wrong)) if wrong in group)
     for time in TIMES:
-        checks = by_id(exercise, results[wrong.assignment][f"wrong-{number}-{time}"])
+        checks = by_id(exercise, results[wrong.assignment][f"wrong-{number_of(wrong)}-{time}"])
         assert {name: checks[name].points for name in wrong.points} == wrong.points
         said, expected = (
             sanitized(checks[first_lost(wrong, exercise)].message).strip(),
@@ -172,6 +184,13 @@ def test_wrong_answer_costs_nothing_elsewhere(
                 for name, check in checks.items()
                 if name not in touched and check.status != "passed"
             ] == []
+
+
+def number_of(wrong: Wrong) -> int:
+    """Of the submission that holds a wrong answer."""
+    return next(
+        n for n, group in enumerate(submissions(Exercise(wrong.assignment).wrong)) if wrong in group
+    )
 
 
 def by_id(exercise: Exercise, result: Result) -> dict[str, Check]:
