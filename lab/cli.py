@@ -228,11 +228,12 @@ def test(fast: bool, arguments: tuple[str, ...]) -> None:
     exercise, a browser.
 
     Further ARGUMENTS go to pytest: paths, -k, -x ... The whole suite is dealt to workers side by
-    side; what is chosen runs in one
-    process, or in as many as -n says.
+    side; what is chosen runs in one process, or in as many as -n says. What one needs to know why a
+    test failed is kept in .lab/failed.
     """
     chosen = ["-m", " and ".join(f"not {marker}" for marker in NEED_ENGINE)] if fast else []
-    workers = [] if fast or arguments else ["-n", str(_workers())]
+    whole = not fast and set(arguments) <= {"--all"}
+    workers = ["-n", str(_workers())] if whole else []
     command = [sys.executable, "-m", "pytest", *workers, *chosen, *arguments]
     sys.exit(subprocess.run(command, cwd=ROOT, check=False).returncode)
 

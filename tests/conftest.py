@@ -5,6 +5,7 @@ and removed afterwards.
 import hashlib
 import os
 import random
+import re
 import shutil
 import socket
 import subprocess
@@ -186,20 +187,18 @@ def give_pytest(lab: TestLab) -> None:
     """Put pytest and nbval into a lab: installed once, below this checkout's .lab, where each lab
     finds them.
     """
-    locked = (
-        line.split(";")[0].strip()
-        for line in (ROOT / "requirements-test.txt").read_text().splitlines()
-    )
-    pins = [line for line in locked if line.partition("==")[0] in PACKAGES]
+    locked = re.findall(r"^([\w.-]+)==([\w.]+)", (ROOT / "requirements-test.txt").read_text(), re.M)
+    pins = [f"{name}=={version}" for name, version in locked if name in PACKAGES]
     python = lab.run(
         "python", "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"
     ).stdout.strip()
     made = f"pytest-{hashlib.sha256(' '.join([*pins, python]).encode()).hexdigest()[:8]}"
-    inside = f"{labs.INSIDE_COURSE}/{STATE.name}/{made}"
+    state = f"{labs.INSIDE_COURSE}/{STATE.name}"
+    inside = f"{state}/{made}"
     with alone(f"{NAME}-pytest"):
         if not (STATE / made).is_dir():
             quietly = "--quiet --disable-pip-version-check --no-deps"
-            install = f"rm -rf {inside}.part && pip install {quietly} --target {inside}.part"
+            install = f"rm -rf {state}/pytest-* && pip install {quietly} --target {inside}.part"
             done = lab.run("sh", "-c", f"{install} {' '.join(pins)} && mv {inside}.part {inside}")
             assert done.returncode == 0, done.stdout
     lab.run("sh", "-c", f"echo {inside} > {python}/tests.pth")
