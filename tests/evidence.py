@@ -56,14 +56,23 @@ def _told(item: pytest.Item) -> Iterator[tuple[str, bytes]]:
         yield path.name, path.read_bytes()
     arguments: Mapping[str, Any] = getattr(item, "funcargs", {})
     for argument, value in arguments.items():
-        if isinstance(value, Witness):
-            try:
-                yield from (
-                    (f"{argument}-{name}", content)
-                    for name, content in value.evidence(arguments).items()
-                )
-            except Exception as error:
-                yield f"{argument}.txt", f"Nothing could be had: {error!r}".encode()
+        for witness in value if isinstance(value, tuple) else (value,):
+            if isinstance(witness, Witness):
+                yield from _of(witness, argument, arguments)
+
+
+def _of(witness: Witness, name: str, arguments: Mapping[str, Any]) -> Iterator[tuple[str, bytes]]:
+    try:
+        for file, content in witness.evidence(arguments).items():
+            yield f"{name}-{file}", content
+    except Exception as error:
+        yield f"{name}.txt", f"Nothing could be had: {error!r}".encode()
+
+
+def notebooks(course: Path, student: str = "*") -> dict[str, bytes]:
+    """The graded notebooks of a course, by name; ``student`` may be a pattern."""
+    graded = course.glob(f"autograded/{student}/*/*.ipynb")
+    return {f"{path.parent.parent.name}.ipynb": path.read_bytes() for path in graded}
 
 
 def folder_name(nodeid: str) -> str:

@@ -25,6 +25,7 @@ from grader.sandbox.docker import sweep
 from lab.course import ROOT
 from lab.machine.host import ensure_engine
 
+from ..evidence import notebooks
 from ..exercises import (
     ALL_WRONG,
     EXERCISES,
@@ -99,8 +100,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, dict
             wrong = arguments.get("wrong")
             name = wrong.assignment if wrong else arguments["exercise"].name
             student = f"wrong-{number_of(wrong)}-*" if wrong else "*"
-            notebooks = self.roots[name].glob(f"autograded/{student}/*/*.ipynb")
-            return {f"{path.parent.parent.name}.ipynb": path.read_bytes() for path in notebooks}
+            return notebooks(self.roots[name], student)
 
     yield Graded()
     sweep(client)
