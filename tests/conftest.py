@@ -9,14 +9,13 @@ import re
 import shutil
 import socket
 import subprocess
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from xdist.remote import Producer
 
 from lab import seat
 from lab import up as labs
@@ -25,6 +24,10 @@ from lab.lock import alone
 from lab.machine.host import ensure_engine
 
 from . import evidence, groups
+from .evidence import pytest_runtest_makereport, pytest_sessionstart
+from .groups import pytest_xdist_make_scheduler
+
+__all__ = ["pytest_runtest_makereport", "pytest_sessionstart", "pytest_xdist_make_scheduler"]
 
 # Properties of tests, for the closing summary: how a suite in the lab ended; an attack's name and
 # the points that it gained.
@@ -74,27 +77,6 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         item.get_closest_marker(name) for item in session.items for name in groups.NEED_IMAGES
     ):
         ensure_engine()
-
-
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> groups.LongestFirst:
-    """How tests are dealt to workers."""
-    return groups.LongestFirst(config, log)
-
-
-def pytest_sessionstart(session: pytest.Session) -> None:
-    """What the last run kept of its failures goes."""
-    evidence.start(session.config)
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(
-    item: pytest.Item,
-) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Keep what one needs to know why a test failed, while what it used is there."""
-    report = yield
-    if report.failed:
-        evidence.keep(item, report)
-    return report
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -9,7 +9,7 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -31,9 +31,20 @@ class Witness(Protocol):
         """Contents by file name."""
 
 
-def start(config: pytest.Config) -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Keep what is known of a failure, while what the test used is there."""
+    report = yield
+    if report.failed:
+        keep(item, report)
+    return report
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
     """Forget the last run's; workers and suites inside a lab add to the run that started them."""
-    if not hasattr(config, "workerinput") and not LOGS.is_dir():
+    if not hasattr(session.config, "workerinput") and not LOGS.is_dir():
         shutil.rmtree(KEPT, ignore_errors=True)
 
 

@@ -118,3 +118,8 @@ class LongestFirst(LoadScopeScheduling):
             or self._pending_of(self.assigned_work[node]) < 2
         ):
             super()._reschedule(node)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LongestFirst:
+    """How tests are dealt to workers."""
+    return LongestFirst(config, log)

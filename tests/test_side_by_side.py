@@ -16,9 +16,8 @@ from .groups import PARTS, SECONDS, group_of
 CONFTEST = """
 import pytest
 from tests import evidence, groups
-from tests.conftest import (
-    pytest_runtest_makereport, pytest_sessionstart, pytest_xdist_make_scheduler
-)
+from tests.evidence import pytest_runtest_makereport, pytest_sessionstart
+from tests.groups import pytest_xdist_make_scheduler
 
 def pytest_collection_modifyitems(items):
     items[:] = groups.in_order(items)
@@ -72,6 +71,8 @@ def run(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
         "pytest",
         "-p",
         "no:cacheprovider",
+        "-p",
+        "xdist",
         "--rootdir",
         str(folder),
         "-c",
@@ -86,6 +87,7 @@ def run(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     environment = {
         name: value for name, value in environment.items() if not name.startswith("PYTEST_")
     }
+    environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # what else is installed takes seconds
     return subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, check=False
     )
