@@ -19,7 +19,7 @@ from lab.course import STATE
 
 # The variable is for the test of this module.
 KEPT = Path(os.environ.get("COURSE_TESTS_FAILED", STATE / "failed"))
-LONGEST_NAME = 100
+LONGEST_NAME, MOST_NAMED = 100, 20
 LOGS = Path("/var/log/lab")  # where these tests run inside a lab
 
 
@@ -99,5 +99,7 @@ def summary(reporter: pytest.TerminalReporter) -> None:
     kept = sorted(path.name for path in KEPT.glob("*")) if KEPT.is_dir() else []
     if kept:
         reporter.section("kept of what failed: reports, logs, notebooks")
-        for name in kept:
+        for name in kept[:MOST_NAMED]:
             reporter.write_line(str(KEPT / name))
+        if len(kept) > MOST_NAMED:
+            reporter.write_line(f"and {len(kept) - MOST_NAMED} more in {KEPT}")

@@ -33,7 +33,7 @@ SUITES |= {f"{folder}, {part}": (folder, chosen) for part, (folder, chosen) in P
 
 
 @pytest.mark.machine
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("suite", SUITES)
 def test_engine_suite_passes_in_the_lab(
     suite: str, test_lab: TestLab, record_property: Callable[[str, object], None]

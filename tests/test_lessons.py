@@ -77,7 +77,7 @@ def somebody_elses(test_lab: TestLab) -> Iterator[Container]:
 
 
 @pytest.mark.lesson
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("lesson", LESSONS)
 def test_lesson_runs_twice_and_leaves_nothing(
     lesson: str, test_lab: TestLab, somebody_elses: Container

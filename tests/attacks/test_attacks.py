@@ -12,7 +12,7 @@ from .attack import ATTEMPTED, SUCCEEDED, TRIALS, Attack
 from .conftest import HONEST, HONEST_WITH_PODS, SECRET, Class
 from .suite import ATTACKS
 
-pytestmark = [pytest.mark.machine, pytest.mark.grading, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.machine, pytest.mark.grading, pytest.mark.timeout(1800)]
 RUN = [attack for attack in ATTACKS if "malformed" not in attack.reason]
 each_attack = pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name)
 
