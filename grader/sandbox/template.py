@@ -5,12 +5,11 @@ Its layers must belong to the numbers that a rootless engine maps, so a rootless
 once for each set of images.
 """
 
-import fcntl
 import io
 import tarfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import docker
@@ -30,7 +29,8 @@ from grader.sandbox.docker import (
 )
 from grader.sandbox.files import USER
 from lab import seat as engine
-from lab.course import LABEL, STATE
+from lab.course import LABEL
+from lab.lock import alone
 from lab.progress import Step, step
 
 PREFIX = "docker-course-sandbox-template-"
@@ -48,21 +48,10 @@ def ensure_place(
     The images (``names`` as in ``docker pull``) come from the registry in the lab's own template.
     Raises SandboxError.
     """
-    with _alone():
+    with alone("sandbox-template"):
         return _ensured(
             client, Place(image, PREFIX + lab_template.rpartition("-")[2], lab_template), names
         )
-
-
-@contextmanager
-def _alone() -> Iterator[None]:
-    """Of several runs in this checkout one makes the template and the others wait for it; the lock
-    ends with its process.
-    """
-    STATE.mkdir(parents=True, exist_ok=True)
-    with (STATE / "sandbox-template.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _ensured(client: docker.DockerClient, place: Place, names: Sequence[str]) -> Place:

@@ -8,6 +8,7 @@ import ssl
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import docker
 from docker.errors import APIError, ImageNotFound
@@ -15,6 +16,7 @@ from docker.errors import APIError, ImageNotFound
 from lab.build.base_image import ensure_base
 from lab.course import LABEL, NAME, ROOT
 from lab.errors import LabError
+from lab.lock import alone
 from lab.progress import Step, step
 
 REPOSITORY = "docker-course/lab"
@@ -26,17 +28,27 @@ STEP = re.compile(r"Step (\d+)/(\d+) : (.*)")
 
 
 def ensure_lab_image(client: docker.DockerClient, *, hub: bool) -> str:
-    """Name of the lab image made from this checkout, built first where it is missing."""
+    """Name of the lab image made from this checkout, built first where it is missing. Two commands
+    at once build it once.
+    """
     context = build_context()
     name = f"{REPOSITORY}:{hashlib.sha256(context).hexdigest()[:12]}"
+    if not _exists(client, name):
+        with alone("image"):
+            if not _exists(client, name):
+                base = ensure_base(client, hub=hub)
+                with step("Build the lab image") as progress:
+                    _build(client, context, name, base, progress)
+                _forget_older(client, name)
+    return name
+
+
+def _exists(client: docker.DockerClient, name: str) -> bool:
     try:
         client.images.get(name)
     except ImageNotFound:
-        base = ensure_base(client, hub=hub)
-        with step("Build the lab image") as progress:
-            _build(client, context, name, base, progress)
-        _forget_older(client, name)
-    return name
+        return False
+    return True
 
 
 def build_context() -> bytes:
@@ -87,8 +99,8 @@ def any_lab_image(client: docker.DockerClient) -> str:
     """A lab image of whatever version, whichever checkout built it. Raises ImageNotFound when all
     are gone.
     """
-    for image in client.images.list(REPOSITORY):
-        return str(image.id)
+    for image in client.api.images(REPOSITORY):
+        return str(image["Id"])
     raise ImageNotFound("there is no lab image any more")
 
 
@@ -122,8 +134,8 @@ def _build(
 
 def _forget_older(client: docker.DockerClient, current: str) -> None:
     """Lab images of this checkout's earlier versions go, unless something still runs from them."""
-    for image in client.images.list(REPOSITORY, filters={"label": f"{CHECKOUT}={NAME}"}):
-        for tag in image.tags:
+    for image in client.api.images(REPOSITORY, filters={"label": f"{CHECKOUT}={NAME}"}):
+        for tag in _tags(image):
             if tag != current:
                 try:
                     client.images.remove(tag)
@@ -131,10 +143,17 @@ def _forget_older(client: docker.DockerClient, current: str) -> None:
                     continue  # in use: the next build forgets it
 
 
+def _tags(image: dict[str, Any]) -> list[str]:
+    """Of a line of the engine's listing: docker-py's own asks again for each image, which may be
+    gone by then.
+    """
+    return [tag for tag in image["RepoTags"] or [] if tag != "<none>:<none>"]
+
+
 def remove_all(client: docker.DockerClient) -> None:
     """Remove every image that the lab made here; one that something still uses stays."""
-    for image in client.images.list(filters={"label": LABEL}):
-        for tag in image.tags or [str(image.id)]:
+    for image in client.api.images(filters={"label": LABEL}):
+        for tag in _tags(image) or [image["Id"]]:
             try:
                 client.images.remove(tag)
             except APIError:

@@ -6,18 +6,14 @@ Docker Hub answers, else built as stand-ins (``lab/build/standins/images.toml``)
 not finished (no ``complete`` in it) is made anew.
 """
 
-import fcntl
 import hashlib
 import io
-import os
 import tarfile
 import tempfile
 import time
 import tomllib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import cast
 
 import docker
@@ -29,6 +25,7 @@ from lab.build.base_image import MADE
 from lab.build.image import host_certificates
 from lab.course import LABEL, ROOT
 from lab.errors import LabError
+from lab.lock import alone
 from lab.progress import step
 
 STANDINS = ROOT / "lab" / "build" / "standins"
@@ -79,22 +76,8 @@ def ensure(client: docker.DockerClient, lab_image: str, *, hub: bool) -> str:
     A complete one is used whether Docker Hub answers today or not: without a network the lab starts
     with what it has. Two commands at once make it once: the second waits.
     """
-    with _alone():
+    with alone("template"):
         return _ensure(client, lab_image, hub=hub)
-
-
-@contextmanager
-def _alone() -> Iterator[None]:
-    """One process of this machine at a time, whoever runs it and from whichever checkout: templates
-    are shared.
-    """
-    path = Path(tempfile.gettempdir(), f"{PREFIX}lock")
-    if not path.exists():
-        with suppress(FileExistsError):
-            os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o666))
-    with path.open() as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _ensure(client: docker.DockerClient, lab_image: str, *, hub: bool) -> str:
