@@ -233,6 +233,8 @@ def test(fast: bool, everything: bool, plan: bool, arguments: tuple[str, ...]) -
 
     What goes beyond one proof of each thing is run by turns; the last lines name what was left to
     other runs. Further ARGUMENTS go to pytest: paths, -k, -x ... All tests that they name are run.
+    The whole suite is dealt to workers side by side; what is chosen runs in one process, or in as
+    many as -n says. What one needs to know why a test failed is kept in .lab/failed.
     """
     if not fast:
         # under pytest it is too late to go on as root: nobody knows this command line any more
@@ -240,11 +242,15 @@ def test(fast: bool, everything: bool, plan: bool, arguments: tuple[str, ...]) -
             _ = connect() if arguments else ensure_engine()
     chosen = ["-m", " and ".join(f"not {marker}" for marker in NEED_ENGINE)] if fast else []
     chosen += [option for option, given in (("--all", everything), ("--plan", plan)) if given]
-    sys.exit(
-        subprocess.run(
-            [sys.executable, "-m", "pytest", *chosen, *arguments], cwd=ROOT, check=False
-        ).returncode
-    )
+    whole = not fast and not arguments
+    workers = ["-n", str(_workers())] if whole else []
+    command = [sys.executable, "-m", "pytest", *workers, *chosen, *arguments]
+    sys.exit(subprocess.run(command, cwd=ROOT, check=False).returncode)
+
+
+def _workers() -> int:
+    """Half as many again as there are processors: tests wait about half of their time."""
+    return max(2, (os.cpu_count() or 1) * 3 // 2)
 
 
 main.add_command(completion)

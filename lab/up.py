@@ -38,11 +38,14 @@ class Lab:
     """Which lab: a student's, the instructor's or the tests'; they can run side by side."""
 
     kind: Literal["student", "instructor", "test"] = "student"
+    worker: str = ""  # tests that run side by side have a lab each
 
     @property
     def name(self) -> str:
         """Name of its container."""
-        return NAME if self.kind == "student" else f"{NAME}-{self.kind}"
+        return "-".join(
+            filter(None, [NAME, self.kind if self.kind != "student" else "", self.worker])
+        )
 
     @property
     def volume(self) -> str:

@@ -6,14 +6,16 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import docker
 
 from lab.course import ROOT
 from lab.machine.host import ensure_engine
 
-from .conftest import free_port
+from .conftest import free_port, logs
 
 PARTS = (
     "lab",
@@ -84,12 +86,20 @@ class Checkout:
     def container(self) -> docker.models.containers.Container:
         return self.client.containers.get(self.name)
 
+    def evidence(self, arguments: Mapping[str, Any]) -> dict[str, bytes]:
+        """The logs of its lab."""
+        return logs(self.name)
+
     def left(self) -> list[str]:
         """What of this checkout's lab is on the machine: containers, volumes, networks."""
+        listed = self.client.api.containers(
+            all=True
+        )  # docker-py's own list asks again for each, which may be gone by then
         containers = [
-            found.name
-            for found in self.client.containers.list(all=True, ignore_removed=True)
-            if found.name.startswith(self.name)
+            name[1:]
+            for found in listed
+            for name in found["Names"]
+            if name.startswith(f"/{self.name}")
         ]
         volumes = [
             found.name for found in self.client.volumes.list() if found.name.startswith(self.name)

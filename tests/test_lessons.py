@@ -51,7 +51,7 @@ def objects(lab: TestLab) -> dict[str, list[str]]:
 
 
 def wait_for(
-    before: dict[str, list[str]], lab: TestLab, seconds: float = 10
+    before: dict[str, list[str]], lab: TestLab, seconds: float = 60
 ) -> dict[str, list[str]]:
     """What there is, as soon as it is what there was before: the cluster's network goes a little
     after its last Pod.
@@ -113,7 +113,7 @@ def run(lesson: str, lab: TestLab, somebody_elses: Container) -> None:
 
 
 @pytest.mark.lesson
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 @each_lesson("lesson")
 def test_lesson_runs_and_leaves_nothing(
     lesson: str, test_lab: TestLab, somebody_elses: Container
@@ -122,7 +122,7 @@ def test_lesson_runs_and_leaves_nothing(
 
 
 @pytest.mark.lesson
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 @each_lesson("second run")
 def test_lesson_runs_again_and_leaves_nothing(
     lesson: str, test_lab: TestLab, somebody_elses: Container

@@ -17,7 +17,7 @@ import pytest
 from click.testing import CliRunner
 from nbgrader.api import Gradebook
 
-from grader.run.classrun import last_results
+from grader.run.results import last_results
 from lab.cli import main
 from lab.course import ROOT
 from lab.errors import LabError

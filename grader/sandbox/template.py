@@ -15,7 +15,6 @@ from typing import Any
 import docker
 from docker.errors import APIError, NotFound
 from docker.types import Mount
-from filelock import FileLock
 
 from grader.sandbox.channel import Kernel
 from grader.sandbox.containers import (
@@ -28,7 +27,8 @@ from grader.sandbox.containers import (
 )
 from grader.sandbox.files import USER
 from grader.sandbox.interface import KernelLostError, SandboxError, SandboxLimits
-from lab.course import LABEL, STATE
+from lab.course import LABEL
+from lab.lock import alone
 from lab.machine import containers
 from lab.progress import Step, step
 
@@ -47,9 +47,8 @@ def ensure_template(
     The images (``names`` as in ``docker pull``) come from the registry in the lab's own template.
     Raises SandboxError.
     """
-    STATE.mkdir(parents=True, exist_ok=True)
-    # of several runs in this checkout one makes the template, and the others wait for it
-    with FileLock(STATE / "sandbox-template.lock"):
+    # of several runs one makes the template, and the others wait for it
+    with alone("sandbox-template"):
         return _ensure(
             client,
             SandboxImage(image, PREFIX + lab_template.rpartition("-")[2], lab_template),

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import re
+from typing import Any
 
 import docker
 from docker.errors import APIError, ImageNotFound
@@ -11,6 +12,7 @@ from lab.build.base_image import ensure_base
 from lab.build.context import build_context
 from lab.course import LABEL, NAME, REPOSITORY
 from lab.errors import LabError
+from lab.lock import alone
 from lab.progress import Step, step
 
 CHECKOUT = "course.checkout"  # label: which checkout built it
@@ -18,17 +20,27 @@ STEP = re.compile(r"Step (\d+)/(\d+) : (.*)")
 
 
 def ensure_lab_image(client: docker.DockerClient, *, hub: bool) -> str:
-    """Name of the lab image made from this checkout, built first where it is missing."""
+    """Name of the lab image made from this checkout, built first where it is missing. Two commands
+    at once build it once.
+    """
     context = build_context()
     name = f"{REPOSITORY}:{hashlib.sha256(context).hexdigest()[:12]}"
+    if not _exists(client, name):
+        with alone("image"):
+            if not _exists(client, name):
+                base = ensure_base(client, hub=hub)
+                with step("Build the lab image") as progress:
+                    _build(client, context, name, base, progress)
+                _forget_older(client, name)
+    return name
+
+
+def _exists(client: docker.DockerClient, name: str) -> bool:
     try:
         client.images.get(name)
     except ImageNotFound:
-        base = ensure_base(client, hub=hub)
-        with step("Build the lab image") as progress:
-            _build(client, context, name, base, progress)
-        _forget_older(client, name)
-    return name
+        return False
+    return True
 
 
 def _build(
@@ -62,8 +74,8 @@ def _build(
 
 def _forget_older(client: docker.DockerClient, current: str) -> None:
     """Lab images of this checkout's earlier versions go, unless something still runs from them."""
-    for image in client.images.list(REPOSITORY, filters={"label": f"{CHECKOUT}={NAME}"}):
-        for tag in image.tags:
+    for image in client.api.images(REPOSITORY, filters={"label": f"{CHECKOUT}={NAME}"}):
+        for tag in _tags(image):
             if tag != current:
                 try:
                     client.images.remove(tag)
@@ -71,10 +83,17 @@ def _forget_older(client: docker.DockerClient, current: str) -> None:
                     continue  # in use: the next build forgets it
 
 
+def _tags(image: dict[str, Any]) -> list[str]:
+    """Of a line of the engine's listing: docker-py's own asks again for each image, which may be
+    gone by then.
+    """
+    return [tag for tag in image["RepoTags"] or [] if tag != "<none>:<none>"]
+
+
 def remove_all(client: docker.DockerClient) -> None:
     """Remove every image that the lab made here; one that something still uses stays."""
-    for image in client.images.list(filters={"label": LABEL}):
-        for tag in image.tags or [str(image.id)]:
+    for image in client.api.images(filters={"label": LABEL}):
+        for tag in _tags(image) or [image["Id"]]:
             try:
                 client.images.remove(tag)
             except APIError:

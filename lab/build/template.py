@@ -5,18 +5,14 @@ Docker Hub answers, else built as stand-ins (``lab/build/standins/images.toml``)
 not finished (no ``complete`` in it) is made anew.
 """
 
-import fcntl
 import hashlib
 import io
-import os
 import tarfile
 import tempfile
 import time
 import tomllib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import cast
 
 import docker
@@ -27,13 +23,13 @@ from lab.build.base_image import MADE
 from lab.build.context import host_certificates
 from lab.course import LABEL, ROOT
 from lab.errors import LabError
+from lab.lock import alone
 from lab.machine import containers
 from lab.progress import step
 from lab.seat import STAND_INS, Seat
 
 STANDINS = ROOT / "lab" / "build" / "standins"
 HUB = "docker-course-template-hub-"
-LOCK = "docker-course-template-lock"
 BUILDER = "docker-course-template-builder"
 # docker-registry itself: the front on port 5000 lets nobody write the mirror's own images
 REGISTRY = "127.0.0.1:5001"
@@ -78,20 +74,8 @@ def ensure(client: docker.DockerClient, lab_image: str, *, hub: bool) -> str:
     A complete one is used whether Docker Hub answers today or not: without a network the lab starts
     with what it has. Two commands at once make it once: the second waits.
     """
-    with _alone():
+    with alone("template"):
         return _ensure(client, lab_image, hub=hub)
-
-
-@contextmanager
-def _alone() -> Iterator[None]:
-    """One process of this machine at a time, from whichever checkout: templates are shared."""
-    path = Path(tempfile.gettempdir(), LOCK)
-    if not path.exists():
-        with suppress(FileExistsError):
-            os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o666))
-    with path.open() as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _ensure(client: docker.DockerClient, lab_image: str, *, hub: bool) -> str:

@@ -41,8 +41,8 @@ def find(client: docker.DockerClient, name: str) -> Container | None:
 
 def any_lab_image(client: docker.DockerClient) -> str:
     """Some lab image, whichever checkout built it. Raises ImageNotFound when all are gone."""
-    for image in client.images.list(REPOSITORY):
-        return str(image.id)
+    for image in client.api.images(REPOSITORY):
+        return str(image["Id"])
     raise ImageNotFound("there is no lab image any more")
 
 

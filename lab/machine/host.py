@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import time
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 import docker
@@ -12,6 +13,7 @@ from docker.errors import DockerException
 
 from lab.course import STATE
 from lab.errors import LabError
+from lab.lock import alone
 from lab.progress import say, step
 
 SYSTEMD = Path("/run/systemd/system")
@@ -43,10 +45,13 @@ def ensure_engine() -> docker.DockerClient:
     except LabError:
         if os.environ.get("DOCKER_HOST"):
             raise
-    if not shutil.which("dockerd"):
-        _install()
-    _start()
-    return _wait_for_engine()
+    with alone("engine"):
+        with suppress(LabError):
+            return connect()  # another command has started it meanwhile
+        if not shutil.which("dockerd"):
+            _install()
+        _start()
+        return _wait_for_engine()
 
 
 def environment() -> dict[str, str]:
@@ -183,9 +188,10 @@ def _apt_knows(package: str) -> bool:
 def run_as_root(command: list[str], name: str) -> None:
     """Run a system command as root; LabError with its last words when it fails."""
     variables = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    done = subprocess.run(
-        as_root(command), capture_output=True, text=True, env=variables, check=False
-    )
+    with alone("apt") if command[0] == "apt-get" else nullcontext():
+        done = subprocess.run(
+            as_root(command), capture_output=True, text=True, env=variables, check=False
+        )
     if done.returncode:
         last = "\n".join(done.stderr.strip().splitlines()[-5:])
         raise LabError(

@@ -4,12 +4,11 @@ tests; a table at the end of the run.
 
 import hashlib
 import json
-import os
 import shutil
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -29,9 +28,8 @@ from lab.machine.host import ensure_engine
 
 from ..suite.items import Item
 from ..suite.plugin import Charge, chosen
-from . import table
 from .attack import EVERYTHING, PODS, TRIALS, Attack
-from .suite import ATTACKS, GROUPS, ITEMS
+from .suite import ATTACKS, ITEMS
 
 FIXTURE = Path(__file__).parent / "fixtures" / "solutions"
 LIMITS = SandboxLimits(
@@ -43,7 +41,6 @@ HONEST_WITH_PODS = [
 ]
 WRONG = Attack("kk wrong", "", 'open("Dockerfile", "w").write("FROM alpine")\ntotal = 1')
 SECRET = "canary-of-another-student"
-gained: dict[str, float] = {}  # for the table, by name of attack
 
 
 class Listener:
@@ -93,6 +90,15 @@ class Class:
             if one.cell_type == "code" and not one.metadata.get("nbgrader", {}).get("grade")
             for output in one.outputs
         )
+
+    def evidence(self, arguments: Mapping[str, Any]) -> dict[str, bytes]:
+        """The graded notebook of the student that a test is about."""
+        student = next((one.student for one in arguments.values() if isinstance(one, Attack)), None)
+        return (
+            {f"{student}.ipynb": nbformat.writes(self.autograded(student)).encode()}
+            if student
+            else {}
+        )  # type: ignore[no-untyped-call]
 
     def page(self, student: str) -> str:
         """The feedback page."""
@@ -187,21 +193,3 @@ def _left(client: docker.DockerClient) -> list[str]:
         client.volumes.list(filters=mine),
     )
     return [one.name for one in (*containers, *volumes)]
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Attack, points gained over an honest hand-in, what stopped it; also into the page that
-    ``ATTACK_TABLE`` names.
-    """
-    if not gained:
-        return
-    page = os.environ.get("ATTACK_TABLE")
-    if page and len(gained) == len(ATTACKS):
-        table.write(Path(page), gained)
-    terminalreporter.section("attacks: points gained over an honest hand-in, and what stopped it")
-    for group, attacks in GROUPS.items():
-        for attack in attacks:
-            if attack.name in gained:
-                terminalreporter.write_line(
-                    f"{group:30} {attack.name:62} {gained[attack.name]:+5g}  {attack.stopped_by}"
-                )

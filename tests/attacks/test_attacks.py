@@ -2,14 +2,17 @@
 its sandbox.
 """
 
+from collections.abc import Callable
+
 import pytest
 from nbgrader.api import Gradebook
 
+from ..conftest import GAINED
 from .attack import ATTEMPTED, SUCCEEDED, TRIALS, Attack
-from .conftest import HONEST, HONEST_WITH_PODS, SECRET, Class, gained
+from .conftest import HONEST, HONEST_WITH_PODS, SECRET, Class
 from .suite import ATTACKS, ITEMS, the_class
 
-pytestmark = [pytest.mark.machine, pytest.mark.grading, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.machine, pytest.mark.grading, pytest.mark.timeout(1800)]
 RUN = [attack for attack in ATTACKS if "malformed" not in attack.reason]
 
 
@@ -25,11 +28,13 @@ each_attack = each(ATTACKS)
 
 
 @each_attack
-def test_attack_earns_what_is_honest(attack: Attack, graded: Class) -> None:
+def test_attack_earns_what_is_honest(
+    attack: Attack, graded: Class, record_property: Callable[[str, object], None]
+) -> None:
     result = graded.results[attack.student]
     trial = TRIALS[attack.trial]
     earned = {test: check.points for test, check in zip(trial.earned, result.checks, strict=False)}
-    gained[attack.name] = result.points - sum(attack.earned.values())
+    record_property(GAINED, (attack.name, result.points - sum(attack.earned.values())))
     assert earned == attack.earned, [check.message for check in result.checks]
     assert result.reason in attack.reason, result.notes
     assert result.max_points == trial.max_points

@@ -137,8 +137,7 @@ def test_quick_run_measures_everything_and_leaves_nothing() -> None:
     assert figures["list_1000_seconds"] > 0
     assert figures["get_pods_per_second"] > 1
     client = ensure_engine()
-    assert [
-        one.name for one in client.containers.list(all=True) if one.name.startswith(f"{NAME}-bench")
-    ] == []
+    names = [name for one in client.api.containers(all=True) for name in one["Names"]]
+    assert [name for name in names if name.startswith(f"/{NAME}-bench")] == []
     assert [one.name for one in client.volumes.list() if one.name.startswith(f"{NAME}-bench")] == []
     assert client.images.list(f"{NAME}-bench-otter") == []

@@ -12,9 +12,10 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,6 +29,7 @@ from grader.sandbox.owners import sweep
 from lab.course import ROOT
 from lab.machine.host import ensure_engine
 
+from ..evidence import notebooks
 from ..exercises import (
     ALL_WRONG,
     EXERCISES,
@@ -112,8 +114,13 @@ def classes(
     taken = chosen(request.session)
 
     class Graded(dict[str, Class]):
+        def __init__(self) -> None:
+            super().__init__()
+            self.roots: dict[str, Path] = {}
+
         def __missing__(self, name: str) -> Class:
             root, exercise = tmp_path_factory.mktemp(name), Exercise(name)
+            self.roots[name] = root
             groups = submissions([wrong for wrong in exercise.wrong if str(wrong.item) in taken])
             hand_in_all(root, exercise, groups)
             start = time.monotonic()
@@ -121,6 +128,14 @@ def classes(
             self[name] = Class({result.student: result for result in done}, groups)
             charge_all(charge, exercise, self[name], time.monotonic() - start)
             return self[name]
+
+        def evidence(self, arguments: Mapping[str, Any]) -> dict[str, bytes]:
+            """The graded notebooks that a test is about."""
+            wrong = arguments.get("wrong")
+            name = wrong.assignment if wrong else arguments["exercise"].name
+            graded = self.get(name)
+            student = f"wrong-{graded.group(wrong)}-*" if wrong and graded else "*"
+            return notebooks(self.roots[name], student)
 
     yield Graded()
     sweep(client)

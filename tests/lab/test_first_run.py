@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from lab.build import image as images
 from lab.course import REPOSITORY, ROOT
 
 from ..checkouts import Checkout, copy_checkout
@@ -54,24 +55,28 @@ def test_killed_while_python_packages_are_installed(tmp_path: Path) -> None:
 def test_killed_while_the_image_is_built(checkout: Checkout) -> None:
     dockerfile = checkout.folder / "lab" / "inside" / "Dockerfile"
     with dockerfile.open("a") as file:
-        file.write(f"RUN sleep 4 && echo {time.time()} > /etc/slow-step\n")
-    before = {tag for image in checkout.client.images.list(REPOSITORY) for tag in image.tags}
+        file.write(f"RUN sleep 4 && echo {(mark := time.time())} > /etc/slow-step\n")
     running = checkout.start("up", "--no-browser", "--port", checkout.port)
     deadline = time.monotonic() + 300
-    while not any(
-        "sleep 4" in str(one.attrs["Config"]["Cmd"]) for one in checkout.client.containers.list()
-    ):
+    while not any(str(mark) in one["Command"] for one in checkout.client.api.containers()):
         assert running.poll() is None, running.communicate()
         assert time.monotonic() < deadline
         time.sleep(0.1)
     running.send_signal(signal.SIGKILL)
     running.wait()
-    assert {
-        tag for image in checkout.client.images.list(REPOSITORY) for tag in image.tags
-    } <= before
+    assert built(checkout) == []
     checkout.up()
-    made = checkout.container().image
-    assert made is not None
-    assert checkout.lab("sh", "cat", "/etc/slow-step")
+    assert checkout.lab("sh", "cat", "/etc/slow-step") == f"{mark}\n"
+    assert [checkout.container().attrs["Config"]["Image"]] == built(checkout)
     checkout.lab("down")
-    checkout.client.images.remove(str(made.id), force=True)
+    checkout.client.images.remove(built(checkout)[0], force=True)
+
+
+def built(checkout: Checkout) -> list[str]:
+    """The lab images that this checkout has built."""
+    mine = {"label": f"{images.CHECKOUT}={checkout.name}"}
+    return [
+        tag
+        for image in checkout.client.api.images(REPOSITORY, filters=mine)
+        for tag in image["RepoTags"]
+    ]

@@ -142,5 +142,5 @@ def test_without_any_network_the_course_opens_from_what_is_there(
     assert "sha256:" in checkout.lab("sh", "sh", "-c", script)
     begun = time.monotonic()
     assert checkout.up() == url
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < 30, "nothing waits for a network"
     checkout.lab("down")

@@ -33,7 +33,7 @@ def lines(plan: Plan, facts: Facts, ledger: Ledger | None, seconds: float | None
     if plan.estimated or plan.unknown:
         yield (
             f"not measured yet (bin/lab test --all does): {plan.estimated} items, which count as "
-            f"the mean of their kind, and {plan.unknown} of kinds without any, which count as nothing"
+            f"the mean of their kind, and {plan.unknown} of kinds without any, which count as 0"
         )
     yield from left(plan, planned)
     if plan.left and not planned:

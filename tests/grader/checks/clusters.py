@@ -8,9 +8,14 @@ import os
 import secrets
 import subprocess
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import pytest
+
+from grader import CheckFailed
 
 
 def kubectl(*arguments: str, stdin: str = "") -> str:
@@ -40,3 +45,16 @@ def own_namespace() -> Iterator[None]:
                 del os.environ["KUBECONFIG"]
             else:
                 os.environ["KUBECONFIG"] = before
+
+
+def told_at_last(check: Callable[..., object], expected: str, *arguments: object) -> CheckFailed:
+    """What the check says as soon as it says ``expected``; what it says at the end when it never
+    does. How soon a Pod has failed depends on what else the machine does.
+    """
+    deadline = time.monotonic() + 90
+    while True:
+        with pytest.raises(CheckFailed) as raised:
+            check(*arguments, within_seconds=1)
+        if expected in raised.value.found or time.monotonic() > deadline:
+            assert len(str(raised.value).splitlines()) == 3
+            return raised.value

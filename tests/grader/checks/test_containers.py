@@ -287,7 +287,7 @@ def test_must_run_tells_code_and_output(start: Start) -> None:
 
 def test_must_run_looks_again_until_the_deadline(start: Start) -> None:
     web = container(start("busybox", "sh", "-c", "sleep 1; echo ready > /state; sleep 600"))
-    web.must_run("cat /state", printing="ready", within_seconds=10)
+    web.must_run("cat /state", printing="ready", within_seconds=60)
 
 
 @pytest.mark.parametrize("endless", ["sleep 600", "yes"])

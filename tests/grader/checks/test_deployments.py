@@ -9,6 +9,7 @@ import pytest
 
 from grader import deployment, service
 
+from .clusters import told_at_last
 from .test_pods import Kubectl, failure
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(240)]
@@ -97,7 +98,7 @@ def test_rollout_that_hangs_tells_why(kubectl: Kubectl) -> None:
     make(kubectl, "stuck")
     deployment("stuck").must_be_rolled_out()
     kubectl("set", "image", "deployment/stuck", "page=busybox:no-such-tag")
-    told = failure(deployment("stuck").must_be_rolled_out, within_seconds=3)
+    told = told_at_last(deployment("stuck").must_be_rolled_out, "The image")
     assert told.found.startswith(
         "`stuck` wants 1 Pod, and has 0 that are up to date and ready, and 1 of an older version is"
         " left. The image `busybox:no-such-tag` of the container `page` of the Pod `stuck-"

@@ -10,6 +10,8 @@ import pytest
 
 from grader import CheckFailed, pod
 
+from .clusters import told_at_last
+
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(180)]
 
 Kubectl = Callable[..., str]
@@ -95,7 +97,7 @@ def test_pod_that_should_be_gone_is_waited_for(kubectl: Kubectl, named: str) -> 
         failure(pod(named).must_be_ready, within_seconds=0).found
         == f"The Pod `{named}` is being deleted."
     )
-    pod(named).must_not_exist(within_seconds=30)
+    pod(named).must_not_exist(within_seconds=90)
 
 
 def test_labels_are_told(web: str) -> None:
@@ -121,20 +123,20 @@ def test_pod_without_labels_says_so(kubectl: Kubectl, named: str) -> None:
 
 def test_pod_whose_program_ended_tells_its_exit_code(kubectl: Kubectl, named: str) -> None:
     run(kubectl, named, "--", "sh", "-c", "exit 3")
-    told = failure(pod(named).must_be_ready, within_seconds=5)
+    told = told_at_last(pod(named).must_be_ready, "ended with")
     assert told.found == f"The container `{named}` of the Pod `{named}` ended with exit code 3."
     assert told.hint == f"kubectl logs {named}"
 
 
 def test_pod_that_has_done_its_work_is_not_ready(kubectl: Kubectl, named: str) -> None:
     run(kubectl, named, "--restart=Never", "--", "true")
-    told = failure(pod(named).must_be_ready, within_seconds=5)
+    told = told_at_last(pod(named).must_be_ready, "ended with")
     assert told.found == f"The container `{named}` of the Pod `{named}` ended with exit code 0."
 
 
 def test_image_that_cannot_be_had_is_named(kubectl: Kubectl, named: str) -> None:
     run(kubectl, named, image="busybox:no-such-tag")
-    told = failure(pod(named).must_be_ready, within_seconds=5)
+    told = told_at_last(pod(named).must_be_ready, "The image")
     assert (
         told.found
         == f"The image `busybox:no-such-tag` of the container `{named}` of the Pod `{named}` cannot"
@@ -152,7 +154,7 @@ def test_configuration_that_is_missing_is_told_in_the_clusters_words(
         "spec": {"containers": [{"name": named, "image": "busybox", "env": environment}]},
     }
     run(kubectl, named, f"--overrides={json.dumps(patch)}")
-    told = failure(pod(named).must_be_ready, within_seconds=5)
+    told = told_at_last(pod(named).must_be_ready, "waits: Create")
     assert 'waits: CreateContainerConfigError, `configmap "nothing" not found`.' in told.found
 
 
@@ -170,7 +172,7 @@ def test_readiness_probe_that_fails_is_told(kubectl: Kubectl, named: str) -> Non
         named,
         f"--overrides={json.dumps({'apiVersion': 'v1', 'spec': {'containers': [container]}})}",
     )
-    told = failure(pod(named).must_be_ready, within_seconds=5)
+    told = told_at_last(pod(named).must_be_ready, "runs, and")
     assert told.found.endswith("runs, and is not ready: its readiness probe has not succeeded.")
 
 
@@ -180,7 +182,7 @@ def test_pod_that_no_node_takes_waits_for_one(kubectl: Kubectl, named: str) -> N
         named,
         '--overrides={"apiVersion": "v1", "spec": {"nodeSelector": {"no-such": "label"}}}',
     )
-    told = failure(pod(named).must_be_ready, within_seconds=2)
+    told = told_at_last(pod(named).must_be_ready, "waits for a node: `")
     assert told.found.startswith(f"The Pod `{named}` waits for a node: `0/1 nodes")
 
 
@@ -220,7 +222,7 @@ def test_command_that_fails_in_silence_has_its_exit_code_told(kubectl: Kubectl, 
         "-c",
         "rm /bin/true; printf '#!/bin/sh\nexit 3' > /bin/true; chmod +x /bin/true; sleep infinity",
     )
-    told = failure(pod(named).must_be_ready, within_seconds=8)
+    told = told_at_last(pod(named).must_be_ready, "ended with exit code 3")
     assert (
         told.found
         == f"The command `true` in `{named}` ended with exit code 3, as one does whose container"
@@ -307,6 +309,7 @@ def test_liveness_probe_starts_a_stuck_container_again(kubectl: Kubectl, named: 
         "exec": {"command": ["test", "-e", "/tmp/alive"]},
         "periodSeconds": 1,
         "failureThreshold": 2,
+        "timeoutSeconds": 30,  # the second that is usual is too little for a busy machine
     }
     container = {
         "name": named,
@@ -317,7 +320,7 @@ def test_liveness_probe_starts_a_stuck_container_again(kubectl: Kubectl, named: 
     }
     spec = {"terminationGracePeriodSeconds": 1, "containers": [container]}
     run(kubectl, named, f"--overrides={json.dumps({'apiVersion': 'v1', 'spec': spec})}")
-    pod(named).must_be_restarted_after("rm /tmp/alive", within_seconds=30)
+    pod(named).must_be_restarted_after("rm /tmp/alive", within_seconds=90)
     assert pod(named).restart_count == 1
     told = failure(pod(named).must_be_restarted_after, "true", within_seconds=2)
     assert told.found == f"`{named}` goes on as it is, 2 s after `true` was run in it."

@@ -8,6 +8,7 @@ import pytest
 
 from grader import pod, service
 
+from .clusters import told_at_last
 from .test_pods import FROM_ENGINE, Kubectl, failure
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(180)]
@@ -101,7 +102,7 @@ def test_pod_that_is_not_behind_is_told_with_the_selector() -> None:
 def test_pod_that_is_not_ready_is_not_behind(kubectl: Kubectl) -> None:
     kubectl("run", "absent", "--image=busybox:no-such-tag", "--labels=app=absent")
     kubectl("create", "service", "clusterip", "absent", "--tcp=80:8080")
-    told = failure(service("absent").must_reach, "absent", within_seconds=5)
+    told = told_at_last(service("absent").must_reach, "The image", "absent")
     assert told.found.startswith("The image `busybox:no-such-tag` of the container")
     assert failure(service("absent").must_answer, within_seconds=0).found == told.found
 

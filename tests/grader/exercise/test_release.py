@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from grader.commands.release import commands
+from grader.commands.release import release_command
 from grader.exercise.lint import wants_cluster
 from grader.exercise.release import differences, release
 from lab.errors import LabError
@@ -35,7 +35,7 @@ def snapshot(folder: Path) -> dict[str, bytes]:
 
 
 def run(course: Path, *arguments: str) -> Result:
-    return CliRunner().invoke(commands[0], [*arguments, "--course", str(course)])
+    return CliRunner().invoke(release_command, [*arguments, "--course", str(course)])
 
 
 def edit(course: Path, change: Change) -> None:

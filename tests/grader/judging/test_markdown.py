@@ -53,11 +53,11 @@ def test_attachment_that_is_no_picture_is_left_behind(attachments: object) -> No
 
 @pytest.mark.parametrize("cells", [1, 1_000])
 def test_text_made_to_take_for_ever_is_shown_at_once(cells: int) -> None:
-    start = time.monotonic()
+    start = time.process_time()
     each = 400_000 // cells
     page = html(*({"source": "\\begin{a}" * (each // 9)} for _ in range(cells)))
     assert "\\begin{a}" in page
-    assert time.monotonic() - start < 30
+    assert time.process_time() - start < 30
 
 
 def test_more_source_than_anybody_writes_is_refused() -> None:

@@ -7,7 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,8 @@ from grader.run.local import ensure_sandbox_image
 from grader.sandbox.owners import OWNER_LABEL
 from lab.course import ROOT
 from lab.machine.host import ensure_engine
+
+from ...evidence import notebooks
 
 
 class Runs:
@@ -55,6 +57,10 @@ class Runs:
         out, err = running.communicate(timeout=900)
         assert running.returncode == 0, err
         return json.loads(out), err
+
+    def evidence(self, arguments: Mapping[str, Any]) -> dict[str, bytes]:
+        """The notebooks that were graded."""
+        return notebooks(self.course.root)
 
     def graded(self) -> dict[str, str]:
         """Who is recorded, and when that was."""

@@ -85,7 +85,7 @@ def test_stopped_run_leaves_no_sandbox_and_keeps_what_was_graded(
     _, said = running.communicate(timeout=60)
     assert running.returncode == 130
     assert "goes on from here" in said
-    assert time.monotonic() - begun < 20
+    assert time.monotonic() - begun < 40
     assert runs.left() == []
     kept = runs.graded()
     assert 1 <= len(kept) < len(STUDENTS)

@@ -53,7 +53,7 @@ class House:
 
 
 def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.005)
@@ -80,9 +80,11 @@ def test_each_is_used_once_and_none_too_many_is_made() -> None:
 def test_those_made_ahead_stay_within_the_bound() -> None:
     house = House(seconds=0)
     with house.pool(ahead=2, needed=50) as pool:
+        until(lambda: len(house.present) == 2)
         time.sleep(0.1)
         assert len(house.present) == 2
         with pool.sandbox():
+            until(lambda: len(house.present) == 3)
             time.sleep(0.1)
             assert len(house.present) == 3
     assert house.present == set()

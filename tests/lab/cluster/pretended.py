@@ -96,7 +96,7 @@ class Pretended:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def until(self, what: Callable[[], object], seconds: float = 5) -> None:
+    async def until(self, what: Callable[[], object], seconds: float = 30) -> None:
         """Until ``what()`` is true."""
         async with asyncio.timeout(seconds):
             while not what():

@@ -14,7 +14,7 @@ from .conftest import start
 pytestmark = [pytest.mark.engine, pytest.mark.any_cluster, pytest.mark.timeout(300)]
 
 
-def eventually(what, seconds: float = 30) -> None:
+def eventually(what, seconds: float = 90) -> None:
     """Until ``what()`` is true."""
     deadline = time.monotonic() + seconds
     while not what():

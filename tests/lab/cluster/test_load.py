@@ -5,6 +5,7 @@ import statistics
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -40,13 +41,29 @@ class Watcher(threading.Thread):
                 self.added += event["type"] == "ADDED"
 
 
-def took(what) -> float:
-    began = time.monotonic()
-    what()
-    return time.monotonic() - began
+@pytest.fixture
+def took(pocket):
+    """took(WHAT): the seconds of a call of the server, without those in which it or this test stood
+    in line for a processor.
+
+    So they are the server's own, whatever else the machine does meanwhile.
+    """
+
+    def measured(what) -> float:
+        began = time.monotonic() - in_line(pocket.process.pid)
+        what()
+        return max(0.0, time.monotonic() - in_line(pocket.process.pid) - began)
+
+    return measured
 
 
-def test_hundreds_of_pods_and_watchers_leave_it_responsive(cluster) -> None:
+def in_line(process: int) -> float:
+    """Seconds that the kernel has kept these main threads waiting for a processor, altogether."""
+    told = (Path(f"/proc/{one}/schedstat").read_text().split() for one in (process, "self"))
+    return sum(int(waited) for _, waited, _ in told) / 1e9
+
+
+def test_hundreds_of_pods_and_watchers_leave_it_responsive(cluster, took) -> None:
     spec = {"schedulerName": "nobody", "containers": [{"name": "c", "image": "busybox"}]}
     path = "/api/v1/namespaces/default/pods"
     waits: list[float] = []
@@ -59,14 +76,14 @@ def test_hundreds_of_pods_and_watchers_leave_it_responsive(cluster) -> None:
                 waits.append(took(lambda: http.get(f"{path}/many-0")))
         http.post(path, json={"metadata": {"name": "end"}, "spec": spec})
         for watcher in watchers:
-            watcher.join(10)
+            watcher.join(60)
         assert min(watcher.added for watcher in watchers) >= PODS
         http.delete(path, params={"gracePeriodSeconds": 0})
     assert statistics.median(waits) < 0.1
     assert max(waits) < 1
 
 
-def test_a_thousand_objects_are_listed_at_once(cluster) -> None:
+def test_a_thousand_objects_are_listed_at_once(cluster, took) -> None:
     path = "/api/v1/namespaces/default/configmaps"
     with cluster.http() as http:
         for number in range(OBJECTS):
@@ -78,7 +95,7 @@ def test_a_thousand_objects_are_listed_at_once(cluster) -> None:
         assert http.get("/readyz").text == "ok"
 
 
-def test_hundreds_of_pods_that_fit_nowhere_leave_it_responsive(cluster) -> None:
+def test_hundreds_of_pods_that_fit_nowhere_leave_it_responsive(cluster, took) -> None:
     labels = {"app": "large"}
     container = {"name": "c", "image": "busybox", "resources": {"requests": {"cpu": "1000"}}}
     pod = {"metadata": {"labels": labels}, "spec": {"containers": [container]}}
@@ -88,7 +105,7 @@ def test_hundreds_of_pods_that_fit_nowhere_leave_it_responsive(cluster) -> None:
     with cluster.http() as http:
         assert http.post(deployments, json=body).status_code == 201
         waits = []
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while time.monotonic() < deadline:
             waits.append(took(lambda: http.get("/readyz")))
             if http.get(f"{deployments}/large").json().get("status", {}).get("replicas") == PODS:

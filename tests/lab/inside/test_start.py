@@ -2,16 +2,18 @@
 
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import docker
 import pytest
 from docker.models.containers import Container
 
-from lab import seat
 from lab.build import image as images
 from lab.build.base_image import hub_answers
 from lab.course import LABEL, NAME
+from lab.machine import containers
 from lab.machine.host import ensure_engine
+from lab.seat import Seat
 
 pytestmark = [pytest.mark.machine, pytest.mark.timeout(600)]
 
@@ -35,20 +37,17 @@ def started(
     client: docker.DockerClient, image: str, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Container]:
     """A container of the lab as it is on an engine that gives it ::1."""
-    settings = client.api.create_host_config
-    monkeypatch.setattr(
-        client.api, "create_host_config", lambda **given: settings(**given, sysctls=IPV6)
-    )
+    create = client.api.create_container_from_config
+
+    def with_ipv6(config: dict[str, Any], name: str) -> Any:
+        config["HostConfig"]["Sysctls"] = IPV6
+        return create(config, name)
+
+    monkeypatch.setattr(client.api, "create_container_from_config", with_ipv6)
     name = f"{NAME}-test-ipv6"
     volume = client.volumes.create(name, labels={LABEL: name})
-    container = seat.start(
-        client,
-        image,
-        name,
-        ["/usr/local/lib/lab/start", "template"],
-        volumes={name: {"bind": "/template", "mode": "rw"}},
-        environment={},
-        hub=False,
+    container = containers.start(
+        client, Seat(name, image, mode="template", template=name, hub=False)
     )
     yield container
     container.remove(force=True, v=True)

@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from lab.notebook.availability import Answers, Request, answer_plot, record_answers
+from lab.notebook.availability import GIVE_UP_SECONDS, Answers, Request, answer_plot, record_answers
 from lab.notebook.errors import LessonError
 
 
@@ -63,25 +63,37 @@ def test_what_never_stops_answering_has_no_outage(site: Site) -> None:
 
 def test_an_outage_is_as_long_as_it_was(site: Site) -> None:
     with record_answers("site", site.url) as answers:
+        began = time.monotonic()
         site.stop()
         time.sleep(0.5)
         site.start()
-    assert answers.outage == pytest.approx(0.5, abs=0.3)
+        away = time.monotonic() - began
+    assert answers.outage is not None
+    assert 0.4 < answers.outage < away + 0.3
     assert str(answers) == f"site: {answers.outage:.2f} s without an answer"
 
 
 def test_an_outage_that_begins_after_the_block_is_not_missed(site: Site) -> None:
+    away: list[float] = []
+
+    def go_away_for_a_while() -> None:
+        began = time.monotonic()
+        site.stop()
+        time.sleep(0.4)
+        site.start()
+        away.append(time.monotonic() - began)
+
     with record_answers("site", site.url) as answers:
-        threading.Timer(0.5, site.stop).start()
-        threading.Timer(0.9, site.start).start()
-    assert answers.outage == pytest.approx(0.4, abs=0.3)
+        threading.Timer(0.5, go_away_for_a_while).start()
+    assert answers.outage is not None
+    assert 0.3 < answers.outage < away[0] + 0.3
 
 
 def test_what_does_not_come_back_is_given_up(site: Site) -> None:
     began = time.monotonic()
     with record_answers("site", site.url, give_up_seconds=1) as answers:
         site.stop()
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < GIVE_UP_SECONDS
     assert answers.outage is None
     assert str(answers) == "site: no answer any more"
     site.start()

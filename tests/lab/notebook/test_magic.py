@@ -164,9 +164,9 @@ def test_a_failure_before_ctrl_c_is_one(cell: RunCell) -> None:
 
 def test_a_background_process_does_not_hold_the_cell(cell: RunCell) -> None:
     begun = time.monotonic()
-    ran = cell("%%shell\nsleep 8 &\necho done")
+    ran = cell("%%shell\nsleep 60 &\necho done")
     assert (ran.output, ran.error) == ("done\n", None)
-    assert time.monotonic() - begun < 4
+    assert time.monotonic() - begun < 30
 
 
 def test_capture_takes_standard_output_only(cell: RunCell, ipython: InteractiveShell) -> None:
