@@ -1,7 +1,8 @@
 """Which version of the course this is.
 
-The number comes from the installed package: every page and gradebook that is written names it, also where there is no git (a download, a
-wheel). A checkout can be ahead of its tag, so whoever reports a fault needs the commit as well, and that only git knows.
+The number comes from the installed package: every page and gradebook that is written names it, also
+where there is no git (a download, a wheel). A checkout can be ahead of its tag, so whoever reports
+a fault needs the commit as well, and that only git knows.
 """
 
 import subprocess
@@ -18,7 +19,9 @@ def version() -> str:
 
 
 def describe() -> str:
-    """The number, and the commit where this checkout is not exactly that version: ``0.2.0 (v0.1.0-12-g1a2b3c4-dirty)``."""
+    """The number, and the commit where this checkout is not exactly that version: ``0.2.0
+    (v0.1.0-12-g1a2b3c4-dirty)``.
+    """
     commit = _git_describe()
     return version() if commit in ("", f"v{version()}") else f"{version()} ({commit})"
 

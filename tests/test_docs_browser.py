@@ -29,7 +29,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Visit:
-    """A window without a network: the site's files are handed to it, all else is refused and noted."""
+    """A window without a network: the site's files are handed to it, all else is refused and
+    noted.
+    """
 
     def __init__(self, browser: Browser, site: Path) -> None:  # noqa: F811
         context = browser.new_context(viewport=WIDE)

@@ -17,7 +17,8 @@ FORMS = sorted(
 )
 LINT = """const { createLinter } = require(process.argv[1]);
 createLinter().then((lint) => {
-  const found = process.argv.slice(2).flatMap((path) => lint(require("fs").readFileSync(path, "utf8"), path));
+  const read = (path) => require("fs").readFileSync(path, "utf8");
+  const found = process.argv.slice(2).flatMap((path) => lint(read(path), path));
   console.log(JSON.stringify(found));
   process.exit(0);
 });"""

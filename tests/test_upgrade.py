@@ -1,4 +1,5 @@
-"""A class in mid-term is updated: what version 0.1.0 left is opened by this one, and nothing is lost.
+"""A class in mid-term is updated: what version 0.1.0 left is opened by this one, and nothing is
+lost.
 
 ``tests/fixtures/course-0.1.0`` was made by that version (its ``make.py`` says how).
 """

@@ -49,7 +49,9 @@ class Statement:
 
 @dataclass(frozen=True)
 class Heredoc:
-    """The mark of a here-document, `<<EOF` or `<<-EOF`: the word that ends it, and whether tabs go."""
+    """The mark of a here-document, `<<EOF` or `<<-EOF`: the word that ends it, and whether tabs
+    go.
+    """
 
     name: str
     without_tabs: bool
@@ -90,7 +92,9 @@ class _Reader:
         return self.lines[self.position - 1]
 
     def _logical_line(self) -> str | None:
-        """The next line with those that continue it; None for a comment, a directive, an empty line."""
+        """The next line with those that continue it; None for a comment, a directive, an empty
+        line.
+        """
         line = self._next().rstrip("\r\n").lstrip(SPACES)
         self._take_directive(line)
         first, ended = self._without_continuation("" if _is_comment(line) else line)
@@ -105,7 +109,9 @@ class _Reader:
         return "".join(parts)
 
     def _without_continuation(self, line: str) -> tuple[str, bool]:
-        """The line without an escape character at its end, unless that is escaped; whether it ended."""
+        """The line without an escape character at its end, unless that is escaped; whether it
+        ended.
+        """
         stripped = line.rstrip(" \t")
         if stripped.endswith(self.escape) and not stripped.endswith(self.escape * 2):
             return stripped.removesuffix(self.escape), False
@@ -161,7 +167,9 @@ def _statement(text: str, escape: str, line: int) -> Statement:
 
 
 def _split(text: str, escape: str) -> tuple[str, tuple[str, ...], str]:
-    """The keyword in capitals, the flags (`--name=value`, without quotes), and what follows them."""
+    """The keyword in capitals, the flags (`--name=value`, without quotes), and what follows
+    them.
+    """
     keyword, *following = WHITESPACE.split(text.strip(SPACES), maxsplit=1)
     rest = following[0].lstrip(SPACES) if following else ""
     flags = []
@@ -325,7 +333,9 @@ def _heredocs_of(line: str) -> list[Heredoc]:
 
 
 def _shell_words(text: str, *, raw: bool) -> list[str]:
-    """The words of a shell's line; raw words keep quotes and escapes. ValueError: it is malformed."""
+    """The words of a shell's line; raw words keep quotes and escapes. ValueError: it is
+    malformed.
+    """
     if BAD_SUBSTITUTION.search(re.sub(r"'[^']*'", "", text)):
         raise ValueError("bad substitution")
     words = [""]

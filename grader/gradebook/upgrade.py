@@ -80,8 +80,8 @@ def announce(kept: int, anew: int) -> None:
         )
     if anew:
         say(
-            f"{anew} unchanged, but what judges them is not (the exercise, its checks, the images or"
-            " the limits): they are graded again. Marks given by hand stay. Ctrl-C stops here;"
+            f"{anew} unchanged, but what judges them is not (the exercise, its checks, the images"
+            " or the limits): they are graded again. Marks given by hand stay. Ctrl-C stops here;"
             " results that are there are kept until then."
         )
 
@@ -135,9 +135,13 @@ def _ensure_known_to_nbgrader(gradebook: Path) -> None:
     if row[0] == scripts.get_current_head():
         return
     older = row[0] in {script.revision for script in scripts.walk_revisions()}
+    if not older:
+        raise LabError(
+            f"{gradebook} was made by a newer nbgrader than this one.",
+            "update the checkout (git pull), or grade with the version that made it",
+        )
     raise LabError(
-        f"{gradebook} was made by {'an older' if older else 'a newer'} nbgrader than this one.",
-        f"{Path(sys.executable).with_name('nbgrader')} db upgrade in {gradebook.parent} (it keeps a copy), then this again"
-        if older
-        else "update the checkout (git pull), or grade with the version that made it",
+        f"{gradebook} was made by an older nbgrader than this one.",
+        f"{Path(sys.executable).with_name('nbgrader')} db upgrade in {gradebook.parent} (it keeps"
+        " a copy), then this again",
     )

@@ -1,4 +1,6 @@
-"""Building the site: docs/ with the generated pages beside it, through Sphinx, where each warning is an error."""
+"""Building the site: docs/ with the generated pages beside it, through Sphinx, where each warning
+is an error.
+"""
 
 import shutil
 import tempfile
@@ -27,7 +29,8 @@ def build(target: Path, docs: Path = ROOT / "docs", course: Path = ROOT / "cours
         raise LabError(
             "The site was built with warnings, which count as errors:\n"
             + said.replace(f"{source}/", "docs/"),
-            "correct the pages named above (docs/lessons and docs/commands.md are generated), then bin/lab docs again",
+            "correct the pages named above (docs/lessons and docs/commands.md are generated), then"
+            " bin/lab docs again",
         )
 
 

@@ -35,8 +35,8 @@ MADE_BY_SPHINX = ".buildinfo"
 def docs(target: Path | None, port: int, no_browser: bool) -> None:
     """Build the documentation and the lessons as a site, and show it until Ctrl-C.
 
-    The pages need no network. A warning (a link that leads nowhere, a picture that is missing) is an error: it is
-    printed, and no site is shown.
+    The pages need no network. A warning (a link that leads nowhere, a picture that is missing) is
+    an error: it is printed, and no site is shown.
     """
     if target:
         _require_ours(target)

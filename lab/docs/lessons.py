@@ -21,8 +21,8 @@ LANGUAGES = {
 }
 HOW_TO_READ = """\
 :::{{note}}
-This is lesson {number} to read, with what its commands printed when the course was made. In the lab you run them
-yourself: [`bin/lab up`](../start.md), then open `course/{name}.ipynb`.
+This is lesson {number} to read, with what its commands printed when the course was made. In the lab
+you run them yourself: [`bin/lab up`](../start.md), then open `course/{name}.ipynb`.
 :::
 """
 
@@ -146,11 +146,13 @@ def _question(question: dict[str, Any]) -> str:
     choices = [answer["answer"] for answer in answers] if "choice" in question["type"] else []
     listed = f"<ul>{''.join(f'<li>{choice}</li>' for choice in choices)}</ul>" if choices else ""
     right = "".join(
-        f"<li><strong>{answer.get('answer', answer.get('value', ''))}</strong> {answer.get('feedback', '')}</li>"
+        f"<li><strong>{answer.get('answer', answer.get('value', ''))}</strong>"
+        f" {answer.get('feedback', '')}</li>"
         for answer in answers
         if answer.get("correct")
     )
-    return f"<p>{question['question']}</p>{listed}<details><summary>Answer</summary><ul>{right}</ul></details>"
+    folded = f"<details><summary>Answer</summary><ul>{right}</ul></details>"
+    return f"<p>{question['question']}</p>{listed}{folded}"
 
 
 def _box(style: str, title: str, inside: str) -> str:

@@ -163,7 +163,8 @@ def _install() -> None:
 
 
 def docker_command() -> str | None:
-    """Path of the command ``docker``: where it is missing and apt has it in a package of its own, it is installed.
+    """Path of the command ``docker``: where it is missing and apt has it in a package of its own,
+    it is installed.
 
     In Debian 12 it is part of docker.io, from Debian 13 on it is docker-cli.
     """

@@ -1,4 +1,6 @@
-"""Removes from this environment what its lock does not name: ``python -m lab.supply.prune LOCK``."""
+"""Removes from this environment what its lock does not name: ``python -m lab.supply.prune
+LOCK``.
+"""
 
 import subprocess
 import sys

@@ -43,7 +43,9 @@ def _of_platform(tags: Iterable[Tag], platform: str) -> Iterator[Tag]:
 
 
 def _runs_on(tag: Tag, python: str) -> bool:
-    """As pip decides for CPython: its own tag, the stable ABI of an older one, or plain Python 3."""
+    """As pip decides for CPython: its own tag, the stable ABI of an older one, or plain Python
+    3.
+    """
     number = "".join(python.split("."))
     if tag.abi == "abi3" and tag.interpreter.startswith("cp3"):
         return int(tag.interpreter.removeprefix("cp3")) <= int(number.removeprefix("3"))

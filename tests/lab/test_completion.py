@@ -16,7 +16,9 @@ PROMPT = "ready> "
 
 @pytest.fixture
 def bash() -> Iterator[pexpect.spawn]:
-    """An interactive bash in this checkout, with the completion in its start-up file, so to speak."""
+    """An interactive bash in this checkout, with the completion in its start-up file, so to
+    speak.
+    """
     plain = {"PS1": PROMPT, "INPUTRC": "/dev/null", "TERM": "dumb"}
     shell = pexpect.spawn(
         "bash",
