@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from math import ceil
 
@@ -13,9 +14,8 @@ from grader.checks.execution import ExecResult, must_have_done
 from grader.checks.pod_state import how_to_set_image, images, other_image, runs_image, trouble
 from grader.checks.verdict import CheckFailed, quoted
 
-NO_PROGRAM = (  # the runtime's words: the container runs, and has no `true`
-    "executable file not found"
-)
+# The runtime's words (runc's, crun's): the container runs, and has no `true`.
+NO_PROGRAM = re.compile(r"executable file (`true` )?not found")
 STARTS_DIFFER_SECONDS = 3  # by so much a container may become ready sooner than the one before
 
 
@@ -190,7 +190,7 @@ class Pod(ClusterObject):
         like; a command runs only where a container does.
         """
         done = self.exec("true")
-        if done.exit_code != 0 and NO_PROGRAM not in done.output:
+        if done.exit_code != 0 and not NO_PROGRAM.search(done.output):
             words = done.output.strip()
             raise CheckFailed(
                 (
