@@ -36,6 +36,11 @@ SPDX = {
     "PSFL": "PSF-2.0",
     "Python Software Foundation License": "PSF-2.0",
 }
+# Their wheels say only "BSD"; the licence itself is in the source distributions.
+BY_SOURCE = {
+    f"sphinxcontrib-{name}": "BSD-2-Clause"
+    for name in ("applehelp", "devhelp", "htmlhelp", "qthelp", "serializinghtml")
+}
 ANY_BSD = {"BSD", "BSD License"}
 CLASSIFIER = "License :: OSI Approved :: "
 # Between them the marker of each pin holds.
@@ -82,6 +87,8 @@ def _installed(
 def licence_of(package: Distribution) -> str:
     """The licence that a package names, as SPDX writes it where that is clear."""
     metadata = package.metadata.json
+    if known := BY_SOURCE.get(canonicalize_name(package.name)):
+        return known
     if expression := metadata.get("license_expression"):
         return str(expression)
     classifiers = metadata.get("classifier", [])

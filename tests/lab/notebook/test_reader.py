@@ -3,6 +3,7 @@
 import random
 
 import pytest
+from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import RichOutput, capture_output
 
 from lab.notebook import outcome, predict, prediction, quiz
@@ -18,6 +19,12 @@ QUESTIONS = [
         ],
     }
 ]
+
+
+@pytest.fixture(autouse=True)
+def shell() -> InteractiveShell:
+    """What is displayed goes to a shell; without one it would be printed as text."""
+    return InteractiveShell.instance()
 
 
 def shown(outputs: list[RichOutput]) -> str:
