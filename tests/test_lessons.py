@@ -28,8 +28,12 @@ NBVAL = [
     "-q",
     "-p",
     "no:cacheprovider",
-    # the checkout's: of the course the lab's image holds only what runs in there
+    # Nothing of the checkout's own tests: of the course the lab's image holds only what runs there.
     "--noconftest",
+    "--rootdir",
+    ".",
+    "-c",
+    "/dev/null",
     "--nbval",
     "--nbval-sanitize-with",
     "/home/student/course/tests/nbval-sanitize.cfg",
