@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from urllib.error import URLError
 
 import docker
 import pytest
+from docker.errors import DockerException
 
 from lab.build import image as images
 from lab.build import template
@@ -52,12 +54,18 @@ class CutOff:
             self.process = subprocess.Popen(
                 [*isolated, START.format(folder)], stdout=log, stderr=log
             )
-        deadline = time.monotonic() + 60
-        while not (folder / "docker.sock").exists():
-            assert self.process.poll() is None, (folder / "log").read_text()
-            assert time.monotonic() < deadline, (folder / "log").read_text()
-            time.sleep(0.1)
-        self.client = docker.DockerClient(base_url=self.host, timeout=300)
+        self.client = self._connect(folder / "log")
+
+    def _connect(self, log: Path) -> docker.DockerClient:
+        """An engine opens its socket before it answers there."""
+        deadline = time.monotonic() + 120
+        while True:
+            try:
+                return docker.DockerClient(base_url=self.host, timeout=300)
+            except DockerException:
+                assert self.process.poll() is None, log.read_text()
+                assert time.monotonic() < deadline, log.read_text()
+                time.sleep(0.1)
 
     def inside(self, *command: str) -> list[str]:
         """The command line that runs a command in the engine's network."""
@@ -75,14 +83,16 @@ class CutOff:
 
 
 @pytest.fixture
-def cut_off(tmp_path: Path) -> Iterator[CutOff]:
-    engine = CutOff(tmp_path)
+def cut_off() -> Iterator[CutOff]:
+    # pytest's own folder is too deep: a Unix socket's path has 107 bytes at most
+    folder = Path(tempfile.mkdtemp(prefix="cut-off-"))
+    engine = CutOff(folder)
     yield engine
     engine.stop()
     for mounted in reversed(Path("/proc/mounts").read_text().splitlines()):
-        if (where := mounted.split()[1]).startswith(f"{tmp_path}/"):
+        if (where := mounted.split()[1]).startswith(f"{folder}/"):
             subprocess.run(["umount", "--lazy", where], check=True)
-    shutil.rmtree(tmp_path)
+    shutil.rmtree(folder)
 
 
 def bring(cut_off: CutOff, image: str, volume: str) -> None:
