@@ -32,11 +32,11 @@ if TYPE_CHECKING:
 def bench_command(as_json: bool, quick: bool, folder: Path | None) -> None:
     """Measure how fast this machine grades, compared with stock nbgrader and Otter-Grader.
 
-    A class of 30 with correct answers to 01-containers is graded twice by each grader, in turns, so
-    that anything else the machine does affects all of them. Each does the same work: the same
-    notebooks, a real engine, the same checks, and every submission must earn its points. After
-    that, the class and the number of workers grow. The creation of sandboxes is measured too. All
-    of it takes about 75 minutes; your course is not touched.
+    A class of 30 with correct answers to 01-containers is graded twice by each grader. The graders
+    take turns, so that anything else the machine does affects all of them. Each does the same work:
+    the same notebooks, a real engine, the same checks, and every submission must earn its points.
+    After that, the class and the number of workers grow. The creation of sandboxes is measured too.
+    All of it takes about 75 minutes; your course is not touched.
     """
     from grader.bench import pages
     from grader.bench.measure import FULL, QUICK, measure

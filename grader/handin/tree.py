@@ -102,7 +102,7 @@ def open_submissions(course: Path) -> Iterator[Submissions]:
         lock.acquire()
     except Timeout as error:
         raise LabError(
-            f"Another `lab collect` is running in {root}.",
+            f"Another `bin/lab collect` is running in {root}.",
             "wait until it has finished, then run this again.",
         ) from error
     try:

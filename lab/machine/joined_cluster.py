@@ -109,7 +109,7 @@ def _join(client: docker.DockerClient, seat: Seat, config: kubeconfig.Kubeconfig
             raise LabError(
                 f"The cluster of kubectl's current context, {config.context}, does not let the lab"
                 f" in:\n{_said(error)}",
-                "kubectl get namespaces; once that works, bin/lab up --cluster current again. Or"
+                "kubectl get namespaces; once that works, bin/lab up --cluster current again; or"
                 " bin/lab up --cluster own",
             ) from error
     say(
