@@ -50,7 +50,7 @@ def main() -> None:
 
     \b
     Start here:   bin/lab up        set up everything and open the course
-                  bin/lab doctor    what this machine can do, and what to do about the rest
+                  bin/lab doctor    check this machine, and say how to fix what is missing
     """  # noqa: D301  (click reads the backspace)
 
 
@@ -59,7 +59,7 @@ instructor_option = click.option(
     "kind",
     flag_value="instructor",
     default="student",
-    help="The instructor's lab: JupyterLab on the whole course, with formgrader.",
+    help="Use the instructor's lab: JupyterLab with the whole course and formgrader.",
 )
 
 
@@ -68,7 +68,7 @@ instructor_option = click.option(
 @click.option(
     "--port",
     type=click.IntRange(1, 65535),
-    help="Port of this machine for JupyterLab.  [default: 8888; instructor 8889]",
+    help="Port on this machine for JupyterLab.  [default: 8888; instructor 8889]",
 )
 @click.option(
     "--workspace",
@@ -76,7 +76,7 @@ instructor_option = click.option(
     type=click.Path(path_type=Path, file_okay=False),
     default=WORKSPACE,
     show_default="workspace",
-    help="The student's folder; made where it is missing.",
+    help="The student's folder; created if it does not exist.",
 )
 @click.option(
     "--engine",
@@ -85,8 +85,8 @@ instructor_option = click.option(
     default="own",
     show_default=True,
     help=(
-        "An engine inside the lab, or the machine's own: for machines where none can run in a"
-        " container."
+        "Use an engine inside the lab, or the machine's own (for machines where an engine cannot"
+        " run in a container)."
     ),
 )
 @click.option(
@@ -94,27 +94,27 @@ instructor_option = click.option(
     type=click.Choice(["own", "current"]),
     show_default="own",
     help=(
-        "A cluster inside the lab, or that of kubectl's current context on this machine, in a"
-        " namespace of the lab's own."
+        "Use a cluster inside the lab, or the cluster of kubectl's current context on this machine,"
+        " in a separate namespace."
     ),
 )
-@click.option("--no-browser", is_flag=True, help="Print the address, open no browser.")
+@click.option("--no-browser", is_flag=True, help="Print the address without opening a browser.")
 def up(
     kind: Kind, port: int | None, folder: Path, where: str, cluster: str | None, no_browser: bool
 ) -> None:
     """Set up everything and open the course.
 
-    Installs and starts Docker where none answers (Debian, Ubuntu), builds the lab image, brings the
+    Installs and starts Docker if none answers (Debian, Ubuntu), builds the lab image, prepares the
     course images, starts the lab and prints the address of JupyterLab. Run it as often as you like:
-    what is there stays, files that you have changed are never overwritten.
+    what is already there stays, and files that you have changed are never overwritten.
     """
     state = labs.up(
         labs.Lab(kind), folder=folder.resolve(), port=port, on_host=where == "host", cluster=cluster
     )
     if state.stand_ins:
         say(
-            "Docker Hub does not answer: the course images are stand-ins made of Debian packages,"
-            " under the usual names (bin/lab doctor tells more)."
+            "Docker Hub does not answer: the course images are stand-ins built from Debian"
+            " packages, under the usual names (bin/lab doctor says more)."
         )
     say("The course is open. In your browser:")
     click.echo(state.url)
@@ -138,11 +138,12 @@ def up(
     ),
 )
 def down(kind: Kind, everything: bool) -> None:
-    """Stop the lab and remove all that it made on this machine's Docker; your workspace stays."""
+    """Stop the lab and remove all it created in this machine's Docker; your workspace is kept."""
     labs.down(connect(), labs.Lab(kind), everything=everything)
     say(
-        "Nothing of the lab is left but your workspace"
-        + ("." if everything else " and its images (bin/lab down --all removes those too).")
+        "The lab is removed; only your workspace "
+        + ("is" if everything else "and its images (bin/lab down --all removes those too) are")
+        + " left."
     )
 
 
@@ -150,9 +151,7 @@ def down(kind: Kind, everything: bool) -> None:
 @instructor_option
 @click.pass_context
 def reset(ctx: click.Context, kind: Kind) -> None:
-    """Start over with a fresh engine: the lab's containers, images and volumes go, your work
-    stays.
-    """
+    """Start over with a fresh engine: containers, images and volumes go, your work is kept."""
     client, lab = connect(), labs.Lab(kind)
     running = containers.find(client, lab.name)
     before = Seat.from_container(running) if running else None
@@ -169,7 +168,7 @@ def reset(ctx: click.Context, kind: Kind) -> None:
 @instructor_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def status(kind: Kind, as_json: bool) -> None:
-    """Say whether the lab runs, and where. Exits with 3 when it does not."""
+    """Say whether the lab is running, and where. Exits with 3 if it is not."""
     state = labs.status(connect(), labs.Lab(kind))
     if as_json:
         click.echo(json.dumps({"version": version(), **labs.as_json(state)}, indent=2))
@@ -186,8 +185,9 @@ def status(kind: Kind, as_json: bool) -> None:
 @main.command()
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def doctor(as_json: bool) -> None:
-    """Say what this machine can do for the course, and what to do about the rest. Exits with 1 when
-    the course cannot run.
+    """Check whether this machine can run the course, and say how to fix what is missing.
+
+    Exits with 1 if the course cannot run.
     """
     findings = doctors.examine()
     if as_json:
@@ -201,7 +201,7 @@ def doctor(as_json: bool) -> None:
 @instructor_option
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 def sh(kind: Kind, command: tuple[str, ...]) -> None:
-    """Open a shell in the lab, or run one COMMAND there; exits with its exit status.
+    """Open a shell in the lab, or run COMMAND there; exits with its exit status.
 
     \b
     bin/lab sh
@@ -217,27 +217,31 @@ def sh(kind: Kind, command: tuple[str, ...]) -> None:
 @click.option(
     "--fast",
     is_flag=True,
-    help="Only what needs no engine: lint, types, unit tests. Under three minutes once set up.",
+    help="Run only what needs no engine: lint, types, unit tests. Under three minutes once set up.",
 )
 @click.option(
     "--all",
     "everything",
     is_flag=True,
-    help="Everything, however long; writes tests/proved.json, goes on where it was.",
+    help=(
+        "Run everything, however long it takes, and write tests/proved.json; an interrupted run"
+        " picks up where it left off."
+    ),
 )
-@click.option("--plan", is_flag=True, help="Print what a run takes, and why, and run nothing.")
+@click.option("--plan", is_flag=True, help="Print what would be run, and why, without running it.")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def test(fast: bool, everything: bool, plan: bool, arguments: tuple[str, ...]) -> None:
     """Run everything that CI runs: lint, types, tests on real engines, every lesson, every
     exercise, a browser.
 
-    What goes beyond one proof of each thing is run by turns; the last lines name what was left to
-    other runs. Further ARGUMENTS go to pytest: paths, -k, -x ... All tests that they name are run.
-    The whole suite is dealt to workers side by side; what is chosen runs in one process, or in as
-    many as -n says. What one needs to know why a test failed is kept in .lab/failed.
+    Each run proves everything once; further proofs of the same thing take turns, and the last lines
+    name those left to other runs. Further ARGUMENTS go to pytest (paths, -k, -x ...), and all tests
+    that they select are run. The whole suite is spread over parallel workers; a selection runs in
+    one process, or in as many as -n says. What you need to find out why a test failed is kept in
+    .lab/failed.
     """
     if not fast:
-        # under pytest it is too late to go on as root: nobody knows this command line any more
+        # inside pytest it is too late to switch to root: this command line is no longer known there
         with suppress(LabError):
             _ = connect() if arguments else ensure_engine()
     chosen = ["-m", " and ".join(f"not {marker}" for marker in NEED_ENGINE)] if fast else []
@@ -249,7 +253,7 @@ def test(fast: bool, everything: bool, plan: bool, arguments: tuple[str, ...]) -
 
 
 def _workers() -> int:
-    """Half as many again as there are processors: tests wait about half of their time."""
+    """One and a half for each processor: tests spend about half of their time waiting."""
     return max(2, (os.cpu_count() or 1) * 3 // 2)
 
 

@@ -1,4 +1,4 @@
-"""What every command line of the course does with an error: ``bin/lab``, and ``lab`` in the lab."""
+"""How the course's command lines show errors: ``bin/lab``, and ``lab`` in the lab."""
 
 import sys
 from importlib.metadata import entry_points
@@ -13,8 +13,8 @@ from lab.progress import console, say
 class Commands(click.Group):
     """Shows a LabError as its text and exits with 1; click's own usage errors exit with 2.
 
-    Commands that other modules add (entry points of the group `lab.commands`) are imported when
-    they are used.
+    Commands that other modules add (entry points in the group `lab.commands`) are imported only
+    when they are used.
     """
 
     added = entry_points(group="lab.commands")
@@ -35,5 +35,5 @@ class Commands(click.Group):
             console.print(f"[bold]Try:[/] {escape(error.hint)}", soft_wrap=True)
             sys.exit(1)
         except KeyboardInterrupt:
-            say("Stopped. Run the same command again: it goes on from here.")
+            say("Stopped. Run the same command again to continue.")
             sys.exit(130)

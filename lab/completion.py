@@ -1,4 +1,4 @@
-"""``bin/lab completion``: click's own completion, for a command that is called by its path."""
+"""``bin/lab completion``: click's own completion, for a command that is run by its path."""
 
 import shlex
 
@@ -11,7 +11,7 @@ VARIABLE = "_LAB_COMPLETE"  # in the environment, it asks bin/lab what could com
 NAME = "lab"  # shells find the completion of bin/lab under the last part of its path
 
 SHELLS = {"bash": BashComplete, "zsh": ZshComplete, "fish": FishComplete}
-# click calls a command by its name, which has to be on PATH; bin/lab is called by its path
+# click runs a command by its name, which has to be on PATH; bin/lab is run by its path
 COMMAND = shlex.quote(str(ROOT / "bin" / "lab"))
 CALLS = {
     "bash": {f"{VARIABLE}=bash_complete $1": f"{VARIABLE}=bash_complete {COMMAND}"},
@@ -27,7 +27,7 @@ CALLS = {
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion(ctx: click.Context, shell: str) -> None:
-    """Print what makes the Tab key complete commands and options of bin/lab.
+    """Print the shell code that lets the Tab key complete bin/lab's commands and options.
 
     \b
     bash:  bin/lab completion bash >> ~/.bashrc

@@ -10,5 +10,5 @@ WORKSPACE = ROOT / "workspace"
 REPOSITORY = "docker-course/lab"  # of the lab image, whichever checkout built it
 # on every container, volume and image of the lab; its value is the checkout's name
 LABEL = "course.lab"
-# two checkouts do not meet
+# so that two checkouts do not interfere
 NAME = f"docker-course-{hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]}"

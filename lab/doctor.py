@@ -1,4 +1,4 @@
-"""What this machine can do for the course; each finding with what to do about it."""
+"""Whether this machine can run the course; each finding says what to do about it."""
 
 import os
 import platform
@@ -22,13 +22,13 @@ from lab.machine.host import connect
 from lab.seat import NONE, OWN
 from lab.version import describe
 
-OLDEST_API = (1, 41)  # Docker 20.10: the first with a cgroup namespace of one's own
+OLDEST_API = (1, 41)  # Docker 20.10: the first with private cgroup namespaces
 MEMORY_GIB = 2.0  # JupyterLab, the engine and a lesson's containers: an estimate, not a measurement
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing examined: ok, note (works, but know this) or bad (the course cannot run so)."""
+    """One thing examined: ok, note (works, with a caveat) or bad (the course cannot run)."""
 
     name: str
     state: Literal["ok", "note", "bad"]
@@ -41,7 +41,7 @@ class Finding:
 
 
 def examine() -> list[Finding]:
-    """All findings about this machine; nothing is changed, nothing is started."""
+    """All findings about this machine; nothing is changed or started."""
     findings = [Finding("course", "ok", f"version {describe()}"), _memory(), _disk()]
     try:
         client = connect()
@@ -71,7 +71,7 @@ def _disk() -> Finding:
             "disk",
             "bad",
             f"{free:.1f} GiB free",
-            f"free some: the lab needs {labs.FREE_GIB} GiB while it is built",
+            f"free some space: the lab needs {labs.FREE_GIB} GiB while it is built",
         )
     return Finding("disk", "ok", f"{free:.1f} GiB free")
 
@@ -97,7 +97,7 @@ def _engine(client: docker.DockerClient) -> list[Finding]:
                 "rootless",
                 "note",
                 "the machine's engine is rootless",
-                "an engine inside may be refused; then use bin/lab up --engine host",
+                "an engine inside the lab may be refused; if so, use bin/lab up --engine host",
             )
         )
     return findings
@@ -110,7 +110,8 @@ def _hub(client: docker.DockerClient) -> Finding:
         "docker hub",
         "note",
         "does not answer",
-        "nothing: the course images are stand-ins made of Debian packages, under the usual names",
+        "nothing: the course images are stand-ins built from Debian packages, under the usual"
+        " names",
     )
 
 
@@ -124,7 +125,7 @@ def _lab(client: docker.DockerClient) -> list[Finding]:
                 "lab",
                 "note",
                 f"its container is {container.status}",
-                "bin/lab up starts it anew; your work is kept",
+                "bin/lab up restarts it; your work is kept",
             )
         ]
     cluster = joined_cluster.status(client, labs.Lab().name, container)
@@ -138,7 +139,7 @@ def _cluster(cluster: joined_cluster.Cluster) -> Finding:
             "cluster",
             "note",
             words,
-            "bin/lab up --engine own, or --cluster current where you have one",
+            "bin/lab up --engine own, or --cluster current if you have one",
         )
     if cluster.ready:
         return Finding("cluster", "ok", words)
@@ -194,12 +195,12 @@ def _stand_ins(container: Container) -> Finding:
         "course images",
         "note",
         "stand-ins: " + ", ".join(sorted(listing)),
-        "nothing: lessons and exercises work with them; `apk add` and the like do not",
+        "nothing: the lessons and exercises work with them; `apk add` and the like do not",
     )
 
 
 def show(findings: list[Finding]) -> None:
-    """The findings as a table on the terminal."""
+    """Print the findings as a table."""
     table = Table(box=None, pad_edge=False)
     for heading in ("", "", "found", "what to do"):
         table.add_column(heading, overflow="fold")

@@ -1,4 +1,4 @@
-"""What a person at the command line meets when something cannot be done."""
+"""The error that the command line shows when something cannot be done."""
 
 
 class LabError(Exception):

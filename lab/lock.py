@@ -1,6 +1,4 @@
-"""Locks of this machine: what its Docker shares is made once, whoever needs it and from whichever
-checkout.
-"""
+"""Locks on this machine: what all checkouts share in its Docker is made once."""
 
 import fcntl
 import os
@@ -14,8 +12,9 @@ PREFIX = "docker-course-"
 
 @contextmanager
 def alone(what: str) -> Iterator[None]:
-    """One process at a time for each ``what``; the others wait. The lock ends with its process,
-    even a killed one.
+    """One process at a time for each ``what``; the others wait.
+
+    The lock ends with its process, even if that is killed.
     """
     path = Path(tempfile.gettempdir(), f"{PREFIX}{what}-lock")
     if not path.exists():

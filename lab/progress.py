@@ -18,7 +18,7 @@ console = Console(stderr=True, highlight=False)
 
 
 class Step:
-    """One running step: ``advance`` moves its bar, ``note`` says what it does just now."""
+    """One running step: ``advance`` moves its bar, ``note`` says what it is doing."""
 
     def __init__(self, progress: Progress, task: TaskID) -> None:
         self._progress = progress
@@ -29,7 +29,7 @@ class Step:
         self._progress.update(self._task, completed=completed, total=total)
 
     def note(self, text: str) -> None:
-        """Shown behind the bar, cut to one short line."""
+        """Show a text after the bar, cut to one short line."""
         self._progress.update(self._task, note=text.strip()[:60])
 
 
@@ -52,5 +52,5 @@ def step(title: str) -> Iterator[Step]:
 
 
 def say(text: str) -> None:
-    """One line for the person at the terminal."""
+    """Print one line for the person at the terminal."""
     console.print(text)

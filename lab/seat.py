@@ -1,6 +1,6 @@
 """The contract of a lab container: all that the machine gives it, and how to read that back.
 
-An engine of one's own, inside a container on the machine's Docker. Capabilities: Docker's default
+It has its own engine, inside a container on the machine's Docker. Capabilities: Docker's default
 set plus SYS_ADMIN (mounts: overlay, cgroups), NET_ADMIN (bridges, iptables) and SYS_PTRACE
 (``docker exec`` into a container whose process is not root). No ``--privileged``, no device,
 nothing of the host's but the workspace folder: see docs/decisions.md. ``lab/inside/start`` is the
@@ -23,7 +23,7 @@ NONE: Final = "none"
 
 CAPABILITIES = ("SYS_ADMIN", "NET_ADMIN", "SYS_PTRACE")
 HUB_NAMES = ("registry-1.docker.io", "auth.docker.io", "index.docker.io")
-STAND_INS = "docker-course-template-stand-ins-"  # how a template begins that is not Docker Hub's
+STAND_INS = "docker-course-template-stand-ins-"  # prefix of templates that are not Docker Hub's
 
 START = "/usr/local/lib/lab/start"
 DATA = "/var/lib/lab"  # the engine's data and the registry's, in one volume
@@ -45,15 +45,15 @@ IMAGES = "course.images"
 
 
 def cluster_volume(lab: str) -> str:
-    """The volume through which the lab of that name reaches a cluster of somebody's own."""
+    """The volume through which the lab of that name reaches a cluster that it has joined."""
     return f"{lab}-cluster"
 
 
 @dataclass(frozen=True)
 class Seat:
-    """A lab container as somebody wants it, or as it is. Equal ones serve the same person alike.
+    """A lab container as it is wanted, or as it is. Equal seats serve the same person alike.
 
-    ``mode`` is what ``start`` does in it: lab (engine and JupyterLab), host (JupyterLab beside the
+    ``mode`` is what ``start`` does in it: lab (engine and JupyterLab), host (JupyterLab, with the
     machine's own engine) or template (engine alone, its data in the template).
     """
 
@@ -67,19 +67,19 @@ class Seat:
     cluster: ClusterChoice = NONE
     instructor: bool = False
 
-    # What a lab that runs may have otherwise, and still be the one that is wanted.
+    # What may differ in a running lab that is still the wanted one.
     user: tuple[int, int] = field(default=(1000, 1000), compare=False)
     token: str = field(default="", compare=False, repr=False)
     hub: bool | None = field(default=None, compare=False)
-    """Docker Hub answers, so its names are left alone; None where nobody has asked."""
+    """Docker Hub answers, so its names are left alone; None if that was not checked."""
     data: str | None = field(default=None, compare=False)
     """The volume of the engine's and the registry's data."""
     template: str | None = field(default=None, compare=False)
     checkout: str | None = field(default=None, compare=False)
-    """The course's own folder, where it is mounted too."""
+    """The course's own folder, if that is mounted too."""
     machine_socket: str | None = field(default=None, compare=False)
     memory: int | None = field(default=None, compare=False)
-    """Bytes; without it there is no limit."""
+    """In bytes; None means no limit."""
 
     @property
     def folder(self) -> str:
@@ -143,7 +143,7 @@ class Seat:
         return variables
 
     def labels(self) -> dict[str, str]:
-        """What tells whose a container is, and what the next ``up`` reads."""
+        """What says whose the container is, and what the next ``up`` reads."""
         values = {LABEL: self.name}
         if self.hub is not None:
             values[HUB] = "yes" if self.hub else "no"
@@ -178,15 +178,15 @@ class Seat:
             # The engine inside mounts /proc and /sys for its own containers.
             "MaskedPaths": [],
             "ReadonlyPaths": [],
-            # No name of Docker Hub is looked up where it cannot be reached: the registry inside
-            # answers for it, at once.
+            # Where Docker Hub cannot be reached, its names are not looked up: the registry inside
+            # answers for them, at once.
             "ExtraHosts": [] if self.hub else [f"{name}:127.0.0.1" for name in HUB_NAMES],
             "LogConfig": {"Type": "json-file", "Config": {"max-size": "5m", "max-file": "2"}},
         }
 
     @classmethod
     def from_container(cls, container: Container) -> Self:
-        """The seat of a container that is there, running or not."""
+        """The seat of an existing container, running or not."""
         return cls.from_docker(container.attrs)
 
     @classmethod

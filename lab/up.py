@@ -27,7 +27,7 @@ from lab.machine.host import ensure_engine, owner
 from lab.progress import say, step
 from lab.seat import Seat
 
-# image 1.3 GB, course images 0.5 GB in the template and as much in the engine; the rest is room to
+# image 1.3 GB, course images 0.5 GB in the template and again in the engine; the rest is room to
 # build and work
 FREE_GIB = 6
 START_SECONDS = 180
@@ -35,10 +35,10 @@ START_SECONDS = 180
 
 @dataclass(frozen=True)
 class Lab:
-    """Which lab: a student's, the instructor's or the tests'; they can run side by side."""
+    """Which lab: a student's, the instructor's or the tests'; they can run at the same time."""
 
     kind: Literal["student", "instructor", "test"] = "student"
-    worker: str = ""  # tests that run side by side have a lab each
+    worker: str = ""  # tests that run in parallel each have their own lab
 
     @property
     def name(self) -> str:
@@ -54,13 +54,13 @@ class Lab:
 
     @property
     def port(self) -> int:
-        """JupyterLab's port on this machine, where none is named."""
+        """JupyterLab's port on this machine, unless another is given."""
         return {"student": 8888, "instructor": 8889, "test": 18888}[self.kind]
 
 
 @dataclass(frozen=True)
 class Status:
-    """What ``status --json`` prints; ``url`` holds the token, and is null unless it answers."""
+    """What ``status --json`` prints; ``url`` includes the token, and is null unless it answers."""
 
     running: bool
     url: str | None
@@ -73,11 +73,11 @@ class Status:
 def up(
     lab: Lab, *, folder: Path, port: int | None, on_host: bool = False, cluster: str | None = None
 ) -> Status:
-    """Set up everything that is missing and start the lab; what is right is left alone.
+    """Set up everything that is missing and start the lab; what is already right is left alone.
 
-    ``on_host``: work with the machine's own engine instead of one inside; what is made there gets
-    the lab's label. ``cluster``: own, or current (that of kubectl's current context on this
-    machine); else the one that the lab has.
+    ``on_host``: use the machine's own engine instead of one inside; what is created there gets the
+    lab's label. ``cluster``: own, or current (the cluster of kubectl's current context on this
+    machine); if not given, the one that the lab already has.
     """
     require_space()
     client = ensure_engine()
@@ -85,7 +85,7 @@ def up(
     present = Seat.from_container(running) if running else None
     cluster_choice = joined_cluster.chosen(cluster, present, on_host=on_host)
     if port and not (present and present.port == port):
-        free_port(port)  # before anything is built, and before a lab that runs is replaced
+        free_port(port)  # before anything is built, and before a running lab is replaced
     hub = present.hub if present else None
     hub = hub_answers(client) if hub is None else hub
     image = images.ensure_lab_image(client, hub=hub)
@@ -104,25 +104,26 @@ def up(
 
 
 def require_space() -> None:
-    """LabError when the disk that holds the course has not enough room for the lab."""
+    """Raise LabError if the disk that holds the course has too little space for the lab."""
     free = shutil.disk_usage(ROOT).free / 2**30
     if free < FREE_GIB:
         raise LabError(
-            f"Only {free:.1f} GiB are free on the disk of {ROOT}; the lab needs {FREE_GIB} GiB.",
-            "free some space (`docker system df` shows what Docker holds; `bin/lab down --all`"
-            " removes the lab's own images), then bin/lab up again",
+            f"Only {free:.1f} GiB are free on the disk that holds {ROOT}; the lab needs {FREE_GIB}"
+            " GiB.",
+            "free some space (`docker system df` shows what Docker uses; `bin/lab down --all`"
+            " removes the lab's images), then run bin/lab up again.",
         )
 
 
 def _seat(lab: Lab, *, image: str, layers: str | None, folder: Path, hub: bool) -> Seat:
-    """The seat of a lab; without ``layers``, beside the machine's own engine.
+    """The seat of a lab; without ``layers``, of one that uses the machine's own engine.
 
-    There it is an ordinary container in the machine's network, with the workspace at its own path,
-    so that ``-v "$PWD":/x`` and localhost work.
+    Such a lab is an ordinary container in the machine's network, with the workspace at the same
+    path as on the machine, so that ``-v "$PWD":/x`` and localhost work.
     """
     if layers is None and lab.kind == "instructor":
         raise LabError(
-            "The instructor's lab needs an engine of its own.",
+            "The instructor's lab needs its own engine.",
             "bin/lab up --instructor without --engine host",
         )
     common = Seat(
@@ -140,12 +141,12 @@ def _seat(lab: Lab, *, image: str, layers: str | None, folder: Path, hub: bool) 
 
 
 def _reusable(running: Container, wanted: Seat) -> bool:
-    """Whether a lab's container is the one that is wanted; else it is removed, its data kept."""
+    """Whether a lab's container is the wanted one; if not, it is removed and its data kept."""
     if running.status == "running" and Seat.from_container(running) == wanted and _answers(running):
         return True
     say(
-        "The lab is there but not as it should be (stopped, half started or of another version):"
-        " starting it anew; work and engine are kept."
+        "The lab is stopped, half-started or outdated. Restarting it; your work and its engine are"
+        " kept."
     )
     _remove(running)
     return False
@@ -154,8 +155,8 @@ def _reusable(running: Container, wanted: Seat) -> bool:
 def _start(client: docker.DockerClient, seat: Seat) -> Container:
     if seat.mode == "host":
         say(
-            "Using the machine's own engine: what is made there gets the lab's label, bin/lab down"
-            " removes that and nothing else; images are what it holds or can pull."
+            "Using the machine's own engine, with the images that it has or can pull. What is"
+            " created there gets the lab's label; bin/lab down removes that and nothing else."
         )
         return containers.start(client, seat)
     client.volumes.create(seat.data, labels={LABEL: seat.name})
@@ -169,25 +170,25 @@ def _explain(error: APIError, port: int) -> LabError:
     text = error.explanation or str(error)
     if "port is already allocated" in text or "address already in use" in text:
         return LabError(
-            f"Port {port} of this machine is taken by another program.",
+            f"Port {port} on this machine is taken by another program.",
             f"bin/lab up --port {port + 1}",
         )
     return LabError(
         f"The machine's Docker refuses to run an engine inside a container: {text}",
-        "bin/lab up --engine host, which uses the machine's own engine (only what the course labels"
-        " is ever removed from it)",
+        "bin/lab up --engine host, which uses the machine's own engine (only what has the course's"
+        " label is ever removed from it)",
     )
 
 
 def free_port(wanted: int) -> int:
-    """``wanted``, or LabError with the next step when something listens there already."""
+    """``wanted``, or LabError with the next step if something already listens there."""
     with closing(socket.socket()) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", wanted))
         except OSError as error:
             raise LabError(
-                f"Port {wanted} of this machine is taken by another program.",
+                f"Port {wanted} on this machine is taken by another program.",
                 f"bin/lab up --port {wanted + 1}",
             ) from error
     return wanted
@@ -202,10 +203,10 @@ def _wait_until_open(container: Container) -> None:
             progress.note(last.partition(" ")[2])
             if container.status != "running" or time.monotonic() > deadline:
                 raise LabError(
-                    f"The lab did not start ({container.status}). Its last"
-                    f" words:\n{container.logs(tail=6).decode(errors='replace').strip()}",
-                    "bin/lab doctor; then bin/lab up again, or bin/lab up --engine host where an"
-                    " engine cannot run inside a container",
+                    f"The lab did not start ({container.status}). The end of its"
+                    f" log:\n{container.logs(tail=6).decode(errors='replace').strip()}",
+                    "bin/lab doctor; then bin/lab up again, or bin/lab up --engine host if an"
+                    " engine cannot run inside a container here",
                 )
             time.sleep(0.2)
 
@@ -216,7 +217,7 @@ def _url(seat: Seat) -> str:
 
 def _answers(container: Container) -> bool:
     url = f"http://127.0.0.1:{Seat.from_container(container).port}/api"
-    # A proxy has no business with this machine's own address.
+    # No proxy: this is the machine's own address.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(url, timeout=5) as answer:
@@ -226,13 +227,13 @@ def _answers(container: Container) -> bool:
 
 
 def report(done: workspace.Update) -> None:
-    """Say what came into the workspace, and what stayed the student's."""
+    """Say what was brought into the workspace, and which of the student's own files were kept."""
     if done.added or done.updated:
         say(f"Workspace: {len(done.added)} files added, {len(done.updated)} updated.")
     for name in done.kept:
         say(
-            f"Kept your own version of {name} (the course has a newer one: rename or delete yours,"
-            " then bin/lab up brings it)."
+            f"Kept your own version of {name}. The course has a newer one: to get it, rename or"
+            " delete yours, then run bin/lab up again."
         )
 
 
@@ -259,7 +260,7 @@ def as_json(state: Status) -> dict[str, object]:
 
 
 def down(client: docker.DockerClient, lab: Lab, *, everything: bool) -> None:
-    """Remove the lab and all with its label; with ``everything`` template and images as well."""
+    """Remove the lab and all with its label; with ``everything``, the template and images too."""
     with step("Remove the lab"):
         reset(client, lab)
         if everything:
@@ -268,7 +269,7 @@ def down(client: docker.DockerClient, lab: Lab, *, everything: bool) -> None:
 
 
 def reset(client: docker.DockerClient, lab: Lab) -> None:
-    """Throw away container, engine's data and what was made on the machine; keep the work."""
+    """Remove container, engine's data and all that was created on the machine; keep the work."""
     joined_cluster.detach(client, lab.name)
     ours: dict[str, Any] = {"label": f"{LABEL}={lab.name}"}
     for container in client.containers.list(all=True, filters=ours):
@@ -288,13 +289,13 @@ def _remove(container: Container) -> None:
 def enter(client: docker.DockerClient, lab: Lab, command: list[str]) -> int:
     """Run a command in the lab as the student, at this terminal; returns its exit status.
 
-    Through the docker command line, which knows terminals: raw mode, window size, signals.
+    It uses the docker command line, which handles terminals: raw mode, window size, signals.
     """
     docker_command = host.docker_command()
     if docker_command is None:
         raise LabError(
-            "`bin/lab sh` needs the docker command, and there is none on PATH.",
-            "use a terminal in JupyterLab (File > New > Terminal)",
+            "`bin/lab sh` needs the docker command, which is not on PATH.",
+            "use a terminal in JupyterLab (File > New > Terminal).",
         )
     seat = Seat.from_container(client.containers.get(lab.name))
     terminal = ["--tty"] if sys.stdin.isatty() and sys.stdout.isatty() else []

@@ -1,8 +1,8 @@
 """Which version of the course this is.
 
 The number comes from the installed package: every page and gradebook that is written names it, also
-where there is no git (a download, a wheel). A checkout can be ahead of its tag, so whoever reports
-a fault needs the commit as well, and that only git knows.
+where there is no git (a download, a wheel). A checkout can be ahead of its tag, so a bug report
+needs the commit as well, which only git knows.
 """
 
 import subprocess
@@ -19,8 +19,9 @@ def version() -> str:
 
 
 def describe() -> str:
-    """The number, and the commit where this checkout is not exactly that version: ``0.2.0
-    (v0.1.0-12-g1a2b3c4-dirty)``.
+    """The number, and if this checkout is not exactly that version, the commit.
+
+    Such as ``0.2.0 (v0.1.0-12-g1a2b3c4-dirty)``.
     """
     commit = _git_describe()
     return version() if commit in ("", f"v{version()}") else f"{version()} ({commit})"

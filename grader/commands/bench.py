@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @click.option(
     "--quick",
     is_flag=True,
-    help="A few sandboxes and a class of two: whether it works, not how fast.",
+    help="Use a few sandboxes and a class of two: shows that it works, not how fast.",
 )
 @click.option(
     "--write",
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
     ),
 )
 def bench_command(as_json: bool, quick: bool, folder: Path | None) -> None:
-    """Measure how fast this machine makes sandboxes and grades classes, beside stock nbgrader and
-    Otter-Grader.
+    """Measure how fast this machine grades, compared with stock nbgrader and Otter-Grader.
 
-    A class of 30 on 01-containers, whose answers are right, is graded twice by each grader in turn:
-    whatever else the machine does meets all of them. Each does the same work: the same notebooks, a
-    real engine, the same checks, and every submission must earn its points. Then the class grows,
-    and the workers. All of it takes about 75 minutes; nothing of your course is touched.
+    A class of 30 with correct answers to 01-containers is graded twice by each grader. The graders
+    take turns, so that anything else the machine does affects all of them. Each does the same work:
+    the same notebooks, a real engine, the same checks, and every submission must earn its points.
+    After that, the class and the number of workers grow. The creation of sandboxes is measured too.
+    All of it takes about 75 minutes; your course is not touched.
     """
     from grader.bench import pages
     from grader.bench.measure import FULL, QUICK, measure

@@ -20,7 +20,7 @@ from grader.handin.tree import HandInStatus
 
 
 def table(outcomes: Iterable[Collected]) -> Table:
-    """What became of each file, for the terminal; names from strangers appear as plain text."""
+    """What happened to each file, for the terminal; names from strangers appear as plain text."""
     rows = Table("File", "Student", "Assignment", "Result", "Remarks", box=None, pad_edge=False)
     for outcome in outcomes:
         remarks = [outcome.reason] if outcome.reason else []
@@ -48,25 +48,27 @@ def table(outcomes: Iterable[Collected]) -> Table:
     metavar="FILE|DIR...",
     type=click.Path(exists=True, path_type=Path),
 )
-@click.option("--assignment", help="Take all as hand-ins of this assignment, whatever they say.")
+@click.option(
+    "--assignment", help="Treat all files as hand-ins for this assignment, whatever they say."
+)
 @click.option(
     "--student",
     metavar="NAME|NUMBER",
-    help="Take all as handed in by this student, whatever they say.",
+    help="Treat all files as handed in by this student, whatever they say.",
 )
 @click.option(
     "--roster",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help=(
-        "A CSV file with the columns name,student: who is meant by a name that the course site"
-        " gives."
+        "A CSV file with the columns name,student: which student each of the course site's names"
+        " stands for."
     ),
 )
 @click.option(
     "--received",
     type=click.DateTime(["%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S"]),
     metavar="'YYYY-MM-DD HH:MM'",
-    help="When all were handed in (this machine's time), in place of what they say.",
+    help="When all files were handed in (this machine's time), whatever they say.",
 )
 @json_option()
 @course_option("assignments/ and submitted/")
@@ -83,13 +85,13 @@ def collect_command(
 
     FILE is what `lab submit` made, a notebook, or a course site's download of a whole class
     (Moodle, Canvas, Blackboard, Brightspace); DIR is a folder of those, or of JupyterLab's exchange
-    (.../inbound). Whose it is: --student, else the course site's name for the uploader (through
-    --roster), else the manifest, else the beginning of the file's name.
+    (.../inbound). The student is the one that --student names, else the course site's name for the
+    uploader (through --roster), else the manifest's, else the beginning of the file's name.
 
-    The files are distrusted. What has no place in a hand-in (links, paths that leave the folder,
-    bombs, foreign notebooks) is refused with its reason and the rest is taken; exit status 0. A
-    newer hand-in takes the place of an older one, which stays in submitted/.earlier/. To collect
-    the same file again changes nothing.
+    The files are treated as hostile. Anything that does not belong in a hand-in (links, paths that
+    leave the folder, zip bombs, other notebooks) is refused with its reason, and the rest is taken;
+    the exit status is 0. A newer hand-in replaces an older one, which is kept in
+    submitted/.earlier/. Collecting the same file again changes nothing.
 
     \b
     Examples:

@@ -17,29 +17,29 @@ from lab.progress import say
     type=click.Choice(list(FORMS)),
     default="csv",
     show_default=True,
-    help="Who will read it.",
+    help="The program that will read it.",
 )
 @click.option(
     "--roster",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help=(
-        "The course site's own list of people (CSV): rows are matched by login, number or address,"
-        " and keep its columns."
+        "The course site's own list of people (CSV): rows are matched by login, number or email"
+        " address, and its columns are kept."
     ),
 )
 @click.option(
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Write it there instead of printing it.",
+    help="Write to this file instead of printing.",
 )
 @course_option("the gradebook")
 def export_command(
     assignment: str, form: Format, roster: Path | None, output: Path | None, course: Path
 ) -> None:
-    """Write the marks of an assignment as CSV, for Canvas, for Moodle or plain.
+    """Write the marks of an assignment as CSV: for Canvas, for Moodle, or plain.
 
-    Points are those of the gradebook now: marks given by hand count, and penalties for late work
-    are taken off. Students without a submission have an empty mark, never a zero.
+    Points are those in the gradebook now: marks given by hand count, and penalties for late work
+    are subtracted. Students without a submission get an empty mark, never a zero.
     """
     everyone = marks(course.resolve(), assignment)
     text = table(assignment, everyone, form, read_roster(roster) if roster else None)
@@ -50,6 +50,6 @@ def export_command(
         click.echo(text.replace("\r\n", "\n"), nl=False)
     if waiting := [mark.student for mark in everyone if mark.waiting]:
         say(
-            "Still without the points that a person gives (formgrader: bin/lab up --instructor):"
+            "Still to be graded by hand (in formgrader: bin/lab up --instructor):"
             f" {', '.join(waiting)}."
         )

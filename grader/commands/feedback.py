@@ -14,9 +14,7 @@ from lab.progress import say
 @student_option
 @course_option("solutions/, submitted/ and the gradebook")
 def feedback_command(assignment: str, students: tuple[str, ...], course: Path) -> None:
-    """Write each student's feedback page again, with the marks and comments that were given by hand
-    since.
-    """
+    """Write each student's feedback page again, with marks and comments given by hand since."""
     from grader.course import Course
     from grader.gradebook.record import ensure_current
     from grader.pages.feedback import write
@@ -29,7 +27,7 @@ def feedback_command(assignment: str, students: tuple[str, ...], course: Path) -
         if entry.name == assignment
     ]
     wanted = [student for student in graded if student in students or not students]
-    if unknown := sorted(set(students) - set(graded)) or ([] if wanted else ["anybody"]):
+    if unknown := sorted(set(students) - set(graded)) or ([] if wanted else ["anyone"]):
         raise LabError(
             f"{assignment} has not been graded for {', '.join(unknown)}.",
             f"bin/lab grade {assignment}",

@@ -25,16 +25,16 @@ if TYPE_CHECKING:
     "--workers",
     type=click.IntRange(1, 64),
     show_default="one for each processor, as far as memory allows",
-    help="Submissions graded at the same time.",
+    help="How many submissions to grade at the same time.",
 )
-@click.option("--regrade", is_flag=True, help="Grade unchanged submissions again as well.")
+@click.option("--regrade", is_flag=True, help="Also grade unchanged submissions again.")
 @click.option(
     "--question",
     "questions",
     multiple=True,
     metavar="Q",
     help=(
-        "Grade again, and store only this check (the id of its cell); may be given more than once."
+        "Grade again, but store only this check (the id of its cell); may be given more than once."
     ),
 )
 @json_option()
@@ -43,14 +43,14 @@ if TYPE_CHECKING:
     type=click.FloatRange(1),
     default=60,
     show_default=True,
-    help="The most that one cell of a student may take.",
+    help="Time limit for each of a student's cells.",
 )
 @click.option(
     "--submission-seconds",
     type=click.FloatRange(1),
     default=600,
     show_default=True,
-    help="The most that all cells of a student may take together.",
+    help="Time limit for all of a student's cells together.",
 )
 @course_option("solutions/, submitted/ and the gradebook")
 def grade_command(
@@ -66,21 +66,21 @@ def grade_command(
 ) -> None:
     """Grade the submissions in submitted/STUDENT/ASSIGNMENT/.
 
-    Each is run in a fresh sandbox of its own, without network. Points go to the gradebook, executed
-    notebooks to autograded/, a page for each student to feedback/. A submission that cannot be
+    Each runs in its own fresh sandbox, without network. Points go to the gradebook, executed
+    notebooks to autograded/ and a page for each student to feedback/. A submission that cannot be
     graded is reported with its reason; the others are graded all the same.
 
-    What was graded before and has not changed since (the submission, the exercise, the grader, the
-    time limits) is not run again: its result is reported as it is in the gradebook now. So a run
-    that was stopped, with Ctrl-C or the hard way, goes on where it was.
+    An interrupted run picks up where it left off; unchanged submissions are not regraded. Unchanged
+    means that the submission, the exercise, the grader and the time limits are the same as before;
+    the result is reported as it is in the gradebook now.
 
-    With --question the whole notebook runs, and of work that has not changed since it was graded
-    all other marks stay as they are.
+    With --question the whole notebook runs; if the work has not changed since it was graded, all
+    its other marks stay as they are.
 
     \b
     Reasons:  timeout, out-of-memory, kernel-died   graded: what came before counts
-              environment                           not graded: our side failed, three times;
-                                                    costs nothing
+              environment                           not graded: our side failed three times;
+                                                    costs the student nothing
               malformed                             not graded: missing, or not a notebook
     """  # noqa: D301
     from grader.judging.results import document
@@ -94,7 +94,7 @@ def grade_command(
     limits = SandboxLimits(cell_seconds=cell_seconds, submission_seconds=submission_seconds)
     run = plan(course.resolve(), assignment, students, questions)
     image = ensure_sandbox_image(client)
-    # asked to end: as with Ctrl-C, no sandbox is left
+    # when asked to end, leave no sandbox behind, as with Ctrl-C
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with _progress(len(run.students)) as done:
         results = run.grade(
@@ -113,7 +113,7 @@ def grade_command(
 
 @contextmanager
 def _progress(students: int) -> Iterator[Callable[["Result"], None]]:
-    """A bar over what has to be graded; gives what hears of each result."""
+    """Show a bar for what has to be graded; yields what to call with each result."""
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,

@@ -1,4 +1,4 @@
-"""What several commands have in common: options, and help that names them as typed."""
+"""What the commands share: options, and help that names a command as the user types it."""
 
 import copy
 from collections.abc import Callable
@@ -23,7 +23,7 @@ class Command(click.Command):
 
 
 def course_option(holds: str, *, hidden: bool = False) -> Decorator:
-    """The option ``--course``; ``holds`` is what the command needs of the folder."""
+    """The option ``--course``; ``holds`` is what the command needs from the folder."""
     return click.option(
         "--course",
         type=click.Path(exists=True, file_okay=False, path_type=Path),

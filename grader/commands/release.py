@@ -14,16 +14,16 @@ from grader.exercise.release import differences, release
 @click.option(
     "--check",
     is_flag=True,
-    help="Change nothing; exit 1 when assignments/ differs from what solutions/ gives.",
+    help="Change nothing; exit with 1 if assignments/ differs from what solutions/ gives.",
 )
 @course_option("solutions/ and assignments/")
 def release_command(assignments: tuple[str, ...], check: bool, course: Path) -> None:
     """Make the students' version of exercises: solutions/ → assignments/.
 
     Without ASSIGNMENT all exercises are released, and folders in assignments/ whose source is gone
-    are removed. Solutions become "# YOUR CODE HERE" or "YOUR ANSWER HERE", hidden tests and outputs
+    are removed. Solutions become "# YOUR CODE HERE" or "YOUR ANSWER HERE"; hidden tests and outputs
     are left out. The same source always gives the same bytes. If any source has a problem, it is
-    named and nothing at all is changed.
+    reported and nothing is changed.
 
     \b
     Examples:
@@ -37,8 +37,7 @@ def release_command(assignments: tuple[str, ...], check: bool, course: Path) -> 
         click.echo(str(difference) if check else f"{done} {difference.path}")
     if check and changed:
         click.echo(
-            f"{RELEASE}/ is not what {SOURCE}/ gives. Try: bin/lab release, then commit"
-            f" {RELEASE}/.",
+            f"{RELEASE}/ does not match {SOURCE}/. Try: bin/lab release, then commit {RELEASE}/.",
             err=True,
         )
         raise click.exceptions.Exit(1)

@@ -15,24 +15,24 @@ from lab.progress import say
 @click.option(
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Where the page goes.  [default: report-ASSIGNMENT.html]",
+    help="Write the page to this file.  [default: report-ASSIGNMENT.html]",
 )
 @click.option(
     "--csv",
     "csv_file",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Also write the checks as a table.",
+    help="Also write the checks to this file, as a table.",
 )
 @json_option("Print the numbers as one JSON document and write no page.")
 @course_option("submitted/ and the gradebook")
 def report_command(
     assignment: str, output: Path | None, csv_file: Path | None, as_json: bool, course: Path
 ) -> None:
-    """Write one page about a graded assignment: points, checks, the commonest mistakes, time, and
-    who needs a look.
+    """Write a page about a graded assignment.
 
-    It shows what the last gradings recorded and the marks given by hand since; nothing is run.
-    Similar notebooks are a hint, never a verdict.
+    It shows points, checks, the most common mistakes, time and who needs attention, as the last
+    gradings recorded them and with marks given by hand since; nothing is run. Similar notebooks are
+    a hint, never a verdict.
     """
     from grader.pages.report import page, table
     from grader.pages.similarity import similar_pairs
@@ -43,7 +43,8 @@ def report_command(
     results = last_results(root, assignment)
     if not results:
         raise LabError(
-            f"Nothing of {assignment} has been graded in {root}.", f"bin/lab grade {assignment}"
+            f"No submission of {assignment} has been graded in {root}.",
+            f"bin/lab grade {assignment}",
         )
     report = summarise(assignment, results, similar_pairs(root, assignment))
     if csv_file:

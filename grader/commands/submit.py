@@ -11,7 +11,7 @@ from lab.course import WORKSPACE
 
 
 def _default_workspace() -> Path:
-    """The checkout's workspace; inside the lab the one in the student's home."""
+    """The checkout's workspace; inside the lab, the one in the student's home."""
     return WORKSPACE if WORKSPACE.is_dir() else Path.home() / "workspace"
 
 
@@ -42,15 +42,15 @@ def submit_command(
 ) -> None:
     """Make the one file that you hand in.
 
-    The file appears in hand-in/ of your workspace: upload it to your course's site, or mail it.
-    Save the notebook first. It holds the notebook and the small files beside it (1 MiB each at
-    most). It may be made as often as you like: the newest counts. Unanswered or missing cells are
+    Save the notebook first. The file appears in hand-in/ in your workspace: upload it to your
+    course's site, or email it. It holds the notebook and the small files next to it (at most 1 MiB
+    each). You may make it as often as you like: the newest counts. Unanswered or missing cells are
     mentioned, not refused.
 
     \b
     Examples:
       {command} 01-containers --student ada
-      {command} 01-containers                    (as the student of last time)
+      {command} 01-containers                    (as the same student as last time)
     """  # noqa: D301 (click reads the \b)
     if student is None and not (workspace / REMEMBERED).is_file() and sys.stdin.isatty():
         student = click.prompt("Your name or student number")
@@ -64,7 +64,7 @@ def submit_command(
         f" to hand in:\n{packed.path}"
     )
     click.echo(
-        "Next: upload this file. In JupyterLab: the folder hand-in, right-click the file,"
-        " Download.",
+        "Next: upload this file. To download it from JupyterLab: open the folder hand-in,"
+        " right-click the file and choose Download.",
         err=True,
     )

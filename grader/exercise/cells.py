@@ -7,9 +7,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class ReleasedCell:
-    """A cell as the gradebook knows it. ``source`` is the whole of it, hidden tests included;
-    ``points`` only where it is graded.
-    """
+    """A cell as in the gradebook: ``source`` with hidden tests, ``points`` only if it is graded."""
 
     grade_id: str
     cell_type: str
@@ -38,7 +36,7 @@ class ReleasedCell:
 
     @property
     def title(self) -> str:
-        """What a student sees as its name."""
+        """The name that a student sees."""
         return title_of(self.source, self.grade_id) if self.is_test else self.grade_id
 
     def metadata(self) -> dict[str, Any]:

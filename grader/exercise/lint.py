@@ -1,4 +1,4 @@
-"""What is wrong with an exercise as its author wrote it."""
+"""Problems of an exercise as its author wrote it."""
 
 import ast
 import json
@@ -45,9 +45,7 @@ def problems(notebook: Path) -> list[str]:
 
 
 def wants_cluster(notebook: Path) -> bool:
-    """Whether the author asks for a cluster: ``"course": {"cluster": true}`` in the metadata of the
-    source notebook.
-    """
+    """Whether the source notebook's metadata has ``"course": {"cluster": true}``."""
     content = json.loads(notebook.read_text(encoding="utf-8"))
     return content["metadata"].get("course", {}).get("cluster") is True
 
@@ -98,11 +96,10 @@ def visible_lines(cells: list[Cell]) -> set[str]:
 
 
 def _structure_problem(content: dict[str, Any]) -> str | None:
-    from nbformat.validator import (
-        iter_validate,  # here, not above: the command line starts without it
-    )
+    # here, so that the command line starts without it
+    from nbformat.validator import iter_validate
 
-    # said of each cell by itself, more clearly
+    # a missing id is reported for each cell, more clearly
     with_ids = [{"id": "missing", **cell} for cell in content["cells"]]
     complete = {**content, "cells": with_ids} if content.get("nbformat_minor", 0) >= 5 else content
     error = next(iter_validate(complete), None)  # type: ignore[no-untyped-call]
@@ -116,7 +113,7 @@ def _course_problems(course: object) -> Iterator[str]:
         or not isinstance(course.get("cluster", False), bool)
     ):
         yield (
-            'has metadata "course" that mean nothing: {"cluster": true} asks for a cluster, and'
+            'has metadata "course" with no known meaning: {"cluster": true} asks for a cluster, and'
             " there is nothing else to ask for."
         )
 
@@ -149,19 +146,19 @@ def _metadata_problems(cell: Cell) -> Iterator[str]:
     try:
         MetadataValidator().validate_cell(nbformat.from_dict(cell))  # type: ignore[no-untyped-call]
     except ValidationError as error:
-        yield f"has nbgrader metadata that do not fit: {error.message}."
+        yield f"has invalid nbgrader metadata: {error.message}."
     except (SchemaTooOldError, SchemaTooNewError) as error:
         yield f"has nbgrader metadata of another version: {error}. Run `nbgrader update` on it."
 
 
 def _syntax_problems(cell: Cell) -> Iterator[str]:
-    """A test that Python cannot read would fail every answer, the right ones among them."""
+    """A test that Python cannot parse would fail every answer, even the right ones."""
     from IPython.core.inputtransformer2 import TransformerManager
 
     try:
         ast.parse(TransformerManager().transform_cell(source_text(cell)))  # type: ignore[no-untyped-call]
     except SyntaxError as error:
-        yield f"is a test that Python cannot read: {error.msg} (line {error.lineno})."
+        yield f"is a test that Python cannot parse: {error.msg} (line {error.lineno})."
 
 
 def _marker_problems(cell: Cell) -> Iterator[str]:
@@ -171,7 +168,7 @@ def _marker_problems(cell: Cell) -> Iterator[str]:
         if marker is None:
             if NEARLY_A_MARKER.search(line):
                 yield (
-                    f"has a line that is nearly a marker, and would be released: {line.strip()!r}."
+                    f"has a line that is almost a marker, and would be released: {line.strip()!r}."
                 )
             continue
         edge, region = marker.groups()
@@ -179,7 +176,7 @@ def _marker_problems(cell: Cell) -> Iterator[str]:
         if edge == "END" and opened != region:
             yield f"has END {region} without BEGIN {region} before it."
         elif edge == "BEGIN" and opened:
-            yield f"has BEGIN {region} inside a region of {opened} that has not ended."
+            yield f"has BEGIN {region} inside a {opened} region that has not ended."
         elif edge == "BEGIN" and not cell["metadata"].get("nbgrader", {}).get(key):
             yield f"has BEGIN {region} but is not {owner}."
         opened = region if edge == "BEGIN" else None

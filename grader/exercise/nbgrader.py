@@ -1,4 +1,4 @@
-"""nbgrader as the course uses it: its configuration, its words, and one caller at a time."""
+"""nbgrader as the course uses it: its configuration, its messages, and one caller at a time."""
 
 import logging
 import os
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 # nbgrader changes the working directory of the process while it converts
 LOCK = threading.RLock()
-# nbgrader's own ends in a Python `raise`, which would land in a %%writefile Dockerfile
+# nbgrader's own ends in a Python `raise`, which would end up in a %%writefile Dockerfile
 STUB = "# YOUR CODE HERE"
 
 
 def converter_config() -> "Config":
-    """What decides what a release holds (nbgrader_config.py merges it)."""
+    """The settings that decide what a release holds (nbgrader_config.py merges them)."""
     from traitlets.config import Config
 
     config = Config()
@@ -48,14 +48,14 @@ def course_directory(course: Course, assignment: str, **changed: str) -> "Course
 
 
 def find_alembic() -> None:
-    """nbgrader starts ``alembic`` by name when it makes a gradebook; it lies beside this Python."""
+    """nbgrader starts ``alembic`` by name to create a gradebook; it is next to this Python."""
     here = str(Path(sys.executable).parent)
     if here not in os.environ["PATH"].split(os.pathsep):
         os.environ["PATH"] = here + os.pathsep + os.environ["PATH"]
 
 
 class _Listener(logging.Handler):
-    """Keeps what nbgrader logs as errors: its exceptions only say that there were some."""
+    """Keeps what nbgrader logs as errors: its exceptions only say that there were errors."""
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
@@ -77,9 +77,7 @@ def quiet_log() -> tuple[logging.Logger, list[str]]:
 
 @contextmanager
 def what_nbgrader_said(doing: str, hint: str) -> Iterator[None]:
-    """Turn nbgrader's failure in the block into LabError: "nbgrader cannot <doing>", with the words
-    of the first cause.
-    """
+    """Turn nbgrader's failure in the block into a LabError: "nbgrader cannot <doing>: <cause>"."""
     from nbgrader.converters.base import NbGraderException  # type: ignore[import-untyped]
 
     _LISTENER.messages.clear()

@@ -1,7 +1,7 @@
 """Exercises as instructors write them, turned into exercises as students get them.
 
 nbgrader's own converter does the work; this module makes it safe to run: the source is checked
-first, the release is built in a folder of its own and swapped in whole, and the same source always
+first, the release is built in a separate folder and swapped in whole, and the same source always
 gives the same bytes.
 """
 
@@ -89,7 +89,7 @@ def differences(course: Path, assignments: Sequence[str] = ()) -> list[Differenc
 
 @contextmanager
 def _built(course: Path, assignments: Sequence[str]) -> Iterator[Path]:
-    """The release of the named assignments in a folder that goes with the block."""
+    """The release of the named assignments, in a folder that is removed after the block."""
     existing = sources(course)
     unknown = sorted(set(assignments) - set(existing))
     if unknown or not existing:
@@ -147,9 +147,7 @@ def _folder_problems(folder: Path) -> Iterator[str]:
 
 
 def _check_leaks(source: Path, released: Path) -> None:
-    """Hidden tests must reach a student by no way: not in a cell, not in metadata, not in a file
-    beside the notebook.
-    """
+    """No hidden test may reach a student: in a cell, in metadata or in a file next to it."""
     cells = [
         cell
         for notebook in sorted(source.glob("*.ipynb"))
@@ -193,9 +191,8 @@ def _strings(value: Any) -> Iterator[str]:
 def _differences(course: Path, fresh: Path, assignments: Sequence[str]) -> list[Difference]:
     present = course / RELEASE
     names = {entry.name for entry in fresh.iterdir()}
-    if (
-        not assignments and present.is_dir()
-    ):  # all were built, so what is not among them has lost its source
+    # all were built, so what is not among them has lost its source
+    if not assignments and present.is_dir():
         names |= {
             entry.name
             for entry in present.iterdir()
@@ -216,7 +213,7 @@ def _compare(fresh: Path, present: Path) -> Iterator[Difference]:
         if path not in present_paths:
             yield Difference(where, "is missing")
         elif path not in wanted:
-            yield Difference(where, f"comes from nothing in {SOURCE}/{present.name}")
+            yield Difference(where, f"has no source in {SOURCE}/{present.name}")
         elif (fresh / path).read_bytes() != (present / path).read_bytes():
             yield Difference(where, f"differs ({_line_counts(present / path, fresh / path)})")
         elif os.access(fresh / path, os.X_OK) != os.access(present / path, os.X_OK):
@@ -224,13 +221,13 @@ def _compare(fresh: Path, present: Path) -> Iterator[Difference]:
 
 
 def _line_counts(old: Path, new: Path) -> str:
-    """``+3 -1 lines``: what the new release has more than the present one, and less."""
+    """``+3 -1 lines``: how many the new release adds to the present one, and removes."""
     before, after = (
         path.read_text(encoding="utf-8", errors="replace").splitlines() for path in (old, new)
     )
     changes = list(difflib.unified_diff(before, after, n=0, lineterm=""))[2:]
     added, removed = (sum(line.startswith(sign) for line in changes) for sign in "+-")
-    return f"+{added} -{removed} lines" if added or removed else "line ends or encoding"
+    return f"+{added} -{removed} lines" if added or removed else "line endings or encoding"
 
 
 def _files(folder: Path) -> list[Path]:
@@ -247,7 +244,7 @@ def _touched(changed: list[Difference]) -> list[str]:
 
 
 def _keep_executable(source: Path, released: Path) -> None:
-    """nbgrader gives every file 0644; a script that the source marks executable stays so."""
+    """Undo nbgrader's 0644 for files that are executable in the source."""
     for path in _files(released):
         if os.access(source / path.relative_to(released), os.X_OK):
             path.chmod(0o755)

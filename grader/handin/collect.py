@@ -1,4 +1,4 @@
-"""``lab collect``: handed-in files, which nobody trusts, sorted into ``submitted/``."""
+"""``lab collect``: handed-in files, treated as hostile, sorted into ``submitted/``."""
 
 import os
 import stat
@@ -59,7 +59,7 @@ Reader = Callable[[int], bytes]  # gives the content, or raises UntrustedError a
 
 @dataclass
 class Collected:
-    """What became of one handed-in file."""
+    """What happened to one handed-in file."""
 
     source: str
     status: HandInStatus = HandInStatus.REFUSED
@@ -82,7 +82,7 @@ class Overrides:
 
 
 class Collector:
-    """Collects into one course, one file after the other; ``outcomes`` says what became of each."""
+    """Collects into one course, one file after another; ``outcomes`` says what happened to each."""
 
     def __init__(
         self, tree: submissions.Submissions, exercises: Mapping[str, Exercise], overrides: Overrides
@@ -91,12 +91,11 @@ class Collector:
         self._tree = tree
         self._exercises = exercises
         self._overrides = overrides
-        self._persons: dict[
-            tuple[str, str], str
-        ] = {}  # student and assignment → the course site's number of who uploaded
+        # student and assignment → the course site's number of the uploader
+        self._persons: dict[tuple[str, str], str] = {}
 
     def collect(self, path: Path) -> None:
-        """Take a file, or all of a folder."""
+        """Take a file, or everything in a folder."""
         if not path.is_dir():
             self._file(path.name, partial(read_file, path), _modified(path), path)
         elif exchange_submission(path.name):
@@ -123,7 +122,7 @@ class Collector:
     def _file(
         self, name: str, read: Reader, changed: datetime | None, bulk: Path | None = None
     ) -> None:
-        """A zip or a notebook. ``bulk``: where to read it when it may be a whole class."""
+        """A zip or a notebook. ``bulk``: where to read it if it may be a whole class."""
         suffix = PurePosixPath(name).suffix.lower()
         try:
             if suffix == ".ipynb":
@@ -214,7 +213,7 @@ class Collector:
     def _student(
         self, hand_in: HandIn, upload: lms.Upload | None, exercise: Exercise, outcome: Collected
     ) -> str:
-        """Who handed in: the instructor's word, the course site's, or the claim."""
+        """Who handed it in: the instructor's word, else the course site's, else the claim."""
         if self._overrides.student:
             trusted: str | None = self._overrides.student
         elif upload:
@@ -242,18 +241,18 @@ class Collector:
             key = (str(outcome.student), str(outcome.assignment))
             if self._persons.setdefault(key, upload.person) != upload.person:
                 raise UntrustedError(
-                    f"two people of the course site have the name {outcome.student}: tell them"
+                    f"two people on the course site have the name {outcome.student}: tell them"
                     " apart with --student"
                 )
 
     def _time(self, hand_in: HandIn, upload: lms.Upload | None, outcome: Collected) -> datetime:
-        """When: the instructor's word, the course site's, or the claim, never of the future."""
+        """When: the instructor's word, else the course site's, else the claim if not in future."""
         now = datetime.now(UTC)
         trusted = self._overrides.received or (upload.time if upload else None)
         claimed = hand_in.time or hand_in.changed or now
         if trusted is None and claimed > now + CLOCK_SKEW:
             outcome.notes.append(
-                f"it claims a time still to come ({claimed:%Y-%m-%d %H:%M} UTC): taken as handed"
+                f"it claims a time in the future ({claimed:%Y-%m-%d %H:%M} UTC): taken as handed"
                 " in now"
             )
             return now
@@ -277,7 +276,7 @@ def collect(course: Path, paths: Iterable[Path], overrides: Overrides) -> list[C
             overrides = replace(overrides, student=student_name(overrides.student))
         except UntrustedError as error:
             raise LabError(
-                f"--student: {error}.", "--student NAME, as the course spells it."
+                f"--student: {error}.", "--student NAME, as the course spells it"
             ) from error
     try:
         with submissions.open_submissions(course) as tree:
@@ -287,8 +286,8 @@ def collect(course: Path, paths: Iterable[Path], overrides: Overrides) -> list[C
     except OSError as error:
         raise LabError(
             f"{course / SUBMITTED} cannot be written ({error.strerror or error}).",
-            "make room or give yourself the right to write there, then collect all again: what is"
-            " there already stays.",
+            "free some space or make the folder writable, then collect everything again; what is"
+            " already there stays.",
         ) from error
     return collector.outcomes
 
@@ -306,7 +305,7 @@ def _note_notebooks(files: Mapping[str, bytes], exercise: Exercise, outcome: Col
 
 
 def _worth_a_look(folder: Path) -> Iterator[Path]:
-    """All below a folder that may be handed in, and links, to be reported."""
+    """Everything below a folder that may be a hand-in, and links, which are reported."""
     for where, folders, files in os.walk(folder):
         here = Path(where)
         whole = [

@@ -10,15 +10,15 @@ from pathlib import Path
 from lab.errors import LabError
 
 PATTERNS = (
-    # Moodle, a file or a folder for each student: Ada
-    # Lovelace_1234567_assignsubmission_file_answer.ipynb
+    # Moodle, a file or a folder for each student:
+    # Ada Lovelace_1234567_assignsubmission_file_answer.ipynb
     re.compile(r"(?P<student>[^/]+)_(?P<person>\d+)_assignsubmission_file_?(?:/|$)?(?P<file>.*)"),
     # Blackboard: Assignment 1_ada_attempt_2025-11-24-10-30-00_answer.ipynb
     re.compile(
         r"(?P<title>[^/]+)_(?P<student>[^/_]+)_attempt_(?P<time>\d{4}(?:-\d\d){5})_?(?P<file>.*)"
     ),
-    # Brightspace, a folder for each student: 12345-67890 - Ada Lovelace - Nov 24, 2025 1030
-    # AM/answer.ipynb
+    # Brightspace, a folder for each student:
+    # 12345-67890 - Ada Lovelace - Nov 24, 2025 1030 AM/answer.ipynb
     re.compile(
         r"(?P<person>\d+)-\d+ - (?P<student>[^/]+?) - (?P<time>\w{3} \d{1,2}, \d{4} \d{3,4}"
         r" [AP]M)/(?P<file>.*)"
@@ -31,9 +31,7 @@ TIMES = ("%Y-%m-%d-%H-%M-%S", "%b %d, %Y %I%M %p")
 
 @dataclass(frozen=True)
 class Upload:
-    """``student`` as the site writes the name, ``person`` its number for that person ("" if none),
-    ``time`` of the upload.
-    """
+    """One upload: ``student`` as the site writes the name, ``person`` its number ("" if none)."""
 
     student: str
     person: str
@@ -42,7 +40,7 @@ class Upload:
 
 
 def upload(path: str) -> Upload | None:
-    """What the last two parts of a path say; None when they are not of a course site's making.
+    """What the last two parts of a path say; None if no course site writes them like that.
 
     >>> upload("ada_12345_678901_01-containers.ipynb").student
     'ada'

@@ -1,9 +1,8 @@
-"""One file to hand in: a student's assignment, packed with a manifest that says whose it is, and
-what is inside.
+"""The file to hand in: a student's assignment, with a manifest of whose it is and what is inside.
 
 The file is ``<student>-<assignment>-<time>.zip``, with ``manifest.json`` and the assignment's files
-in a folder of its name. Course sites rename what is uploaded, so only the manifest counts. It is
-the student's claim: ``collect`` treats it as one.
+in a folder named after it. Course sites rename what is uploaded, so only the manifest counts. It is
+the student's claim, and ``collect`` treats it as one.
 """
 
 import hashlib
@@ -24,7 +23,7 @@ from grader.course import RELEASE
 MANIFEST = "manifest.json"
 SCHEMA = 1
 MANIFEST_BYTES = 256 * 1024
-RESERVED = {"timestamp.txt", "submission_secret.txt"}  # nbgrader's, beside the notebook
+RESERVED = {"timestamp.txt", "submission_secret.txt"}  # nbgrader's, next to the notebook
 STUDENT_CHARACTERS, STUDENT_BYTES = 64, 200  # a folder name of 255 bytes must hold it
 WHOSE_NAME = "letters, digits and . _ @ - (beginning with a letter or digit, at most 64)"
 
@@ -39,9 +38,7 @@ class Manifest:
     files: Mapping[str, str]
 
     def to_json(self) -> bytes:
-        """``{"schema": 1, "student", "assignment", "time": ISO 8601 in UTC, "files": {path:
-        sha256}}``.
-        """
+        """``schema``, ``student``, ``assignment``, ``time`` (ISO 8601, UTC) and ``files``."""
         return json.dumps(
             {
                 "schema": SCHEMA,
@@ -96,8 +93,7 @@ class Exercise:
 def student_name(text: str) -> str:
     """The one spelling of a student's name or number: NFC, and ``-`` where it has spaces.
 
-    Raises UntrustedError for a name that is empty, too long or has any other character than
-    WHOSE_NAME says.
+    Raises UntrustedError for a name that is empty, too long or not made as WHOSE_NAME says.
 
     >>> student_name(" Zoë Example ")
     'Zoë-Example'
@@ -110,7 +106,7 @@ def student_name(text: str) -> str:
         for char in name
     )
     if not name or not sound or not name[0].isalnum() or name.endswith("."):
-        raise UntrustedError(f"{_shown(text)} is no student's name here: a name has {WHOSE_NAME}")
+        raise UntrustedError(f"{_shown(text)} is not a valid name: a name has {WHOSE_NAME}")
     if len(name) > STUDENT_CHARACTERS or len(name.encode()) > STUDENT_BYTES:
         raise UntrustedError(
             f"{_shown(text)} is too long for a student's name: {STUDENT_CHARACTERS} characters at"
@@ -137,7 +133,7 @@ def released(course: Path) -> dict[str, Exercise]:
 
 
 def notebook_cells(content: bytes) -> list[dict[str, Any]]:
-    """The cells of a notebook; raises UntrustedError when the bytes are not one."""
+    """The cells of a notebook; raises UntrustedError if the bytes are not one."""
     try:
         cells = json.loads(content)["cells"]
         if not isinstance(cells, list) or not all(isinstance(cell, dict) for cell in cells):
@@ -148,7 +144,7 @@ def notebook_cells(content: bytes) -> list[dict[str, Any]]:
 
 
 def grade_ids(content: bytes) -> frozenset[str]:
-    """The grade_ids in a notebook; empty when it is not one."""
+    """The grade_ids in a notebook; empty if it is not one."""
     try:
         return frozenset(
             name
@@ -160,14 +156,14 @@ def grade_ids(content: bytes) -> frozenset[str]:
 
 
 def nbgrader_metadata(cell: Mapping[str, Any]) -> dict[str, Any]:
-    """What nbgrader noted of a cell; {} where there is nothing, or nonsense."""
+    """The cell's nbgrader metadata; {} if there is none, or nonsense."""
     metadata = cell.get("metadata")
     noted = metadata.get("nbgrader") if isinstance(metadata, dict) else None
     return noted if isinstance(noted, dict) else {}
 
 
 def exchange_submission(name: str) -> tuple[str, str, datetime] | None:
-    """Student, assignment, time from a folder's name in nbgrader's exchange, or None."""
+    """Student, assignment and time from a folder's name in nbgrader's exchange, or None."""
     parts = re.fullmatch(
         r"(.+?)\+([^+]+)\+(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)(?:\.\d+)? UTC(?:\+[\w-]+=*)?", name
     )
@@ -207,7 +203,7 @@ def file_name(manifest: Manifest) -> str:
 
 
 def is_foreign(path: str, exercise: Exercise | None) -> bool:
-    """Whether the assignment takes no such file: another notebook, a name of nbgrader's."""
+    """Whether the file is not part of the assignment: another notebook, or a file of nbgrader's."""
     notebook = path.lower().endswith(".ipynb")
     return path in RESERVED or (
         notebook and (path not in exercise.notebooks if exercise else "/" in path)

@@ -17,7 +17,7 @@ class HandIn:
     """The files of one hand-in, and what its manifest and its own name claim."""
 
     source: str
-    name: str  # the path by which a course site or a folder knew it
+    name: str  # its path in the course site's download or in a folder
     contents: Contents
     changed: datetime | None = None
     student: str | None = None
@@ -26,7 +26,7 @@ class HandIn:
 
 
 def with_manifest(name: str, contents: Contents) -> HandIn:
-    """A hand-in that `lab submit` packed; UntrustedError unless it is as it says."""
+    """A hand-in that `lab submit` packed; UntrustedError if it is not as its manifest says."""
     packed = dict(contents.files)
     manifest_text = packed.pop(MANIFEST, b"")
     if not manifest_text or len(manifest_text) > MANIFEST_BYTES:
@@ -40,7 +40,7 @@ def with_manifest(name: str, contents: Contents) -> HandIn:
             files[path] = packed.pop(inside)
             if sha256(files[path]).hexdigest() != digest:
                 raise UntrustedError(
-                    "its files are not those that were packed: damaged on the way, or changed"
+                    "its files are not those that were packed: damaged in transit, or changed"
                     " afterwards"
                 )
         elif inside not in refused:
@@ -58,7 +58,7 @@ def with_manifest(name: str, contents: Contents) -> HandIn:
 
 
 def without_top_folder(contents: Contents) -> Contents:
-    """A zip of a folder holds everything below that folder's name."""
+    """The files of a zipped folder without the name of that folder, which is above them all."""
     tops = {path.split("/")[0] for path in contents.files}
     if len(tops) != 1 or not all("/" in path for path in contents.files):
         return contents
@@ -123,7 +123,7 @@ def restore_names(files: Mapping[str, bytes], exercise: Exercise) -> dict[str, b
 
 
 def claimed_student(name: str, assignment: str) -> str | None:
-    """What stands before the assignment in a file's name.
+    """What comes before the assignment in a file's name.
 
     >>> claimed_student("inbox/ada_01-containers (2).ipynb", "01-containers")
     'ada'

@@ -28,7 +28,7 @@ from lab.course import ROOT
 from lab.errors import LabError
 from lab.files import write_whole
 
-REMEMBERED = ".student"  # in the workspace: who submitted from here before
+REMEMBERED = ".student"  # in the workspace: who submitted from here last
 EXCHANGE = ".exchange"  # in the workspace: where JupyterLab's Submit button puts its copies
 HAND_IN_FOLDER = "hand-in"  # in the workspace: where the file to hand in appears
 
@@ -52,8 +52,8 @@ def submit(
 ) -> Packed:
     """Pack an assignment of the workspace into one file in its ``hand-in`` folder.
 
-    ``student`` None: as remembered from the last time. Raises LabError when there is nothing that
-    can be graded.
+    ``student`` None: as remembered from last time. Raises LabError if there is nothing that can be
+    graded.
     """
     exercise = released(course).get(assignment)
     folder, time = (
@@ -71,7 +71,7 @@ def submit(
     except OSError as error:
         raise LabError(
             f"The file to hand in cannot be written to {path.parent} ({error.strerror}).",
-            "free some space, or give yourself the right to write there, and submit again.",
+            "free some space or make the folder writable, then submit again.",
         ) from error
     return Packed(path, manifest, warnings)
 
@@ -83,7 +83,7 @@ def _work_folder(workspace: Path, assignment: str) -> Path:
             ", ".join(sorted(path.name for path in base.glob("*") if path.is_dir())) or "none yet"
         )
         raise LabError(
-            f"There is no assignment {assignment!r} in {base}.", f"one of those there: {existing}."
+            f"There is no assignment {assignment!r} in {base}.", f"one that is there: {existing}."
         )
     return base / assignment
 
@@ -112,18 +112,18 @@ def _student(workspace: Path, given: str | None) -> str:
         if given is None:
             raise LabError(
                 "Whose work is it? No name or student number is known in this workspace yet.",
-                "lab submit ASSIGNMENT --student NAME (it is remembered for the next time).",
+                "lab submit ASSIGNMENT --student NAME (remembered for next time)",
             )
         return student_name(given)
     except (UntrustedError, UnicodeDecodeError) as error:
         raise LabError(
             f"The student's name cannot be used: {error}.",
-            "--student NAME, with your name or number.",
+            "--student NAME, with your name or number",
         ) from error
 
 
 def _files(folder: Path, exercise: Exercise | None) -> tuple[dict[str, bytes], list[str]]:
-    """What of a folder is handed in, and warnings about it."""
+    """What is handed in from a folder, and warnings about it."""
     try:
         contents = take(folder_members(folder))
     except UntrustedError as error:
@@ -156,7 +156,8 @@ def _require_notebooks(
             raise LabError(
                 f"The notebook {name} cannot be handed in: it is"
                 f" {reasons.get(name, f'not in {folder}')}.",
-                "bin/lab up puts a missing notebook back; your own files stay as they are.",
+                "run bin/lab up, which puts a missing notebook back; your own files stay as they"
+                " are.",
             )
         try:
             notebook_cells(files[name])
@@ -180,7 +181,7 @@ def _notebook_warnings(files: Mapping[str, bytes], exercise: Exercise | None) ->
             )
             if missing:
                 yield (
-                    f"{name} lacks cells of the assignment, which earn nothing then:"
+                    f"{name} lacks cells of the assignment, which then earn nothing:"
                     f" {', '.join(missing)}."
                 )
 
@@ -188,7 +189,9 @@ def _notebook_warnings(files: Mapping[str, bytes], exercise: Exercise | None) ->
 def _is_unchanged(cells: list[dict[str, Any]]) -> bool:
     """Whether every answer cell still has the checksum of its release."""
     import nbformat
-    from nbgrader.utils import compute_checksum  # type: ignore[import-untyped]  # two seconds to load: only where needed
+
+    # two seconds to load: only where needed
+    from nbgrader.utils import compute_checksum  # type: ignore[import-untyped]
 
     answers = [
         cell
@@ -202,7 +205,7 @@ def _is_unchanged(cells: list[dict[str, Any]]) -> bool:
             for cell in answers
         )
     except (KeyError, TypeError, ValueError, AttributeError):
-        return False  # metadata that someone edited: the grade will tell
+        return False  # metadata that someone edited: grading will show
 
 
 def _joined(cell: Any) -> Any:
@@ -216,7 +219,7 @@ def _write(path: Path, content: bytes, workspace: Path) -> None:
     owner = workspace.stat()
     if path.parent.is_symlink() and path.parent != workspace:
         raise LabError(
-            f"{path.parent} is a link; the file to hand in would land elsewhere.",
+            f"{path.parent} is a link; the file to hand in would end up elsewhere.",
             f"remove the link {path.parent}.",
         )
     if not path.parent.is_dir():

@@ -19,11 +19,11 @@ INCOMING = ".incoming-"
 
 
 class HandInStatus(StrEnum):
-    """What became of a hand-in."""
+    """What happened to a hand-in."""
 
     COLLECTED = "collected"
     REPLACED = "replaced"  # collected, and an older one went to .earlier
-    EARLIER = "earlier"  # a newer one is there: kept in .earlier
+    EARLIER = "earlier"  # a newer one is there, so this one is kept in .earlier
     UNCHANGED = "unchanged"  # was collected before
     REFUSED = "refused"
 
@@ -39,7 +39,7 @@ class Submissions:
     ) -> HandInStatus:
         """Store a hand-in whole. The newest stays in place; the same files again change nothing.
 
-        ``student`` and ``assignment`` are single folder names. Raises UntrustedError when a name is
+        ``student`` and ``assignment`` are single folder names. Raises UntrustedError if a name is
         taken in another case.
         """
         present = self.root / student / assignment
@@ -78,13 +78,13 @@ class Submissions:
         for other in _folders(self.root):
             if other.name != student and other.name.casefold() == student.casefold():
                 raise UntrustedError(
-                    f"`{student}` and `{other.name}`, who handed in before, differ in upper and"
-                    f" lower case only: use --student {other.name} if they are one person"
+                    f"`{student}` and `{other.name}`, who handed in before, differ only in upper"
+                    f" and lower case: use --student {other.name} if they are the same person"
                 )
 
     @staticmethod
     def _time(folder: Path) -> datetime:
-        """When the hand-in in a folder was made; the beginning of time when that is not known."""
+        """When the hand-in in a folder was made; the beginning of time if that is not known."""
         try:
             text = (folder / TIMESTAMP).read_text().strip().removesuffix(" UTC")
             return datetime.fromisoformat(text).replace(tzinfo=UTC)
@@ -102,8 +102,8 @@ def open_submissions(course: Path) -> Iterator[Submissions]:
         lock.acquire()
     except Timeout as error:
         raise LabError(
-            f"Another `lab collect` is working in {root}.",
-            "wait until it has ended, then run this again.",
+            f"Another `bin/lab collect` is running in {root}.",
+            "wait until it has finished, then run this again.",
         ) from error
     try:
         for leftover in root.glob(f"{INCOMING}*"):

@@ -1,4 +1,4 @@
-"""The base of the lab image: Debian trixie, pulled, or made of Debian's own packages."""
+"""The base of the lab image: Debian trixie, pulled or built from Debian's own packages."""
 
 import os
 import re
@@ -51,7 +51,7 @@ def _make(client: docker.DockerClient) -> None:
         _install_mmdebstrap()
     with (
         tempfile.TemporaryDirectory(prefix="docker-course-") as folder,
-        step("Make the base image from Debian's packages"),
+        step("Build the base image from Debian's packages"),
     ):
         tar = Path(folder, "base.tar")
         _bootstrap(tar, mirror)
@@ -66,7 +66,7 @@ def _make(client: docker.DockerClient) -> None:
 
 def _install_mmdebstrap() -> None:
     say(
-        "Docker Hub does not answer: installing Debian's [bold]mmdebstrap[/] (as root) to make"
+        "Docker Hub does not answer: installing Debian's [bold]mmdebstrap[/] (as root) to build"
         " the base image from packages ..."
     )
     install = ["apt-get", "install", "-y", "-qq", "--no-install-recommends"]
@@ -90,17 +90,16 @@ def _bootstrap(tar: Path, mirror: str) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise LabError(
-            "Docker Hub does not answer, and Debian's packages could not be had either:\n"
+            "Docker Hub does not answer, and Debian's packages could not be downloaded either:\n"
             + "\n".join(done.stderr.strip().splitlines()[-3:]),
-            "check the network (`apt-get update` must work), then bin/lab up again",
+            "check the network (`apt-get update` must work), then run bin/lab up again.",
         )
 
 
 def apt_mirror(folder: Path = Path("/etc/apt")) -> str:
-    """The Debian mirror that this machine's own apt uses; empty on Ubuntu and the like, where
-    mmdebstrap takes Debian's own.
+    """The Debian mirror that this machine's own apt uses, else "" for mmdebstrap's default.
 
-    Raises LabError where there is no apt: the base cannot be made here.
+    Raises LabError if there is no apt: the base cannot be built here.
     """
     parts = folder / "sources.list.d"
     files = [*parts.glob("*.sources"), *parts.glob("*.list"), folder / "sources.list"]
@@ -111,8 +110,8 @@ def apt_mirror(folder: Path = Path("/etc/apt")) -> str:
     if shutil.which("apt-get"):
         return ""
     raise LabError(
-        "Docker Hub does not answer, and this machine has no Debian packages configured to make the"
+        "Docker Hub does not answer, and this machine has no source of Debian packages to build the"
         " base image from.",
-        f"get the engine to Docker Hub (a proxy? a login?) until `docker pull {IMAGE}` works, then"
-        " bin/lab up again",
+        f"connect the engine to Docker Hub (a proxy? a login?) so that `docker pull {IMAGE}` works,"
+        " then run bin/lab up again.",
     )

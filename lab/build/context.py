@@ -1,7 +1,8 @@
 """What goes into the lab image: the build context, whose hash names the image.
 
-Of ``lab`` and ``grader`` only what runs inside a container of the image: a changed help text of
-the machine's command line makes no new image, so it neither replaces a lab nor regrades a class.
+Of ``lab`` and ``grader`` it has only what runs inside a container of the image: a changed help text
+of the machine's command line does not give a new image, so it neither replaces a lab nor regrades a
+class.
 """
 
 import io
@@ -48,7 +49,7 @@ def build_context() -> bytes:
 
 
 def context_files(root: Path = ROOT) -> Iterator[Entry]:
-    """Everything in the context, in no order."""
+    """Everything in the context, in no particular order."""
     inside = root / "lab" / "inside"
     for name in DOCKER_FILES:
         for path in [inside / name, *(inside / name).rglob("*")]:
@@ -110,7 +111,7 @@ def imported(root: Path, modules: set[str]) -> dict[str, Path]:
 
 
 def _imports(path: Path) -> Iterator[str]:
-    """What a module may import; names in it that are no modules do no harm."""
+    """What a module may import; names that are not modules do no harm."""
     for source, names, module in _IMPORT.findall(path.read_text()):
         yield source or module
         yield from (f"{source}.{name}" for name in re.findall(r"\w+", names))
@@ -128,7 +129,7 @@ def _module(root: Path, path: Path) -> str:
 
 
 def host_certificates() -> bytes:
-    """The authorities that this machine trusts (PEM), those of an organisation among them."""
+    """The authorities that this machine trusts (PEM), including an organisation's own."""
     named = [
         os.environ.get("SSL_CERT_FILE"),
         "/etc/ssl/certs/ca-certificates.crt",

@@ -1,4 +1,4 @@
-"""The lab image: built where it is missing, and older ones forgotten."""
+"""The lab image: built if it is missing; older ones are removed."""
 
 import hashlib
 import io
@@ -20,8 +20,9 @@ STEP = re.compile(r"Step (\d+)/(\d+) : (.*)")
 
 
 def ensure_lab_image(client: docker.DockerClient, *, hub: bool) -> str:
-    """Name of the lab image made from this checkout, built first where it is missing. Two commands
-    at once build it once.
+    """Name of this checkout's lab image, built first if it is missing.
+
+    Two commands at once build it once.
     """
     context = build_context()
     name = f"{REPOSITORY}:{hashlib.sha256(context).hexdigest()[:12]}"
@@ -67,31 +68,29 @@ def _build(
         if "error" in message:
             raise LabError(
                 "Building the lab image failed:\n" + "\n".join(tail),
-                "check the network and the free disk space (bin/lab doctor), then bin/lab up again:"
-                " it goes on from here",
+                "check the network and the free disk space (bin/lab doctor), then run bin/lab up"
+                " again to continue.",
             )
 
 
 def _forget_older(client: docker.DockerClient, current: str) -> None:
-    """Lab images of this checkout's earlier versions go, unless something still runs from them."""
+    """Remove the lab images of this checkout's earlier versions, except those still in use."""
     for image in client.api.images(REPOSITORY, filters={"label": f"{CHECKOUT}={NAME}"}):
         for tag in _tags(image):
             if tag != current:
                 try:
                     client.images.remove(tag)
                 except APIError:
-                    continue  # in use: the next build forgets it
+                    continue  # in use: the next build removes it
 
 
 def _tags(image: dict[str, Any]) -> list[str]:
-    """Of a line of the engine's listing: docker-py's own asks again for each image, which may be
-    gone by then.
-    """
+    """Tags from the engine's listing; docker-py asks again for each image, which may be gone."""
     return [tag for tag in image["RepoTags"] or [] if tag != "<none>:<none>"]
 
 
 def remove_all(client: docker.DockerClient) -> None:
-    """Remove every image that the lab made here; one that something still uses stays."""
+    """Remove every image that the lab created here, except those still in use."""
     for image in client.api.images(filters={"label": LABEL}):
         for tag in _tags(image) or [image["Id"]]:
             try:

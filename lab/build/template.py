@@ -1,8 +1,8 @@
 """The template: one volume with the course images, for a stopped engine and for a registry.
 
-Each fresh engine is filled from it. It is made once, in a container of the lab image: pulled where
-Docker Hub answers, else built as stand-ins (``lab/build/standins/images.toml``). A volume that was
-not finished (no ``complete`` in it) is made anew.
+Each fresh engine is filled from it. It is made once, in a container of the lab image: the images
+are pulled if Docker Hub answers, else built as stand-ins (``lab/build/standins/images.toml``). An
+unfinished volume (no ``complete`` in it) is made again.
 """
 
 import hashlib
@@ -31,7 +31,7 @@ from lab.seat import STAND_INS, Seat
 STANDINS = ROOT / "lab" / "build" / "standins"
 HUB = "docker-course-template-hub-"
 BUILDER = "docker-course-template-builder"
-# docker-registry itself: the front on port 5000 lets nobody write the mirror's own images
+# docker-registry itself: the front on port 5000 lets no one write the mirror's own images
 REGISTRY = "127.0.0.1:5001"
 READY_SECONDS = 60
 COMPLETE = "complete"
@@ -50,7 +50,7 @@ class CourseImage:
     hub: tuple[str, ...] = ()
 
     def offered(self, *, hub: bool) -> tuple[str, ...]:
-        """The tags that students find; on Docker Hub only those that do not cost a gigabyte."""
+        """The tags that students find; from Docker Hub, only those that are not a gigabyte each."""
         return () if self.internal else (self.hub if hub and self.hub else self.tags)
 
 
@@ -69,10 +69,10 @@ def names() -> list[str]:
 
 
 def ensure(client: docker.DockerClient, lab_image: str, *, hub: bool) -> str:
-    """Name of the template's volume, filled first where none is there or it was left unfinished.
+    """Name of the template's volume, filled first if it is missing or unfinished.
 
     A complete one is used whether Docker Hub answers today or not: without a network the lab starts
-    with what it has. Two commands at once make it once: the second waits.
+    with what it has. Two commands at once fill it once: the second waits.
     """
     with alone("template"):
         return _ensure(client, lab_image, hub=hub)
@@ -142,13 +142,13 @@ def _discard(client: docker.DockerClient, volume: str) -> None:
 
 @dataclass(frozen=True)
 class Builder:
-    """The container in which a template is made: its engine's data are the template."""
+    """The container in which a template is made: its engine's data is the template."""
 
     client: docker.DockerClient
     container: Container
 
     def wait_until_ready(self) -> None:
-        """LabError when the engine inside does not start: then none ever will on this machine."""
+        """LabError if the engine inside does not start: then none will on this machine."""
         deadline = time.monotonic() + READY_SECONDS
         while b" ready" not in (log := self.container.logs()):
             self.container.reload()
@@ -162,9 +162,9 @@ class Builder:
             time.sleep(0.1)
 
     def fill(self, bring: Callable[[CourseImage], None], *, hub: bool) -> None:
-        """Bring each image into the engine, push it to the registry under its Docker Hub name."""
+        """Bring each image into the engine, and into the registry under its Docker Hub name."""
         images = course_images()
-        with step("Bring the course images") as progress:
+        with step("Prepare the course images") as progress:
             for number, image in enumerate(images):
                 progress.advance(number, len(images))
                 progress.note(image.name)
@@ -187,7 +187,7 @@ class Builder:
             self.run(f"docker pull --quiet {tag}")
 
     def prepare_and_build(self) -> Callable[[CourseImage], None]:
-        """Bring base image and build contexts into the builder; returns what builds an image."""
+        """Copy base image and build contexts into the builder; returns what builds an image."""
         self._copy_base()
         self.container.put_archive(SCRATCH, _contexts())
         tar = f"{SCRATCH}/base.tar"
@@ -195,7 +195,7 @@ class Builder:
         return self._build
 
     def mark_complete(self) -> None:
-        """Say in the volume that nothing is missing."""
+        """Mark the volume as complete."""
         with tarfile.open(fileobj=(spool := io.BytesIO()), mode="w") as archive:
             archive.addfile(tarfile.TarInfo(COMPLETE))
         self.container.put_archive("/template", spool.getvalue())

@@ -1,3 +1,1 @@
-"""The documentation as a site that needs no network: the pages of docs/, the lessons, every
-command's help.
-"""
+"""The documentation as a site that needs no network: docs/, the lessons, every command's help."""

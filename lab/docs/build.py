@@ -1,6 +1,4 @@
-"""Building the site: docs/ with the generated pages beside it, through Sphinx, where each warning
-is an error.
-"""
+"""Build the site from docs/ and the generated pages with Sphinx; each warning is an error."""
 
 import shutil
 import tempfile
@@ -30,7 +28,7 @@ def build(target: Path, docs: Path = ROOT / "docs", course: Path = ROOT / "cours
             "The site was built with warnings, which count as errors:\n"
             + said.replace(f"{source}/", "docs/"),
             "correct the pages named above (docs/lessons and docs/commands.md are generated), then"
-            " bin/lab docs again",
+            " run bin/lab docs again.",
         )
 
 

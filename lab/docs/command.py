@@ -22,21 +22,21 @@ MADE_BY_SPHINX = ".buildinfo"
     "--build-only",
     "target",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Write the site into this folder, and show nothing.",
+    help="Write the site to this folder without showing it.",
 )
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
     default=PORT,
     show_default=True,
-    help="Port of this machine; 0 for any.",
+    help="Port on this machine; 0 for any free one.",
 )
-@click.option("--no-browser", is_flag=True, help="Print the address, open no browser.")
+@click.option("--no-browser", is_flag=True, help="Print the address without opening a browser.")
 def docs(target: Path | None, port: int, no_browser: bool) -> None:
     """Build the documentation and the lessons as a site, and show it until Ctrl-C.
 
-    The pages need no network. A warning (a link that leads nowhere, a picture that is missing) is
-    an error: it is printed, and no site is shown.
+    The pages need no network. A warning (a broken link, a missing picture) is an error: it is
+    printed, and no site is shown.
     """
     if target:
         _require_ours(target)
@@ -54,8 +54,8 @@ def docs(target: Path | None, port: int, no_browser: bool) -> None:
 def _require_ours(target: Path) -> None:
     if target.exists() and any(target.iterdir()) and not (target / MADE_BY_SPHINX).exists():
         raise LabError(
-            f"{target} is not empty, and what is in it is no site that bin/lab docs built.",
-            "name a new or an empty folder",
+            f"{target} is not empty, and its content is not a site that bin/lab docs built.",
+            "choose a new or an empty folder.",
         )
 
 
@@ -65,7 +65,7 @@ def _build(target: Path) -> None:
             "Sphinx, which builds the documentation, is not installed in this Python environment.",
             "bin/lab docs, which installs it; or pip install -e '.[docs]'",
         )
-    from lab.docs.build import build  # Sphinx is there for this command alone
+    from lab.docs.build import build  # here: only this command needs Sphinx
 
     with step("Build the documentation"):
         build(target)
@@ -76,8 +76,8 @@ def _server(folder: str, port: int) -> ThreadingHTTPServer:
         return ThreadingHTTPServer(("127.0.0.1", port), functools.partial(_Quiet, directory=folder))
     except OSError as error:
         raise LabError(
-            f"Port {port} of this machine cannot be used ({error.strerror}).",
-            "bin/lab docs --port 0, which takes any that is free",
+            f"Port {port} on this machine cannot be used ({error.strerror}).",
+            "bin/lab docs --port 0, which takes any free port",
         ) from error
 
 

@@ -7,8 +7,8 @@ import click
 OPENING = """\
 # Commands
 
-What each command's `--help` prints. A command ends with status 0 when it has done its work, with 1
-when it could not (it says why, and what to try), and with 2 when it was called wrongly.
+What each command's `--help` prints. A command exits with status 0 if it has done its work, with 1
+if it could not (it says why, and what to try), and with 2 if it was called incorrectly.
 """
 
 

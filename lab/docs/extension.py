@@ -1,6 +1,4 @@
-"""What the site adds to Sphinx: the navigation from docs/nav.toml, and Mermaid diagrams drawn by a
-script of the site.
-"""
+"""What the site adds to Sphinx: the navigation from docs/nav.toml, and Mermaid diagrams."""
 
 import tomllib
 from pathlib import Path
@@ -31,9 +29,7 @@ class Mermaid(SphinxDirective):
 
 
 def sections(docs: Path) -> list[dict[str, Any]]:
-    """The navigation's entries: `title`, `page` and the `pages` below it; a page may have `pages`
-    again.
-    """
+    """The navigation's entries: `title`, `page` and the `pages` below it."""
     entries: list[dict[str, Any]] = tomllib.loads((docs / "nav.toml").read_text())["section"]
     return entries
 
@@ -47,9 +43,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
 
 
 def _add_contents(app: Sphinx, name: str, source: list[str]) -> None:
-    """Append the pages below a page, as Sphinx wants to read them: the Markdown stays Markdown for
-    all other readers.
-    """
+    """Append the pages below a page, in Sphinx's notation, which the Markdown files do without."""
     entries = sections(Path(app.confdir))
     below = {entry["page"]: [(None, page) for page in entry["pages"]] for entry in entries}
     below["index"] = [(entry["title"], entry["page"]) for entry in entries]

@@ -21,8 +21,8 @@ LANGUAGES = {
 }
 HOW_TO_READ = """\
 :::{{note}}
-This is lesson {number} to read, with what its commands printed when the course was made. In the lab
-you run them yourself: [`bin/lab up`](../start.md), then open `course/{name}.ipynb`.
+This is lesson {number} to read, with the output its commands had when the course was made. In the
+lab you run them yourself: [`bin/lab up`](../start.md), then open `course/{name}.ipynb`.
 :::
 """
 
@@ -136,7 +136,7 @@ def _quiz(source: str) -> str:
         questions: list[dict[str, Any]] = ast.literal_eval(source.removeprefix("quiz"))
     except ValueError as error:
         raise LabError(
-            f"A self-check computes its questions ({error}).", "write them out in quiz([...])"
+            f"A self-check computes its questions ({error}).", "write them out in quiz([...])."
         ) from error
     return "\n\n".join(_box("question", "Question", _question(question)) for question in questions)
 

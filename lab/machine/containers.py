@@ -1,4 +1,4 @@
-"""Containers on the machine's Docker: found, started, and what is run in them or put there."""
+"""Containers on the machine's Docker: find and start them, run commands and put files in them."""
 
 import os
 import tarfile
@@ -40,10 +40,10 @@ def find(client: docker.DockerClient, name: str) -> Container | None:
 
 
 def any_lab_image(client: docker.DockerClient) -> str:
-    """Some lab image, whichever checkout built it. Raises ImageNotFound when all are gone."""
+    """Some lab image, whichever checkout built it. Raises ImageNotFound if there is none left."""
     for image in client.api.images(REPOSITORY):
         return str(image["Id"])
-    raise ImageNotFound("there is no lab image any more")
+    raise ImageNotFound("there is no lab image left")
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def stream(client: docker.DockerClient, container: Container, command: list[str]
 
 
 def put_stream(container: Container, folder: str, name: str, source: IO[bytes]) -> None:
-    """Copy one file into the container, over a file on disk and not through memory."""
+    """Copy one file into the container, by way of a file on disk rather than memory."""
     with tempfile.TemporaryFile() as spool:
         with tarfile.open(fileobj=spool, mode="w") as archive:
             entry = tarfile.TarInfo(name)
@@ -92,7 +92,7 @@ def put_stream(container: Container, folder: str, name: str, source: IO[bytes]) 
 
 
 def has_file(client: docker.DockerClient, image: str, volume: str, path: str) -> bool:
-    """Whether a volume holds a file: asked of a container that is never started."""
+    """Whether a volume holds a file, checked through a container that is never started."""
     probe = client.containers.create(
         image,
         ["true"],

@@ -18,7 +18,7 @@ from lab.progress import say, step
 
 SYSTEMD = Path("/run/systemd/system")
 SOCKET = Path("/var/run/docker.sock")
-REQUEST_SECONDS = 600  # a build answers its first byte late on a slow disk
+REQUEST_SECONDS = 600  # on a slow disk the first byte of a build's answer comes late
 
 
 def connect() -> docker.DockerClient:
@@ -38,8 +38,8 @@ def connect() -> docker.DockerClient:
 
 
 def ensure_engine() -> docker.DockerClient:
-    """The machine's engine; where there is none, Debian's is installed and started first."""
-    environment()  # a context of another machine is an error, no reason to start an engine here
+    """The machine's engine; if there is none, Debian's is installed and started first."""
+    environment()  # a context on another machine is an error, not a reason to start an engine here
     try:
         return connect()
     except LabError:
@@ -47,7 +47,7 @@ def ensure_engine() -> docker.DockerClient:
             raise
     with alone("engine"):
         with suppress(LabError):
-            return connect()  # another command has started it meanwhile
+            return connect()  # another command has started it in the meantime
         if not shutil.which("dockerd"):
             _install()
         _start()
@@ -55,7 +55,7 @@ def ensure_engine() -> docker.DockerClient:
 
 
 def environment() -> dict[str, str]:
-    """DOCKER_HOST wins; else the socket of the CLI's current context, where it has one."""
+    """DOCKER_HOST wins; else the socket of the CLI's current context, if it has one."""
     variables = dict(os.environ)
     if "DOCKER_HOST" not in variables and shutil.which("docker"):
         command = ["docker", "context", "inspect", "--format", "{{.Endpoints.docker.Host}}"]
@@ -64,22 +64,22 @@ def environment() -> dict[str, str]:
             variables["DOCKER_HOST"] = found
         elif found:
             raise LabError(
-                f"The current context of docker is on another machine ({found}), which does not see"
-                " your workspace.",
+                f"Docker's current context is on another machine ({found}), which cannot see your"
+                " workspace.",
                 "docker context use default, with DOCKER_CONTEXT unset; then run this again",
             )
     return variables
 
 
 def _go_on_as_root() -> None:
-    """Run this command again through sudo where only the socket's permissions are in the way.
+    """Run this command again through sudo if only the socket's permissions are in the way.
 
-    The workspace stays the caller's.
+    The workspace still belongs to the caller.
     """
     if not _permission_denied() or os.environ.get("DOCKER_HOST") or not shutil.which("sudo"):
         return
     say(
-        "Docker's socket is not open to you (you are not in the group docker): going on as root,"
+        "Docker's socket is not open to you (you are not in the group docker): continuing as root,"
         " through sudo ..."
     )
     kept = ["--preserve-env=KUBECONFIG"] if "KUBECONFIG" in os.environ else []
@@ -87,7 +87,7 @@ def _go_on_as_root() -> None:
 
 
 def machine_socket() -> str:
-    """The engine's socket as its own machine sees it; LabError where that is another machine."""
+    """The engine's socket as its own machine sees it; LabError if that is another machine."""
     named = environment().get("DOCKER_HOST", f"unix://{SOCKET}")
     if not named.startswith("unix://"):
         raise LabError(
@@ -130,16 +130,16 @@ def _start_hint() -> str:
 
 
 def as_root(command: list[str]) -> list[str]:
-    """The command as root would run it; LabError where this user cannot become root."""
+    """The command as root would run it; LabError if this user cannot become root."""
     if os.geteuid() == 0:
         return command
     if shutil.which("sudo"):
         return ["sudo", "--", *command]
     raise LabError(
-        "There is no Docker engine here, and installing or starting one needs root (this is not"
+        "There is no Docker engine here, and installing or starting one needs root (you are not"
         " root, and there is no sudo).",
         "ask an administrator to install and start Docker, or use a machine with Docker Desktop;"
-        " then run bin/lab up again",
+        " then run bin/lab up again.",
     )
 
 
@@ -148,7 +148,7 @@ def _install() -> None:
         raise LabError(
             "There is no Docker engine here, and this system has no apt-get to install one with.",
             "install Docker (Docker Desktop, or your distribution's own package), start it, then"
-            " run bin/lab up again",
+            " run bin/lab up again.",
         )
     say(
         "No Docker engine answers here: installing Debian's package [bold]docker.io[/] (as"
@@ -163,10 +163,9 @@ def _install() -> None:
 
 
 def docker_command() -> str | None:
-    """Path of the command ``docker``: where it is missing and apt has it in a package of its own,
-    it is installed.
+    """Path of the ``docker`` command, installed first if it is missing and apt has docker-cli.
 
-    In Debian 12 it is part of docker.io, from Debian 13 on it is docker-cli.
+    Since Debian 13 it has its own package, docker-cli; in Debian 12 it is part of docker.io.
     """
     if found := shutil.which("docker"):
         return found
@@ -187,7 +186,7 @@ def _apt_knows(package: str) -> bool:
 
 
 def run_as_root(command: list[str], name: str) -> None:
-    """Run a system command as root; LabError with its last words when it fails."""
+    """Run a system command as root; LabError with its last lines if it fails."""
     variables = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     with alone("apt") if command[0] == "apt-get" else nullcontext():
         done = subprocess.run(
@@ -197,7 +196,7 @@ def run_as_root(command: list[str], name: str) -> None:
         last = "\n".join(done.stderr.strip().splitlines()[-5:])
         raise LabError(
             f"{name} failed with exit status {done.returncode}:\n{last}",
-            f"run `{' '.join(command)}` by hand, then bin/lab up again",
+            f"run `{' '.join(command)}` yourself, then run bin/lab up again.",
         )
 
 
@@ -209,7 +208,7 @@ def _start() -> None:
     log, pid = STATE / "dockerd.log", STATE / "dockerd.pid"
     STATE.mkdir(parents=True, exist_ok=True)
     say(
-        "Starting the machine's Docker engine as a daemon of its own (there is no systemd): log"
+        "Starting the machine's Docker engine as a separate daemon (there is no systemd): log"
         f" {log}, pid file {pid} ..."
     )
     with log.open("ab") as stream:  # dockerd writes the pid file itself and refuses a second daemon
@@ -228,16 +227,16 @@ def _wait_for_engine(seconds: float = 60) -> docker.DockerClient:
             except LabError as error:
                 if time.monotonic() > deadline:
                     raise LabError(
-                        f"The Docker engine was started but does not answer after {seconds:.0f} s"
+                        f"The Docker engine was started but did not answer within {seconds:.0f} s"
                         f" ({error.what})",
                         f"read its log ({STATE / 'dockerd.log'} or `journalctl -u docker`), then"
-                        " bin/lab up again",
+                        " run bin/lab up again.",
                     ) from error
                 time.sleep(0.1)
 
 
 def owner(path: Path) -> tuple[int, int]:
-    """uid and gid of who called sudo, else of who owns ``path`` for root, else of the caller."""
+    """uid and gid of the caller; for root, of the caller of sudo, else of the owner of ``path``."""
     if os.geteuid() != 0:
         return os.getuid(), os.getgid()
     if "SUDO_UID" in os.environ:

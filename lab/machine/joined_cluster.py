@@ -1,8 +1,8 @@
-"""Which cluster the lab has: its own, or somebody's (``--cluster current``) in a namespace.
+"""Which cluster the lab uses: its own, or a namespace in yours (``--cluster current``).
 
-The foreign cluster is asked from a container in the machine's network with the machine's own
-credentials; the lab reaches it through a Unix socket in a volume that both mount, so it does not
-matter where the machine finds its cluster. The volume's labels record what was joined.
+Your cluster is called from a container in the machine's network with the machine's own credentials;
+the lab reaches it through a Unix socket in a volume that both mount, so it does not matter where
+the machine finds its cluster. The volume's labels record what was joined.
 """
 
 import io
@@ -25,7 +25,7 @@ from lab.progress import say, step
 from lab.seat import CLUSTER_PORT, CURRENT, NONE, OWN, ClusterChoice, Seat, cluster_volume
 
 CONTEXT, NAMESPACE = "course.context", "course.namespace"  # labels
-BESIDE = "/cluster"  # where the volume is in the containers beside the lab
+BESIDE = "/cluster"  # where the volume is mounted in the containers next to the lab
 ANSWER_SECONDS, DELETE_SECONDS = 15, 120
 QUOTA = {
     "pods": "60",
@@ -40,7 +40,7 @@ QUOTA = {
 
 @dataclass(frozen=True)
 class Cluster:
-    """What ``status --json`` says of the cluster; ``context`` is the machine's name for it."""
+    """What ``status --json`` says about the cluster; ``context`` is the machine's name for it."""
 
     kind: str
     ready: bool
@@ -51,13 +51,13 @@ class Cluster:
 def chosen(asked: str | None, present: Seat | None, *, on_host: bool) -> ClusterChoice:
     """Which cluster is wanted: what was asked for, else what the lab has, else its own.
 
-    Beside the machine's own engine there is no own one.
+    A lab on the machine's own engine has no cluster unless it joins one.
     """
     if on_host and asked == OWN:
         raise LabError(
-            "Beside the machine's own engine the lab has no cluster of its own: it would need"
-            " routes and ports of the machine.",
-            "bin/lab up --engine own; or --cluster current, where kubectl has a cluster already",
+            "A lab on the machine's own engine cannot have its own cluster: that would need the"
+            " machine's routes and ports.",
+            "bin/lab up --engine own; or --cluster current, if kubectl already has a cluster",
         )
     if asked == CURRENT or (asked is None and present and present.cluster == CURRENT):
         return CURRENT
@@ -65,7 +65,7 @@ def chosen(asked: str | None, present: Seat | None, *, on_host: bool) -> Cluster
 
 
 def attach(client: docker.DockerClient, seat: Seat) -> None:
-    """Make ready the cluster of a lab that is to be started; detach another one that it had."""
+    """Prepare the cluster of a lab that is about to start; detach any other one that it had."""
     if seat.cluster != CURRENT:
         detach(client, seat.name)
         return
@@ -91,11 +91,11 @@ def _joined(client: docker.DockerClient, lab: str) -> Volume | None:
 
 
 def _join(client: docker.DockerClient, seat: Seat, config: kubeconfig.Kubeconfig) -> Volume:
-    """A namespace on somebody's cluster, with a quota; LabError with what the cluster says."""
+    """Create a namespace with a quota in the cluster; LabError with what the cluster says."""
     namespace = f"docker-course-{secrets.token_hex(3)}"
     labels = {LABEL: seat.name, CONTEXT: config.context, NAMESPACE: namespace}
     volume: Volume = client.volumes.create(cluster_volume(seat.name), labels=labels)
-    with step(f"Make the namespace {namespace} in {config.context}"):
+    with step(f"Create the namespace {namespace} in {config.context}"):
         files = {
             "machine.conf": config.document(namespace),
             "namespace.json": _namespace(namespace, seat.name),
@@ -109,20 +109,20 @@ def _join(client: docker.DockerClient, seat: Seat, config: kubeconfig.Kubeconfig
             raise LabError(
                 f"The cluster of kubectl's current context, {config.context}, does not let the lab"
                 f" in:\n{_said(error)}",
-                "kubectl get namespaces; when that works, bin/lab up --cluster current again. Or"
+                "kubectl get namespaces; once that works, bin/lab up --cluster current again; or"
                 " bin/lab up --cluster own",
             ) from error
     say(
         f"Using the cluster of the context {config.context}, in the namespace {namespace} (bin/lab"
-        " down removes that, and nothing else)."
+        " down removes this namespace and nothing else)."
     )
     return volume
 
 
 def detach(client: docker.DockerClient, lab: str) -> None:
-    """Remove the namespace that the lab made on somebody's cluster, and the way there.
+    """Remove the namespace that the lab created in a joined cluster, and the connection to it.
 
-    Where that cluster does not answer, say what is left.
+    If that cluster does not answer, say what is left.
     """
     if container := containers.find(client, cluster_volume(lab)):
         container.remove(force=True, v=True)
@@ -130,7 +130,7 @@ def detach(client: docker.DockerClient, lab: str) -> None:
     if volume is None:
         return
     context, namespace = volume.attrs["Labels"][CONTEXT], volume.attrs["Labels"][NAMESPACE]
-    # Ours, by both.
+    # Both must match, so that it is certainly ours.
     selected = ["--selector", f"{LABEL}={lab}", "--field-selector", f"metadata.name={namespace}"]
     with step(f"Remove the namespace {namespace} from {context}"):
         try:
@@ -140,7 +140,7 @@ def detach(client: docker.DockerClient, lab: str) -> None:
         except (ContainerError, ImageNotFound) as error:
             say(
                 f"The namespace {namespace} could not be removed from the cluster of {context}:"
-                f" {_said(error)}\nWhen it answers: kubectl --context {context} delete namespace"
+                f" {_said(error)}\nOnce it answers: kubectl --context {context} delete namespace"
                 f" {namespace}"
             )
     if container := containers.find(client, lab):
@@ -182,7 +182,7 @@ def _mounted(lab: str) -> dict[str, dict[str, str]]:
 
 
 def _kubectl(client: docker.DockerClient, image: str, lab: str, *arguments: str) -> None:
-    """Ask the foreign cluster from the machine's own network; ContainerError with its words."""
+    """Call the joined cluster from the machine's own network; ContainerError with its output."""
     client.containers.run(
         image,
         ["kubectl", *arguments],
@@ -201,7 +201,7 @@ def _said(error: Exception) -> str:
 
 
 def _relay(client: docker.DockerClient, seat: Seat, host: str, port: int) -> None:
-    """Carry the lab's connections, from a socket in the volume, to the foreign API server."""
+    """Relay the lab's connections from a socket in the volume to the joined cluster's API."""
     name = cluster_volume(seat.name)
     if before := containers.find(client, name):
         before.remove(force=True, v=True)
@@ -219,7 +219,7 @@ def _relay(client: docker.DockerClient, seat: Seat, host: str, port: int) -> Non
 
 
 def status(client: docker.DockerClient, lab: str, container: Container) -> Cluster:
-    """The cluster of a running lab, asked from within as a student would."""
+    """The cluster of a running lab, queried from inside as a student would."""
     kind = Seat.from_container(container).cluster
     if kind == NONE:
         return Cluster(NONE, ready=False)
@@ -237,7 +237,7 @@ def describe(cluster: Cluster | None) -> str:
     'that of kind-kind, in the namespace docker-course-0a1b2c: ready'
     """
     if cluster is None or cluster.kind == NONE:
-        return "none: beside the machine's own engine there is no cluster of the lab's own"
+        return "none: a lab on the machine's own engine cannot have its own"
     name = (
         "its own"
         if cluster.kind == OWN

@@ -1,4 +1,4 @@
-"""The current context of the machine's kubeconfig, as a file that can be taken elsewhere."""
+"""The current context of the machine's kubeconfig, as a file that works elsewhere too."""
 
 import base64
 import os
@@ -23,7 +23,7 @@ Entry = dict[str, Any]
 
 @dataclass(frozen=True)
 class Kubeconfig:
-    """One context: its name, and its entries of a cluster and a user, as kubectl has them."""
+    """One context: its name, and its cluster and user entries as kubectl has them."""
 
     context: str
     cluster: Entry
@@ -36,7 +36,7 @@ class Kubeconfig:
         return url.hostname or LOOPBACK, url.port or {"http": 80}.get(url.scheme, 443)
 
     def at(self, port: int) -> "Kubeconfig":
-        """The same cluster at a port of the loopback; its certificate is still that of its name."""
+        """The same cluster at a loopback port; its certificate is still checked for its name."""
         url = urlsplit(self.cluster["server"])
         moved = {**self.cluster, "server": url._replace(netloc=f"{LOOPBACK}:{port}").geturl()}
         if url.scheme == "https":
@@ -57,14 +57,14 @@ class Kubeconfig:
 
 
 def default() -> Path:
-    """Where kubectl looks without KUBECONFIG; through sudo, in the home of who called it."""
+    """Where kubectl looks without KUBECONFIG; under sudo, in the caller's home."""
     caller = os.environ.get("SUDO_UID")
     home = Path(pwd.getpwuid(int(caller)).pw_dir) if caller else Path.home()
     return home / ".kube" / "config"
 
 
 def current(environment: Mapping[str, str] = os.environ) -> Kubeconfig:
-    """The current context of KUBECONFIG's files, else of ``~/.kube/config``; LabError without."""
+    """The current context of KUBECONFIG's files, else of ``~/.kube/config``; LabError if none."""
     named = [Path(part) for part in environment.get("KUBECONFIG", "").split(os.pathsep) if part]
     files = [path for path in named or [default()] if path.is_file()]
     entries = [(path, _read(path)) for path in files]
@@ -74,7 +74,7 @@ def current(environment: Mapping[str, str] = os.environ) -> Kubeconfig:
     if not context:
         where = ", ".join(map(str, named or [default()]))
         raise LabError(
-            f"No current context of kubectl was found in {where}.",
+            f"kubectl has no current context in {where}.",
             "kubectl config use-context NAME; or bin/lab up, with the lab's own cluster",
         )
     _, chosen = _entry(entries, "context", context)
@@ -85,26 +85,26 @@ def current(environment: Mapping[str, str] = os.environ) -> Kubeconfig:
 
 
 def _read(path: Path) -> Entry:
-    import yaml  # here, not above: the command line starts without it
+    import yaml  # here, so that the command line starts without it
 
     try:
         content = yaml.safe_load(path.read_text())
     except (OSError, yaml.YAMLError) as error:
         raise LabError(
             f"{path} cannot be read: {error}",
-            "kubectl config view; correct the file, then bin/lab up again",
+            "kubectl config view; fix the file, then bin/lab up again",
         ) from error
     return content if isinstance(content, dict) else {}
 
 
 def _entry(entries: list[tuple[Path, Entry]], kind: str, name: str) -> tuple[Path, Entry]:
-    """The first entry of that name, as kubectl takes it, and the folder of the files it names."""
+    """The first entry of that name, which is kubectl's choice too, and its kubeconfig's folder."""
     for path, content in entries:
         for one in content.get(f"{kind}s") or []:
             if one.get("name") == name:
                 return path.parent, dict(one.get(kind) or {})
     raise LabError(
-        f"kubectl's current context needs a {kind} {name}, and the kubeconfig has none.",
+        f"kubectl's current context needs the {kind} {name}, which the kubeconfig does not have.",
         "kubectl config get-contexts",
     )
 
@@ -133,14 +133,14 @@ def _require_portable(context: str, cluster: Entry, user: Entry) -> None:
         if field in user:
             what = user[field].get("command") or user[field].get("name")
             raise LabError(
-                f"The context {context} signs in through a program of this machine ({what}), which"
+                f"The context {context} signs in through a program on this machine ({what}), which"
                 " the lab does not have.",
-                "make a context with a token (kubectl create token, kubectl config"
-                " set-credentials), choose it, then bin/lab up again",
+                "create a context with a token (kubectl create token, kubectl config"
+                " set-credentials), switch to it, then run bin/lab up again.",
             )
     if "proxy-url" in cluster:
         raise LabError(
             f"The context {context} is reached through a proxy ({cluster['proxy-url']}), which the"
             " lab does not use.",
-            "choose a context that needs none",
+            "switch to a context that needs none.",
         )

@@ -1,6 +1,6 @@
-"""The student's folder: what the course brings, and never over what the student has touched.
+"""The student's folder: the course's files go there, never over what the student has changed.
 
-``.course.json`` in the workspace holds the SHA-256 of each file as it was last put there: a file
+``.course.json`` in the workspace records the SHA-256 of each file as it was last put there: a file
 that still has it is untouched.
 """
 
@@ -74,7 +74,7 @@ def _shipped() -> Iterator[tuple[str, bytes]]:
 
 
 def _unanswered(notebook: bytes) -> bytes:
-    """A notebook without its outputs, which would tell the answers to the predictions."""
+    """A notebook without its outputs, which would give away the answers to the predictions."""
     try:
         content = json.loads(notebook)
     except ValueError:
@@ -114,9 +114,9 @@ def _digest(content: bytes) -> str:
 
 
 def _make_folder(folder: Path, workspace: Path, owner: tuple[int, int]) -> bool:
-    """Make a folder and those above it up to the workspace.
+    """Create a folder and those above it, up to the workspace.
 
-    False where a link or a file stands in its way, which is never followed.
+    False if a link or a file is in the way; a link is never followed.
     """
     above = [folder, *folder.parents]
     inside = above[: above.index(workspace)]
@@ -125,7 +125,7 @@ def _make_folder(folder: Path, workspace: Path, owner: tuple[int, int]) -> bool:
     if workspace.exists() and not workspace.is_dir():
         raise LabError(
             f"{workspace} is a file; the workspace has to be a folder.",
-            "move it away, or name another with --workspace",
+            "move it away, or choose another folder with --workspace.",
         )
     missing = [path for path in above if not path.exists()]
     for new in reversed(missing):

@@ -1,4 +1,4 @@
-"""The commands about what the course is made of: ``bin/lab lock`` and ``bin/lab licenses``."""
+"""The commands about the course's dependencies: ``bin/lab lock`` and ``bin/lab licenses``."""
 
 import json
 
@@ -18,8 +18,8 @@ from lab.supply import environment, licences, locks, record
 def lock(upgrade: bool) -> None:
     """Write the locks, environment.yml and dependencies.json from pyproject.toml.
 
-    Pins stay as they are where the ranges of pyproject.toml allow it. Nothing is installed: the
-    next bin/lab takes what the new locks name.
+    Pins stay as they are if pyproject.toml's ranges allow it. Nothing is installed: the next
+    bin/lab installs what the new locks name.
     """
     packages = locks.refresh(upgrade=upgrade)
     (ROOT / "environment.yml").write_text(environment.text())
@@ -31,7 +31,7 @@ def lock(upgrade: bool) -> None:
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def licenses(as_json: bool) -> None:
-    """List the licences of the course, and of all that it installs or passes on."""
+    """List the licences of the course and of everything that it installs or redistributes."""
     packages = [(one["name"], one["version"], one["licence"]) for one in record.read()]
     debian = licences.debian_packages()
     if as_json:
@@ -45,7 +45,7 @@ def licenses(as_json: bool) -> None:
     for name, version, licence in packages:
         table.add_row(f"{name} {version}", licence)
     console.print(table)
-    console.print("\nDebian's packages in images, by name (all that they need comes with them).")
-    console.print("Each has its licence in /usr/share/doc/PACKAGE/copyright of the image.")
+    console.print("\nDebian packages in images, by name (their dependencies come with them).")
+    console.print("Each one's licence is in the image, in /usr/share/doc/PACKAGE/copyright.")
     for dockerfile, names in debian.items():
         console.print(f"\n{dockerfile}: {' '.join(names)}", soft_wrap=True)

@@ -1,4 +1,4 @@
-"""The licences of all that the course installs or passes on."""
+"""The licences of everything that the course installs or redistributes."""
 
 import re
 import tempfile
@@ -12,13 +12,13 @@ from packaging.utils import canonicalize_name
 from lab.course import ROOT
 from lab.supply.locks import run_uv
 
-# What is the course's own, and what it holds of others.
+# The course's own parts, and what it contains from others.
 OWN = {
     "code": "MIT",
     "course/ assignments/ solutions/ docs/ (text)": "CC-BY-4.0",
     "grader/checks/dockerfile_syntax.py (after BuildKit)": "Apache-2.0",
 }
-# SPDX's names for what packages write in their own words, or say by a classifier alone.
+# SPDX's names for what packages write in their own words, or say only with a classifier.
 SPDX = {
     "Apache": "Apache-2.0",
     "Apache 2.0": "Apache-2.0",
@@ -43,7 +43,7 @@ BY_SOURCE = {
 }
 ANY_BSD = {"BSD", "BSD License"}
 CLASSIFIER = "License :: OSI Approved :: "
-# Between them the marker of each pin holds.
+# The marker of each pin holds in at least one of these.
 ENVIRONMENTS = (
     ("3.13", "linux"),
     ("3.11.0", "linux"),
@@ -71,7 +71,7 @@ def _key(pin: Requirement) -> tuple[str, str]:
 def _installed(
     pins: Iterable[Requirement], python: str, platform: str
 ) -> dict[tuple[str, str], str]:
-    """Install what its marker allows there, into a folder that goes again."""
+    """Install what its marker allows there, into a temporary folder."""
     with tempfile.TemporaryDirectory() as folder:
         run_uv(
             *("pip", "install", "--quiet", "--no-deps", "--target", folder),
@@ -108,7 +108,7 @@ def licence_of(package: Distribution) -> str:
 
 
 def _bsd_of(package: Distribution, text: str) -> str:
-    """Which of the BSD licences: the third clause is the one about endorsing."""
+    """Which of the BSD licences: the third clause is the one about endorsement."""
     files = [
         Path(str(package.locate_file(one)))
         for one in package.files or []

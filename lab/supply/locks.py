@@ -25,13 +25,13 @@ LOCKS = {
 
 
 def pins(lock: Path) -> list[Requirement]:
-    """What a lock holds; a package is there twice where its version depends on the Python."""
+    """What a lock holds; a package is there twice if its version depends on that of Python."""
     lines = [line for line in lock.read_text().splitlines() if re.match(r"\w", line)]
     return [Requirement(line.removesuffix("\\").strip()) for line in lines]
 
 
 def refresh(*, upgrade: bool) -> list[dict[str, Any]]:
-    """Write all locks from pyproject.toml; gives the packages of all of them with their files.
+    """Write all locks from pyproject.toml; returns all their packages with their files.
 
     Pins stay as they are where the project's ranges allow it, unless they should be upgraded.
     """
@@ -75,5 +75,5 @@ def run_uv(*arguments: str) -> None:
     if done.returncode:
         raise LabError(
             f"uv {arguments[1]} failed:\n{done.stderr.strip()}",
-            "bin/lab test --fast (it installs uv), check the network, then bin/lab lock again",
+            "bin/lab test --fast, which installs uv; check the network, then bin/lab lock again",
         )

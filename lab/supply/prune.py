@@ -1,6 +1,4 @@
-"""Removes from this environment what its lock does not name: ``python -m lab.supply.prune
-LOCK``.
-"""
+"""Uninstalls what the environment's lock does not name: ``python -m lab.supply.prune LOCK``."""
 
 import subprocess
 import sys
@@ -15,7 +13,7 @@ OWN = {"docker-kubernetes-course", "pip", "setuptools"}
 
 
 def main(lock: Path) -> None:
-    """An update of the course can leave packages behind that it no longer wants."""
+    """An update of the course can leave packages behind that it no longer needs."""
     wanted = OWN | {canonicalize_name(pin.name) for pin in pins(lock)}
     names = {canonicalize_name(found.name) for found in distributions()}
     if unwanted := sorted(names - wanted):

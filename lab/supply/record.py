@@ -1,4 +1,4 @@
-"""dependencies.json: for each pin of the locks its licence, and where it has wheels."""
+"""dependencies.json: the licence of each pin of the locks, and where it has wheels."""
 
 import json
 from collections.abc import Iterable
@@ -29,7 +29,7 @@ def read() -> list[Package]:
 
 
 def write(packages: Iterable[dict[str, Any]], licences: dict[tuple[str, str], str]) -> None:
-    """Write down the packages that uv listed, one a line."""
+    """Write down the packages that uv listed, one per line."""
     lines = [
         json.dumps(
             Package(

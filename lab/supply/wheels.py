@@ -18,7 +18,7 @@ PLATFORMS = {
 
 
 def available(filenames: Iterable[str]) -> dict[str, list[str]]:
-    """The Pythons that have a wheel, by platform; `any` stands for one that runs on all of them."""
+    """The Pythons that have a wheel, by platform; `any` means one that runs on all of them."""
     tags = {tag for name in filenames for tag in parse_wheel_filename(name)[3]}
     found = {
         platform: [python for python in PYTHONS if any(_runs_on(tag, python) for tag in chosen)]
@@ -31,7 +31,7 @@ def available(filenames: Iterable[str]) -> dict[str, list[str]]:
 
 
 def has_wheel(wheels: dict[str, list[str]], platform: str, python: str) -> bool:
-    """Whether a package of these wheels can be installed there as it is."""
+    """Whether a package with these wheels can be installed there without compiling."""
     return python in wheels.get(ANYWHERE, ()) or python in wheels.get(platform, ())
 
 
@@ -43,9 +43,7 @@ def _of_platform(tags: Iterable[Tag], platform: str) -> Iterator[Tag]:
 
 
 def _runs_on(tag: Tag, python: str) -> bool:
-    """As pip decides for CPython: its own tag, the stable ABI of an older one, or plain Python
-    3.
-    """
+    """As pip decides for CPython: its own tag, an older one's stable ABI, or plain Python 3."""
     number = "".join(python.split("."))
     if tag.abi == "abi3" and tag.interpreter.startswith("cp3"):
         return int(tag.interpreter.removeprefix("cp3")) <= int(number.removeprefix("3"))

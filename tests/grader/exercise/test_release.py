@@ -84,7 +84,7 @@ def test_check_names_what_differs_and_changes_nothing(course: Path) -> None:
     result = run(course, "--check")
     assert result.exit_code == 1
     assert f"assignments/{NOTEBOOK}: differs" in result.output
-    assert "assignments/01-boxes/stray.txt: comes from nothing" in result.output
+    assert "assignments/01-boxes/stray.txt: has no source" in result.output
     assert "assignments/02-ports/02-ports.ipynb: is missing" in result.output
     assert snapshot(course) == before
     assert run(course).exit_code == 0
@@ -95,7 +95,7 @@ def test_folder_without_a_source_is_removed(course: Path) -> None:
     release(course)
     shutil.rmtree(course / "solutions/02-ports")
     assert [str(one) for one in differences(course)] == [
-        "assignments/02-ports/02-ports.ipynb: comes from nothing in solutions/02-ports"
+        "assignments/02-ports/02-ports.ipynb: has no source in solutions/02-ports"
     ]
     assert "removed assignments/02-ports/02-ports.ipynb" in run(course).output
     assert not (course / "assignments/02-ports").exists()
@@ -152,14 +152,14 @@ HIDDEN = '### BEGIN HIDDEN TESTS\nassert "secret-expectation" not in recipe\n###
         (set_cell(2, source="assert 1\n### END HIDDEN TESTS"), "END HIDDEN TESTS without BEGIN"),
         (
             set_cell(2, source=f"### BEGIN HIDDEN TESTS\n{HIDDEN}"),
-            "BEGIN HIDDEN TESTS inside a region of HIDDEN TESTS",
+            "BEGIN HIDDEN TESTS inside a HIDDEN TESTS region",
         ),
         (set_cell(1, source=HIDDEN), "is not a test cell"),
         (
             set_cell(2, source="### BEGIN HIDDEN TEST\nassert 1\n### END HIDDEN TEST"),
-            "nearly a marker",
+            "almost a marker",
         ),
-        (set_cell(2, source="# begin hidden tests\nassert 1"), "nearly a marker"),
+        (set_cell(2, source="# begin hidden tests\nassert 1"), "almost a marker"),
         (
             set_cell(0, source=HIDDEN.split("\n")[1]),
             "can be read in the release, in 01-boxes.ipynb",
@@ -168,7 +168,7 @@ HIDDEN = '### BEGIN HIDDEN TESTS\nassert "secret-expectation" not in recipe\n###
             set_cell(0, metadata={"note": HIDDEN.split("\n")[1]}),
             "can be read in the release, in 01-boxes.ipynb",
         ),
-        (set_cell(2, source="assert 1\nassert 'it's there'"), r"Python cannot read: .*\(line 2\)"),
+        (set_cell(2, source="assert 1\nassert 'it's there'"), r"Python cannot parse: .*\(line 2\)"),
         (set_cell(0, surprise=1), "not a valid notebook"),
     ],
 )
@@ -247,7 +247,7 @@ def test_a_failure_while_swapping_restores_what_was_there(
 @pytest.mark.parametrize("course_metadata", [{"cluster": "yes"}, {"clusters": True}, "cluster"])
 def test_a_wish_that_means_nothing_is_named(course: Path, course_metadata: Any) -> None:
     wish(course, course_metadata)
-    with pytest.raises(LabError, match='has metadata "course" that mean nothing'):
+    with pytest.raises(LabError, match='has metadata "course" with no known meaning'):
         release(course)
 
 

@@ -117,7 +117,7 @@ def test_a_time_to_come_is_not_believed(inbox: Inbox) -> None:
     )
     [outcome] = inbox.collect()
     assert datetime.fromisoformat(outcome["time"]) <= datetime.now(UTC) + timedelta(seconds=1)
-    assert "time still to come" in outcome["notes"][0]
+    assert "time in the future" in outcome["notes"][0]
 
 
 def test_a_name_in_another_case_is_not_taken_for_a_second_student(inbox: Inbox) -> None:

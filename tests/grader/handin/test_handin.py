@@ -113,7 +113,7 @@ def test_unanswered_and_missing_cells_are_mentioned_not_refused(workspace: Path)
     result = submit(workspace, "01-boxes")
     assert result.exit_code == 0
     assert "has no answers" not in result.stderr
-    assert "lacks cells of the assignment, which earn nothing then: recipe_test" in result.stderr
+    assert "lacks cells of the assignment, which then earn nothing: recipe_test" in result.stderr
 
 
 @pytest.mark.parametrize(

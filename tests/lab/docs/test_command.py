@@ -45,5 +45,5 @@ def test_a_port_that_is_taken_is_named() -> None:
         port = taken.getsockname()[1]
         done = run("--port", str(port), "--no-browser")
     assert done.returncode == 1
-    assert f"Port {port} of this machine cannot be used" in done.stderr
+    assert f"Port {port} on this machine cannot be used" in done.stderr
     assert "bin/lab docs --port 0" in done.stderr

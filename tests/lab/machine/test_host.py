@@ -80,7 +80,7 @@ def test_a_taken_port_names_another() -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with pytest.raises(LabError, match=f"Port {port} of this machine is taken") as caught:
+        with pytest.raises(LabError, match=f"Port {port} on this machine is taken") as caught:
             up.free_port(port)
     assert caught.value.hint == f"bin/lab up --port {port + 1}"
 
@@ -114,7 +114,7 @@ def test_the_base_is_made_from_debian_wherever_there_is_apt(
 
 def test_no_hub_and_no_apt_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(shutil, "which", lambda _: None)
-    with pytest.raises(LabError, match="no Debian packages configured"):
+    with pytest.raises(LabError, match="no source of Debian packages"):
         base_image.apt_mirror(tmp_path)
 
 

@@ -36,7 +36,7 @@ def test_what_was_asked_for_else_what_is_there(
 
 
 def test_no_cluster_of_its_own_beside_the_machines_engine() -> None:
-    with pytest.raises(LabError, match="no cluster of its own"):
+    with pytest.raises(LabError, match="cannot have its own cluster"):
         joined_cluster.chosen("own", None, on_host=True)
 
 

@@ -103,13 +103,13 @@ def test_server_is_reached_at_another_port_under_its_own_name(
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"current-context": ""}, "No current context"),
-        ({"contexts": []}, "needs a context kind-kind"),
-        ({"users": []}, "needs a user me"),
+        ({"current-context": ""}, "no current context"),
+        ({"contexts": []}, "needs the context kind-kind"),
+        ({"users": []}, "needs the user me"),
         ({"users": [{"name": "me", "user": {"tokenFile": "gone"}}]}, "gone, which cannot be read"),
         (
             {"users": [{"name": "me", "user": {"exec": {"command": "aws"}}}]},
-            "signs in through a program of this machine (aws)",
+            "signs in through a program on this machine (aws)",
         ),
         (
             {"clusters": [{"name": "kind", "cluster": {**CLUSTER, "proxy-url": "socks5://x"}}]},
@@ -125,5 +125,5 @@ def test_what_cannot_be_taken_is_said(tmp_path: Path, change: dict[str, Any], sa
 
 
 def test_no_kubeconfig_is_said(tmp_path: Path) -> None:
-    with pytest.raises(LabError, match="No current context"):
+    with pytest.raises(LabError, match="no current context"):
         kubeconfig.current({"KUBECONFIG": str(tmp_path / "none")})
