@@ -106,7 +106,7 @@ def student_name(text: str) -> str:
         for char in name
     )
     if not name or not sound or not name[0].isalnum() or name.endswith("."):
-        raise UntrustedError(f"{_shown(text)} is not a valid name: a name has {WHOSE_NAME}")
+        raise UntrustedError(f"{_shown(text)} is not a valid student's name: it has {WHOSE_NAME}")
     if len(name) > STUDENT_CHARACTERS or len(name.encode()) > STUDENT_BYTES:
         raise UntrustedError(
             f"{_shown(text)} is too long for a student's name: {STUDENT_CHARACTERS} characters at"

@@ -15,6 +15,7 @@ import json
 import os
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from lab.inside.guard.strict import MAX_BODY_BYTES, Forbidden, malformed
 CHUNK = 65_536
 CONNECTIONS = 64
 HEAD_SECONDS = 30.0  # for a client to say what it wants
+LINGER_SECONDS = 2.0  # for a client that was refused to finish what it says
 FORWARDED = ("user-agent", "accept", "x-registry-auth", "x-registry-config", "traceparent")
 SESSION = b"x-docker-expose-session-"
 
@@ -77,6 +79,21 @@ class Client:
         answer = h11.Response(status_code=error.status, headers=headers, reason=b"Refused")
         for event in (answer, h11.Data(content), h11.EndOfMessage()):
             self.socket.sendall(self.parser.send(event) or b"")
+        self._hear_out()
+
+    def _hear_out(self) -> None:
+        """Take what is still on its way, within limits.
+
+        A client that cannot send its whole request reports that, and not the answer.
+        """
+        self.socket.shutdown(socket.SHUT_WR)
+        deadline, room = time.monotonic() + LINGER_SECONDS, MAX_BODY_BYTES
+        while room > 0 and (left := deadline - time.monotonic()) > 0:
+            self.socket.settimeout(left)
+            piece = self.socket.recv(CHUNK)
+            if not piece:
+                return
+            room -= len(piece)
 
 
 def serve(listen: Path, engine: Path, *, cluster: bool = False) -> None:

@@ -206,7 +206,7 @@ def test_document_is_the_promised_one(results: dict[str, Result]) -> None:
     written: dict[str, Any] = json.loads(
         json.dumps(document("tiny", 1.23456, list(results.values())), allow_nan=False)
     )
-    assert set(written) == {"assignment", "seconds", "submissions"}
+    assert set(written) == {"version", "assignment", "seconds", "submissions"}
     assert {tuple(one) for one in written["submissions"]} == {
         ("student", "status", "reason", "points", "max_points", "late_penalty", "seconds", "checks")
     }
