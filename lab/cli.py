@@ -246,15 +246,15 @@ def test(fast: bool, everything: bool, plan: bool, arguments: tuple[str, ...]) -
             _ = connect() if arguments else ensure_engine()
     chosen = ["-m", " and ".join(f"not {marker}" for marker in NEED_ENGINE)] if fast else []
     chosen += [option for option, given in (("--all", everything), ("--plan", plan)) if given]
-    whole = not fast and not arguments
-    workers = ["-n", str(_workers())] if whole else []
+    workers = [] if arguments or plan else ["-n", str(_workers(waiting=not fast))]
     command = [sys.executable, "-m", "pytest", *workers, *chosen, *arguments]
     sys.exit(subprocess.run(command, cwd=ROOT, check=False).returncode)
 
 
-def _workers() -> int:
-    """One and a half for each processor: tests spend about half of their time waiting."""
-    return max(2, (os.cpu_count() or 1) * 3 // 2)
+def _workers(*, waiting: bool) -> int:
+    """One for each processor; half as many more where tests spend half of their time waiting."""
+    processors = os.cpu_count() or 1
+    return max(2, processors * 3 // 2) if waiting else processors
 
 
 main.add_command(completion)

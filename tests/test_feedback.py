@@ -2,8 +2,8 @@
 sandbox is needed.
 """
 
-import re
 import os
+import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
