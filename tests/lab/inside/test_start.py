@@ -39,9 +39,9 @@ def started(
     """A container of the lab as it is on an engine that gives it ::1."""
     create = client.api.create_container_from_config
 
-    def with_ipv6(config: dict[str, Any], name: str) -> Any:
+    def with_ipv6(config: dict[str, Any], *more: Any) -> Any:
         config["HostConfig"]["Sysctls"] = IPV6
-        return create(config, name)
+        return create(config, *more)
 
     monkeypatch.setattr(client.api, "create_container_from_config", with_ipv6)
     name = f"{NAME}-test-ipv6"
