@@ -23,10 +23,10 @@ def test_every_folder_of_the_packages_has_a_row() -> None:
     assert {path.relative_to(ROOT).as_posix() for path in packages()} <= described
 
 
-def test_the_cluster_s_parts_are_on_the_way_of_an_apply() -> None:
-    way = PAGE.partition("## The way of one `kubectl apply`")[2]
+def test_the_cluster_s_parts_are_on_the_path_of_an_apply() -> None:
+    steps = PAGE.partition("## The path of one `kubectl apply`")[2]
     parts = list(folders(ROOT / "lab" / "cluster"))
-    assert [path.name for path in parts if f"`{path.relative_to(ROOT)}/" not in way] == []
+    assert [path.name for path in parts if f"`{path.relative_to(ROOT)}/" not in steps] == []
 
 
 def packages() -> Iterator[Path]:
