@@ -87,7 +87,7 @@ def test_page_gets_the_table_and_keeps_its_text(figures: dict[str, Any], tmp_pat
     assert "| cluster: `kubectl apply` of 1 replica, of 10, until ready | 0.45 s, 2.00 s |" in text
     assert "| seconds per submission, 300 students, 2 workers | 9.0 |" in text
     assert text.startswith("# How fast")
-    assert "## The document of `--json`" in text
+    assert "## The JSON document" in text
     assert json.loads((tmp_path / pages.DOCUMENT).read_text()) == figures
     pictures = {path.name: path.read_bytes()[:4] for path in (tmp_path / pages.IMAGES).iterdir()}
     assert pictures == dict.fromkeys(
