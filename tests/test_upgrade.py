@@ -165,15 +165,17 @@ def points(submissions: list[dict[str, Any]]) -> dict[str, float]:
     return {one["student"]: one["points"] for one in submissions}
 
 
+@pytest.fixture(scope="module")
+def engine() -> None:
+    ensure_engine()
+
+
 @pytest.mark.machine
 @pytest.mark.grading
 @pytest.mark.timeout(900)
+@pytest.mark.usefixtures("engine")
 class TestGrading:
     """The same with the engine that grades."""
-
-    @pytest.fixture(autouse=True, scope="class")
-    def engine(self) -> None:
-        ensure_engine()
 
     def test_nothing_is_graded_again_without_a_word(self, course: Path) -> None:
         written = {

@@ -75,5 +75,5 @@ def run_uv(*arguments: str) -> None:
     if done.returncode:
         raise LabError(
             f"uv {arguments[1]} failed:\n{done.stderr.strip()}",
-            "bin/lab test --fast, which installs uv; check the network, then bin/lab lock again",
+            "check the network, then bin/lab lock again",
         )
