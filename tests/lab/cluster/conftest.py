@@ -160,12 +160,7 @@ def _foreign(folder: Path) -> Iterator[Cluster]:
 def pocket(cluster: Cluster) -> Cluster:
     """The cluster, whose Pods are containers of the engine that ``docker`` speaks to."""
     if cluster.process is None:
-        pytest.skip(
-            reason=(
-                "looks at the engine's containers, and COURSE_KUBECONFIG names a cluster with"
-                " another"
-            )
-        )
+        pytest.skip(reason="looks at the engine's containers; COURSE_KUBECONFIG has another engine")
     return cluster
 
 
