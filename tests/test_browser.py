@@ -87,8 +87,8 @@ def run_cell(panel: Locator, text: str) -> Locator:
     """Run the code cell that contains ``text``, as a person does: click, Shift+Enter; returns the
     cell.
 
-    Chromium gives up what it is loading whenever an interface of the machine comes or goes, as with
-    the containers of other tests: a page that lacks a part, and so the key, is opened again.
+    On a busy machine JupyterLab once did not hear the key; why is not known. Then the page is
+    opened again, as a person would do.
     """
     cell = panel.locator(".jp-CodeCell", has_text=text).first
     prompt = cell.locator(".jp-InputPrompt").first
