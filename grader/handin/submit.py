@@ -79,11 +79,10 @@ def submit(
 def _work_folder(workspace: Path, assignment: str) -> Path:
     base = workspace / RELEASE
     if assignment in ("", ".", "..") or "/" in assignment or not (base / assignment).is_dir():
-        existing = (
-            ", ".join(sorted(path.name for path in base.glob("*") if path.is_dir())) or "none yet"
-        )
+        existing = ", ".join(sorted(path.name for path in base.glob("*") if path.is_dir()))
         raise LabError(
-            f"There is no assignment {assignment!r} in {base}.", f"one that is there: {existing}."
+            f"There is no assignment {assignment!r} in {base}.",
+            f"one that is there: {existing}." if existing else "bin/lab up, which brings them all",
         )
     return base / assignment
 

@@ -39,6 +39,13 @@ def submit(workspace: Path, *arguments: str) -> Result:
     return CliRunner().invoke(submit_command, [*arguments, *options])
 
 
+def test_a_workspace_without_exercises_is_told_how_to_get_them(workspace: Path) -> None:
+    shutil.rmtree(workspace / "assignments")
+    error = submit(workspace, "01-boxes", "--student", "ada").exception
+    assert isinstance(error, LabError)
+    assert error.hint.startswith("bin/lab up")
+
+
 def test_round_trip_gives_the_tree_that_nbgrader_grades(course: Path, workspace: Path) -> None:
     (workspace / "assignments/01-boxes" / BOOK).write_bytes(answered())
     (workspace / "assignments/01-boxes/app").mkdir()
