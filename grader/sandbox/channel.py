@@ -11,14 +11,13 @@ import socket
 import struct
 import time
 from contextlib import suppress
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
-from grader.sandbox.interface import KernelLostError, Reply
+from grader.sandbox.interface import INTERRUPT_SECONDS, Extend, KernelLostError, Reply
 
 MAX_LINE_BYTES = 2_000_000  # one message
 MAX_CELL_BYTES = 4_000_000  # all messages about one cell
-# beyond a cell's own limit: the relay's interrupt, its own grace, a slow machine
-GRACE_SECONDS = 15.0
+GRACE_SECONDS = 10.0  # beyond a cell's own limit and its interrupt: a slow machine
 STDERR_TAIL_BYTES = 4_000
 
 
@@ -58,6 +57,10 @@ class Channel:
             self._take(self._read(deadline))
         line, self._line = self._line.split(b"\n", 1)
         return parse_object(line)
+
+    def fileno(self) -> int:
+        """The socket, of which nothing more may be read here once another process has it."""
+        return cast(socket.socket, self._stream).fileno()
 
     def close(self) -> None:
         """Hang up: the engine does not let go of a container while a stream is open."""
@@ -116,9 +119,12 @@ class Kernel:
         *,
         silent: bool = False,
         expressions: dict[str, str] | None = None,
+        extend: Extend | None = None,
+        grace: float = INTERRUPT_SECONDS,
     ) -> Reply:
-        """Run one cell for at most ``seconds``, after which it is interrupted (status ``timeout``)
-        and the kernel stays usable.
+        """Run one cell for at most ``seconds``, and as many more as ``extend`` says once these are
+        over. Then it is interrupted (status ``timeout``) and has ``grace`` seconds to end, after
+        which the kernel is still usable.
 
         Raises KernelLostError when it is not.
         """
@@ -128,27 +134,37 @@ class Kernel:
             "silent": silent,
             "expressions": expressions or {},
             "timeout": seconds,
+            "grace": grace,
+            "asks": extend is not None,
         }
-        return self._answer(request, seconds)
+        return self._answer(request, seconds, grace + GRACE_SECONDS, extend)
 
     def write(self, path: str, data: str) -> None:
         """Put a file (base64) into the kernel's folder."""
         self._answer({"op": "write", "path": path, "data": data}, GRACE_SECONDS)
 
-    def _answer(self, request: dict[str, Any], seconds: float) -> Reply:
+    def _answer(
+        self,
+        request: dict[str, Any],
+        seconds: float,
+        grace: float = GRACE_SECONDS,
+        extend: Extend | None = None,
+    ) -> Reply:
         try:
-            return self._answered(request, seconds)
+            return self._answered(request, seconds, grace, extend)
         except KernelLostError:
             self.channel.close()
             raise
 
-    def _answered(self, request: dict[str, Any], seconds: float) -> Reply:
+    def _answered(
+        self, request: dict[str, Any], seconds: float, grace: float, extend: Extend | None
+    ) -> Reply:
         self._number += 1
-        self.channel.send({"id": self._number, **request})
         start = time.monotonic()
+        self.channel.send({"id": self._number, **request})
         outputs, size = [], 0
         while True:
-            message = self.channel.receive(start + seconds + GRACE_SECONDS)
+            message = self.channel.receive(start + seconds + grace)
             size += len(str(message))
             if size > MAX_CELL_BYTES:
                 raise KernelLostError("a cell's output is too long")
@@ -156,6 +172,15 @@ class Kernel:
                 raise KernelLostError("an answer to something that was not asked")
             if message.get("event") == "output" and isinstance(message.get("output"), dict):
                 outputs.append(message["output"])
+            elif message.get("event") == "late" and extend:
+                if time.monotonic() < start + seconds:
+                    raise KernelLostError("a limit that was not reached")
+                more = extend()
+                grace *= 1 + more / seconds
+                # before it is told: on a busy machine the relay's clock may start sooner
+                seconds = time.monotonic() - start + more
+                self.channel.send({"more": more})
+                extend = extend if more else None
             elif message.get("event") == "done":
                 return _reply(message, outputs, time.monotonic() - start, seconds)
             else:
@@ -182,13 +207,28 @@ def _reply(
 
 
 def parse_object(text: bytes | str) -> dict[str, Any]:
-    """A JSON object, strictly. Raises KernelLostError for all else."""
+    """A JSON object, strictly. Raises KernelLostError for all else.
+
+    Half a pair of surrogates, which JSON can hold and no file, becomes a question mark.
+    """
     try:
         value = json.loads(text, parse_constant=_refuse_constant)
+        if (rb"\ud" if isinstance(text, bytes) else r"\ud") in text.lower():  # type: ignore[operator]
+            value = _recordable(value)
     except (ValueError, RecursionError) as error:
         raise KernelLostError("a message is not JSON") from error
     if not isinstance(value, dict):
         raise KernelLostError("a message is not a JSON object")
+    return value
+
+
+def _recordable(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, list):
+        return [_recordable(each) for each in value]
+    if isinstance(value, dict):
+        return {_recordable(key): _recordable(each) for key, each in value.items()}
     return value
 
 

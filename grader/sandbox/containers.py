@@ -9,8 +9,8 @@ from docker.errors import APIError
 from docker.types import LogConfig, Mount
 
 from grader.sandbox.channel import Channel
-from grader.sandbox.files import USER
 from grader.sandbox.interface import SandboxLimits
+from lab.inside.users import Users
 
 SOCKETS = {"checker": "/sockets/checker", "student": "/sockets/student"}
 START_SECONDS = 90.0
@@ -19,6 +19,8 @@ NODE = "lab"  # the cluster's node, as in a student's own lab
 NO_LOOKUP = ("docker.io", "registry-1.docker.io", "auth.docker.io", "index.docker.io")
 # `docker` and `kubectl` end before collecting garbage would pay
 SHORT_GO = {"GOGC": "off", "GOMEMLIMIT": "96MiB"}
+ENGINE_CAPABILITIES = ("SETUID", "SETGID")  # for newuidmap and newgidmap
+GIVEN_UP = ("SYS_ADMIN", "SETPCAP")  # for one mount, before the engine starts
 ROOTLESS_NEEDS = ("seccomp=unconfined", "apparmor=unconfined")
 COURSE = "/opt/course"
 
@@ -33,14 +35,8 @@ class SandboxImage:
 
     def mounts(self) -> list[Mount]:
         """The read-only volumes of an engine's container."""
-        return [
-            *self.images(),
-            *([Mount("/lab-template", self.registry, read_only=True)] if self.registry else []),
-        ]
-
-    def images(self) -> list[Mount]:
-        """The images alone, by which the checker knows a genuine one."""
-        return [Mount("/template", self.template, read_only=True)] if self.template else []
+        volumes = {"/template": self.template, "/lab-template": self.registry}
+        return [Mount(path, name, read_only=True) for path, name in volumes.items() if name]
 
 
 def create_engine(
@@ -52,6 +48,7 @@ def create_engine(
     mounts: list[Mount],
     tmpfs: dict[str, str],
     *,
+    users: Users,
     cluster: bool = False,
 ) -> str:
     """Create a container with a rootless engine, data at ``/data``; returns its id."""
@@ -60,7 +57,14 @@ def create_engine(
         "XDG_RUNTIME_DIR": "/run/user/1000",
         "DOCKER_HOST": f"unix://{SOCKETS['checker']}/docker.sock",
     }
-    command = ["/usr/bin/python3", "-I", f"{COURSE}/lab/inside/sandbox_engine.py"]
+    command = [
+        "/usr/bin/python3",
+        "-I",
+        f"{COURSE}/lab/inside/sandbox_engine.py",
+        f"--user={users.student}",
+        f"--checker={users.checker}",
+        f"--template-ids={users.template_as_own()}",
+    ]
     created = api.create_container(
         image,
         [*command, "--cluster"] if cluster else command,
@@ -71,32 +75,32 @@ def create_engine(
         environment=environment,
         labels=labels,
         stdin_open=True,
-        host_config=_engine_host(api, limits, mounts, tmpfs),
+        host_config=_engine_host(api, limits, mounts, tmpfs, users),
     )
     return str(created["Id"])
 
 
 def _engine_host(
-    api: Any, limits: SandboxLimits, mounts: list[Mount], tmpfs: dict[str, str]
+    api: Any, limits: SandboxLimits, mounts: list[Mount], tmpfs: dict[str, str], users: Users
 ) -> dict[str, Any]:
     """What a rootless engine's container may do, and no more."""
+    owner = f"uid={users.student},gid={users.student}"
     host = host_config(
         api,
         memory=limits.engine_memory,
         pids=limits.engine_pids,
         network_mode="none",
         mounts=mounts,
-        cap_add=["SETUID", "SETGID"],
+        cap_add=[*ENGINE_CAPABILITIES, *GIVEN_UP],
         security_opt=list(ROOTLESS_NEEDS),
         devices=["/dev/net/tun:/dev/net/tun:rwm"],
         sysctls={"net.ipv4.ip_unprivileged_port_start": "0"},
         extra_hosts=dict.fromkeys(NO_LOOKUP, "127.0.0.1"),
         ulimits=[docker.types.Ulimit(name="nofile", soft=4096, hard=8192)],
-        init=True,
         tmpfs={
-            **scratch_folders(),
-            "/var/log/lab": f"rw,size=8m,uid={USER},gid={USER}",
-            "/run/user/1000": f"rw,size=16m,uid={USER},gid={USER},mode=700",
+            **scratch_folders(users.student),
+            "/var/log/lab": f"rw,size=8m,{owner}",
+            "/run/user/1000": f"rw,size=16m,{owner},mode=700",
             **tmpfs,
         },
         log_config=LogConfig(type=LogConfig.types.JSON, config={"max-size": "1m", "max-file": "1"}),
@@ -138,8 +142,9 @@ def host_config(api: Any, *, memory: int, pids: int, **options: Any) -> dict[str
     )
 
 
-def scratch_folders() -> dict[str, str]:
+def scratch_folders(user: int) -> dict[str, str]:
+    """File systems in memory for what programs write; the home is the user's."""
     return {
         "/tmp": "rw,exec,size=64m,mode=1777",  # noqa: S108
-        "/home/student": f"rw,exec,size=64m,uid={USER},gid={USER},mode=700",
+        "/home/student": f"rw,exec,size=64m,uid={user},gid={user},mode=700",
     }

@@ -1,16 +1,25 @@
 """What grading uses of a sandbox, wherever it runs."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-Reason = Literal["timeout", "out-of-memory", "kernel-died", "environment", "malformed"]
+Reason = Literal[
+    "timeout", "out-of-memory", "kernel-died", "environment", "malformed", "over-limit"
+]
 ReplyStatus = Literal["ok", "error", "timeout"]
+Extend = Callable[[], float]
+INTERRUPT_SECONDS = 5.0  # from the interrupt of a cell to the end of a kernel that ignores it
 
 
 @dataclass(frozen=True)
 class SandboxLimits:
-    """What one submission may use: MiB, and seconds of the student's own cells."""
+    """What one submission may use: MiB, and seconds of the student's own cells on a machine with
+    time to spare; on a slow one they last longer, by its pace (``grader.checks.pace``).
+
+    ``grading_seconds`` are for everything together, ``grading_memory`` is for reading, judging and
+    writing it.
+    """
 
     cell_seconds: float = 60
     submission_seconds: float = 600
@@ -22,6 +31,8 @@ class SandboxLimits:
     engine_pids: int = 512
     kernel_pids: int = 256
     file_bytes: int = 256_000
+    grading_seconds: float = 900
+    grading_memory: int = 768
 
     def workers_for(self, machine: Mapping[str, Any]) -> int:
         """How many sandboxes the machine of ``docker info`` carries side by side, even where each
@@ -71,8 +82,14 @@ class StudentKernel(Protocol):
         *,
         silent: bool = False,
         expressions: dict[str, str] | None = None,
+        extend: Extend | None = None,
+        grace: float = INTERRUPT_SECONDS,
     ) -> Reply:
-        """Run one cell; KernelLostError when the kernel is not usable afterwards."""
+        """Run one cell; KernelLostError when the kernel is not usable afterwards.
+
+        Once ``seconds`` are over, ``extend`` says how many more the cell has. An interrupted one
+        has ``grace`` seconds to end.
+        """
 
 
 class CheckerKernel(StudentKernel, Protocol):

@@ -1,8 +1,8 @@
 """The sandboxes' template: a volume with the course images as a stopped rootless engine leaves
 them.
 
-Its layers must belong to the numbers that a rootless engine maps, so a rootless engine makes it,
-once for each set of images.
+Its layers must belong to the ids that a rootless engine maps, so a rootless engine makes it, once
+for each set of images. Every sandbox mounts it with the ids shown as its own.
 """
 
 import io
@@ -25,9 +25,9 @@ from grader.sandbox.containers import (
     create_engine,
     remove,
 )
-from grader.sandbox.files import USER
 from grader.sandbox.interface import KernelLostError, SandboxError, SandboxLimits
 from lab.course import LABEL
+from lab.inside.users import TEMPLATE
 from lab.lock import alone
 from lab.machine import containers
 from lab.progress import Step, step
@@ -84,7 +84,9 @@ def _make(
 ) -> None:
     api = client.api
     _give_to_user(client, image.image, volume)
-    scratch = dict.fromkeys(SOCKETS.values(), f"rw,size=1m,uid={USER},gid={USER}")
+    scratch = dict.fromkeys(
+        SOCKETS.values(), f"rw,size=1m,uid={TEMPLATE.student},gid={TEMPLATE.student}"
+    )
     mounts = [Mount("/data", volume), *image.mounts()]
     container = create_engine(
         api,
@@ -94,6 +96,7 @@ def _make(
         SandboxLimits(engine_memory=4096),
         mounts,
         scratch,
+        users=TEMPLATE,
     )
     try:
         channel = attach(api, container)
@@ -112,7 +115,7 @@ def _make(
 
 
 def _run(api: Any, container: str, command: list[str]) -> None:
-    handle = api.exec_create(container, command, user=str(USER))["Id"]
+    handle = api.exec_create(container, command, user=str(TEMPLATE.student))["Id"]
     output = api.exec_start(handle).decode(errors="replace")
     if code := api.exec_inspect(handle)["ExitCode"]:
         raise SandboxError(
@@ -126,7 +129,7 @@ def _give_to_user(client: docker.DockerClient, image: str, volume: str) -> None:
     mount = Mount("/data", volume, no_copy=True)
     client.containers.run(
         image,
-        ["chown", f"{USER}:{USER}", "/data"],
+        ["chown", f"{TEMPLATE.student}:{TEMPLATE.student}", "/data"],
         user="0:0",
         mounts=[mount],
         network_disabled=True,

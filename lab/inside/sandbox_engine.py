@@ -9,23 +9,28 @@ student's own containers may do. Its ports are those of the network that the ker
 before any kernel runs, so that nobody else can ever answer there. When the cluster ends, so does
 the engine: half a sandbox would judge wrongly.
 
-What the container needs: user 1000 with 65,536 sub-ids, CAP_SETUID and CAP_SETGID for newuidmap and
-newgidmap, /dev/net/tun, seccomp and system paths unconfined (a rootless engine mounts /proc for its
-own containers); no network, no other capability. It starts as root for one line, since some hosts
-keep /dev/net/tun to root, and is user 1000 from then on.
+What the container needs: the user of ``--user``, with 65,536 sub-ids, CAP_SETUID and CAP_SETGID for
+newuidmap and newgidmap, /dev/net/tun, seccomp and system paths unconfined (a rootless engine mounts
+/proc for its own containers), and no network.
+
+It starts as root, before any code of a student runs: some hosts keep /dev/net/tun to root, and the
+mount that shows the template's files as this user's (``--template-ids``) takes CAP_SYS_ADMIN. Then
+it is the user, and has given up for good all capabilities but those two.
 """
 
+import argparse
 import http.client
 import json
 import os
+import re
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 DATA = Path("/data")  # the engine's own files: a tmpfs of fixed size
@@ -39,17 +44,27 @@ CONTAINERD = Path("/run/user/1000/containerd")
 CONTAINERD_SOCKET = CONTAINERD / "containerd.sock"
 CHECKER_SOCKET = Path("/sockets/checker/docker.sock")
 STUDENT_SOCKET = Path("/sockets/student/docker.sock")
-CLUSTER_SOCKET = CONTAINERD / "cluster.sock"  # the kubelet's way to the engine
+CLUSTER_SOCKET = CONTAINERD.with_name("cluster.sock")  # the kubelet's way to the engine
 KUBECONFIG = "kubeconfig"  # beside each socket: the checker's credentials, the student's
+# The cluster leaves the checker's here, and it is gone before any code of a student runs.
+NEW_KUBECONFIG = CONTAINERD.with_name(KUBECONFIG)
 API_PORT, NODE_PORTS = 6443, range(30000, 32768)
+# File descriptors of what only the checker can reach by a path.
+ENGINE_LISTENER, CHECKERS_KUBECONFIG = 998, 999
+PASSED_LISTENER = 3  # where a daemon expects the first socket that it is given
+BACKLOG = 128
 RESERVED = range(1000, 1000 + 1 + len(NODE_PORTS))  # the file descriptors of their sockets
 WORK = "/home/student/work"  # the student's folder, the same in the kernel's container
 RUNTIME = "/usr/local/lib/lab/runtime"
 VENV_PYTHON = "/opt/lab/venv/bin/python"
 TUN = Path("/dev/net/tun")
-USER = 1000
+# what the checker knows the course images by
+TEMPLATE_IMAGES = TEMPLATE / "image" / "overlay2" / "repositories.json"
+IMAGES = CHECKER_SOCKET.with_name("images.json")
 READY_SECONDS = 60.0
+OLDEST_LINUX = "5.19"  # the first whose overlay file systems take layers from an idmapped mount
 
+_INIT = ("tini", "--")  # the container's first process collects those whose parents have ended
 _ROOTLESSKIT = (
     "rootlesskit",
     "--net=slirp4netns",
@@ -123,6 +138,16 @@ def answers(path: Path) -> bool:
         return False
 
 
+def grades(release: str) -> bool:
+    """Whether a kernel, by its release as ``uname -r`` prints it, can run a sandbox.
+
+    >>> grades("6.1.0-37-amd64"), grades("5.15.0-113-generic")
+    (True, False)
+    """
+    oldest = tuple(map(int, OLDEST_LINUX.split(".")))
+    return tuple(map(int, re.findall(r"\d+", release)[:2])) >= oldest
+
+
 def _run_registry() -> None:
     """Start the registry, which is Docker Hub as far as the engine knows, until it answers."""
     store = {
@@ -144,13 +169,58 @@ def _start_containerd() -> None:
     subprocess.Popen(["containerd", "--config", config, "--log-level", "warn"], stdout=2)
 
 
-def _start_guard(*, cluster: bool) -> None:
-    """Start the way of the student, and of the kubelet, to the engine (lab/inside/guard)."""
+def _start_guard(user: int, checker: int, *, cluster: bool) -> None:
+    """Start the way of the student, and of the kubelet, to the engine (lab/inside/guard).
+
+    Outside the engine's namespaces, as the only process of the student's user that may open the
+    checker's folder.
+    """
     sockets = ["--listen", STUDENT_SOCKET, "--engine", CHECKER_SOCKET]
     sockets += ["--cluster", CLUSTER_SOCKET] if cluster else []
-    subprocess.Popen(
-        [VENV_PYTHON, "-I", "-m", "lab.inside.guard.proxy", *map(str, sockets)], stdout=2
-    )
+    guard = [VENV_PYTHON, "-I", "-m", "lab.inside.guard.proxy", *map(str, sockets)]
+    subprocess.Popen([*_as_user(user, f"--groups={checker}"), *guard], stdout=2)
+
+
+@contextmanager
+def _acting_as(user: int) -> Iterator[None]:
+    """Use files as another user, since this container's root has no rights over them."""
+    os.setegid(user)
+    os.seteuid(user)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
+
+
+def _furnish_checker(user: int, checker: int, *, cluster: bool) -> None:
+    """Put into the checker's folder what the checker believes, before any code of a student runs.
+
+    The folder belongs to the checker, and in the engine's user namespace there is no such user: no
+    container of the engine can use or replace what is in it, whatever it mounts and whatever rights
+    it was given. So the engine gets its listening socket, and the cluster's credentials find their
+    way in, by file descriptor.
+    """
+    with _acting_as(user):
+        images = TEMPLATE_IMAGES.read_bytes() if TEMPLATE_IMAGES.exists() else None
+    with _acting_as(checker):
+        if images is not None:
+            IMAGES.write_bytes(images)
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(CHECKER_SOCKET))
+            CHECKER_SOCKET.chmod(0o660)
+            listener.listen(BACKLOG)
+            os.dup2(listener.fileno(), ENGINE_LISTENER)
+        if cluster:
+            with CHECKER_SOCKET.with_name(KUBECONFIG).open("xb") as file:
+                os.fchmod(file.fileno(), 0o600)
+                os.dup2(file.fileno(), CHECKERS_KUBECONFIG)
+
+
+def _hand_over_kubeconfig() -> None:
+    with os.fdopen(CHECKERS_KUBECONFIG, "wb") as file:
+        file.write(NEW_KUBECONFIG.read_bytes())
+    NEW_KUBECONFIG.unlink()
 
 
 def _reserve_ports() -> None:
@@ -191,7 +261,7 @@ def _start_cluster() -> "subprocess.Popen[bytes]":
         "--engine-seconds",
         READY_SECONDS,
         "--kubeconfig",
-        CHECKER_SOCKET.with_name(KUBECONFIG),
+        NEW_KUBECONFIG,
         "--student-kubeconfig",
         STUDENT_SOCKET.with_name(KUBECONFIG),
         "--reserved",
@@ -239,11 +309,12 @@ def _report_when_ready(*, registry: bool, cluster: "subprocess.Popen[bytes] | No
     engine = os.getppid()
     if registry:
         _run_registry()
-    _wait_for(lambda: answers(CHECKER_SOCKET), "The engine")
-    _wait_for(STUDENT_SOCKET.exists, "The guard")
+    _wait_for(lambda: answers(STUDENT_SOCKET), "The engine, or its guard,")
     if cluster and cluster.stdout and b"ready" not in cluster.stdout.readline():
         os.kill(engine, signal.SIGKILL)
         sys.exit("The cluster did not come up")
+    if cluster:
+        _hand_over_kubeconfig()
     os.write(1, b'{"event": "ready"}\n')
     if cluster and cluster.stdout:
         cluster.stdout.read()  # to its end, which is the cluster's
@@ -257,8 +328,9 @@ def _become_engine(*, cluster: bool, extra: Sequence[str]) -> None:
         Path(leftover).unlink(missing_ok=True)
     _keep_links_inside()
     _start_containerd()
-    _start_guard(cluster=cluster)
     registry = REGISTRY.is_dir()
+    if cluster:
+        os.set_inheritable(CHECKERS_KUBECONFIG, False)
     _report_when_ready(registry=registry, cluster=_start_cluster() if cluster else None)
     link_template(TEMPLATE, DATA)
     if registry:
@@ -267,30 +339,59 @@ def _become_engine(*, cluster: bool, extra: Sequence[str]) -> None:
     _wait_for(CONTAINERD_SOCKET.exists, "containerd")
     os.dup2(2, 1)
     options = [f"--data-root={DATA}", "--log-level=warn", f"--containerd={CONTAINERD_SOCKET}"]
-    options += [f"--host=unix://{CHECKER_SOCKET}", f"--config-file={_configure_dockerd()}"]
+    options += ["--host=fd://", f"--config-file={_configure_dockerd()}"]
     options += ["--registry-mirror=http://127.0.0.1:5000"] if registry else []
-    os.execvp("dockerd", ["dockerd", *options, *extra])
+    os.dup2(ENGINE_LISTENER, PASSED_LISTENER)
+    os.set_inheritable(ENGINE_LISTENER, False)
+    given = {"LISTEN_FDS": "1", "LISTEN_PID": str(os.getpid())}
+    os.execvpe("dockerd", ["dockerd", *options, *extra], {**os.environ, **given})
 
 
-def _become_user() -> None:
-    TUN.chmod(0o666)  # the container's own device node
-    os.setgroups([])
-    os.setgid(USER)
-    os.setuid(USER)
+def _show_template(ids: str) -> None:
+    """Mount the template over itself, its files shown as those of this sandbox's users."""
+    release = os.uname().release
+    if not grades(release):
+        sys.exit(
+            f"This is Linux {release}. Grading needs {OLDEST_LINUX} or newer: update the system"
+        )
+    command = ["mount", "-o", f"bind,ro,X-mount.idmap={ids}", str(TEMPLATE), str(TEMPLATE)]
+    if subprocess.run(command, check=False).returncode:
+        sys.exit("The images could not be mounted with a sandbox's users: see the line above")
+
+
+def _as_user(user: int, groups: str = "--clear-groups") -> tuple[str, ...]:
+    """The command that gives up root, for the command that follows."""
+    return (
+        "setpriv",
+        f"--reuid={user}",
+        f"--regid={user}",
+        groups,
+        "--inh-caps=-all",
+        "--bounding-set=-all,+setuid,+setgid",
+    )
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Start the engine; ``arguments`` but ``--cluster`` are handed to ``dockerd``."""
-    cluster = "--cluster" in arguments
-    if arguments[:1] == ["--inside"]:
-        _become_engine(cluster=cluster, extra=[one for one in arguments[1:] if one != "--cluster"])
-    if os.geteuid() == 0:
-        _become_user()
-    if cluster:
+    """Start the engine; arguments that are unknown here are handed to ``dockerd``."""
+    parser = argparse.ArgumentParser(allow_abbrev=False)
+    parser.add_argument("--cluster", action="store_true")
+    parser.add_argument("--inside", action="store_true")
+    parser.add_argument("--user", type=int)
+    parser.add_argument("--checker", type=int)
+    parser.add_argument("--template-ids")
+    chosen, extra = parser.parse_known_args(arguments)
+    if chosen.inside:
+        _become_engine(cluster=chosen.cluster, extra=extra)
+    TUN.chmod(0o666)  # the container's own device node
+    if TEMPLATE.is_dir():
+        _show_template(chosen.template_ids)
+    _furnish_checker(chosen.user, chosen.checker, cluster=chosen.cluster)
+    if chosen.cluster:
         _reserve_ports()
-    os.execvp(
-        "rootlesskit", [*_ROOTLESSKIT, sys.executable, "-I", __file__, "--inside", *arguments]
-    )
+    _start_guard(chosen.user, chosen.checker, cluster=chosen.cluster)
+    again = [sys.executable, "-I", __file__, "--inside", *arguments]
+    command = [*_as_user(chosen.user), *_INIT, *_ROOTLESSKIT, *again]
+    os.execvp(command[0], command)
 
 
 if __name__ == "__main__":

@@ -30,6 +30,8 @@ from IPython.core.page import as_hook, display_page
 from traitlets import Bool, Type
 from traitlets.config import Config
 
+from grader.sandbox.inside import surroundings as surroundings  # before any code of a student's
+
 ENVIRONMENT = {  # as a Jupyter kernel's
     "TERM": "xterm-color",
     "CLICOLOR": "1",
@@ -207,9 +209,10 @@ async def _answer(shell: CourseShell, request: dict[str, Any]) -> dict[str, Any]
     except (KeyboardInterrupt, asyncio.CancelledError) as interrupted:
         error = interrupted
     sys.stdout.flush()
-    if error is not None:
-        return {"status": "error", "error": [type(error).__name__, str(error)], "expressions": {}}
     values = shell.user_expressions(request["expressions"])  # type: ignore[no-untyped-call]
+    if error is not None:
+        named = [type(error).__name__, str(error)]
+        return {"status": "error", "error": named, "expressions": values}
     return {"status": "ok", "error": ["", ""], "expressions": values}
 
 

@@ -5,12 +5,14 @@ Run as ``python -m grader.sandbox.inside.relay FOLDER``. Whoever reads the answe
 them: the student's code may have replaced this process.
 
 Requests:  ``{"id": 1, "op": "run", "code": str, "silent": bool, "expressions": {name: code},
-           "timeout": seconds}``
+           "timeout": seconds, "grace": seconds, "asks": bool}``
            ``{"id": 2, "op": "write", "path": "relative/path", "data": base64}``
 Answers:   ``{"event": "ready"}`` once, then for each request any number of
            ``{"id", "event": "output", "output": {...}}`` (a notebook's output) and one
            ``{"id", "event": "done", "status": "ok" | "error" | "timeout" | "dead",
-           "error": [name, value], "expressions"}``.
+           "error": [name, value], "expressions"}``. A request that asks gets
+           ``{"id", "event": "late"}`` when its time is over, and the next line of the input is
+           ``{"more": seconds}``.
 
 The process ends when its input does, or with IPython: exit status 137 when that was killed by
 SIGKILL, else 1.
@@ -198,14 +200,26 @@ class Relay:
         self.shell.send({"code": request["code"], "silent": silent, "expressions": expressions})
         room = MAX_OUTPUT_CHARS
         done, room = self._until_done(request, time.monotonic() + request["timeout"], room)
+        grace = request.get("grace", GRACE_SECONDS)
+        while done is None and (more := self._more(request)):
+            grace *= 1 + more / request["timeout"]
+            done, room = self._until_done(request, time.monotonic() + more, room)
         if done is not None:
             return done
         self.shell.interrupt()
-        done, _ = self._until_done(request, time.monotonic() + GRACE_SECONDS, room)
+        done, _ = self._until_done(request, time.monotonic() + grace, room)
         if done is None:
             self.shell.end()
             raise ShellDeadError
         return {**done, "status": "timeout"}
+
+    def _more(self, request: dict[str, Any]) -> float:
+        """How many more seconds a cell has whose time is over."""
+        if not request.get("asks"):
+            return 0.0
+        self.send(id=request["id"], event="late")
+        answer = sys.stdin.buffer.readline()
+        return float(json.loads(answer)["more"]) if answer else 0.0
 
     def _until_done(
         self, request: dict[str, Any], deadline: float, room: int

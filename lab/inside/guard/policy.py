@@ -26,6 +26,7 @@ from lab.inside.guard.strict import (
     names,
     parse_json,
     parse_target,
+    require_short_labels,
 )
 
 Body = Literal["none", "json", "stream"]
@@ -51,12 +52,12 @@ CLUSTER_LABELS, CLUSTER_NAMES = "io.kubernetes.", "k8s_"
 
 @dataclass(frozen=True)
 class Route:
-    """One kind of request. ``hijacks``: the connection becomes a stream of bytes both ways."""
+    """One kind of request. ``upgrade``: what its connection can become, a stream both ways."""
 
     method: str
     path: re.Pattern[str]
     body: Body = "none"
-    hijacks: bool = False
+    upgrade: Literal["", "tcp", "h2c"] = ""
     judge_body: Callable[[dict[str, Any]], None] | None = None
     judge_query: Callable[[Mapping[str, str]], None] | None = None
 
@@ -170,9 +171,9 @@ ROUTES = [
     *(_route("DELETE", path) for path in _REMOVALS),
     _route("POST", "/containers/create", "json", judge_body=require_creatable),
     _route("POST", rf"/containers/{_ID}/update", "json", judge_body=require_updatable),
-    _route("POST", rf"/containers/{_ID}/attach", hijacks=True),
+    _route("POST", rf"/containers/{_ID}/attach", upgrade="tcp"),
     _route("POST", rf"/containers/{_ID}/exec", "json", judge_body=require_executable),
-    _route("POST", rf"/exec/{_ID}/start", "json", hijacks=True, judge_body=_exec_start),
+    _route("POST", rf"/exec/{_ID}/start", "json", upgrade="tcp", judge_body=_exec_start),
     _route("PUT", rf"/containers/{_ID}/archive", "stream"),
     _route("POST", "/images/create", "stream", judge_query=_pull),
     _route("POST", "/images/load", "stream"),
@@ -182,8 +183,8 @@ ROUTES = [
     _route("POST", rf"/networks/{_ID}/(connect|disconnect)", "json", judge_body=_connect),
     _route("POST", "/volumes/create", "json", judge_body=_volume),
     _route("POST", "/build", "stream", judge_query=_build),
-    _route("POST", "/session", hijacks=True),
-    _route("POST", "/grpc", hijacks=True),
+    _route("POST", "/session", upgrade="h2c"),
+    _route("POST", "/grpc", upgrade="h2c"),
 ]
 REMOVED = re.compile(r"/(swarm|nodes|services|tasks|secrets|configs)(/|$)")
 
@@ -242,12 +243,24 @@ def _require_own_labels(fields: Mapping[str, Any]) -> None:
         )
 
 
-def judged_body(route: Route, body: bytes, *, cluster: bool = False) -> bytes:
-    """The JSON as it goes to the engine; Forbidden where it asks for too much."""
+def judged_body(
+    route: Route,
+    body: bytes,
+    *,
+    cluster: bool = False,
+    settle: Callable[[dict[str, Any]], None] | None = None,
+) -> bytes:
+    """The JSON as it goes to the engine; Forbidden where it asks for too much.
+
+    ``settle`` sees to the containers that it names (lab/inside/guard/owners.py).
+    """
     if route.judge_body is None:
         return b""
     fields = parse_json(body)
     route.judge_body(fields)
+    require_short_labels(fields.get("Labels"))
     if not cluster:
         _require_own_labels(fields)
+    if settle:
+        settle(fields)
     return json.dumps(fields).encode()

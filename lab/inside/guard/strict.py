@@ -10,7 +10,10 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
-MAX_BODY_BYTES = 1_000_000
+# Of JSON: the kernel takes an argument of 128 KiB, and JSON may need twice the room for it. What a
+# container is made from is what the engine and the checker read again in every list of containers.
+MAX_BODY_BYTES = 256_000
+MAX_LABEL_CHARS = 16_000  # all names and values together
 MAX_DEPTH = 20
 # Names of containers, images, networks and volumes need no more.
 PATH = re.compile(r"/[A-Za-z0-9_.:@/-]*")
@@ -29,10 +32,30 @@ def malformed(what: str) -> Forbidden:
     return Forbidden(f"In grading, {what}.", 400)
 
 
+def too_large() -> Forbidden:
+    return malformed(
+        f"a request may have at most {MAX_BODY_BYTES // 1000} kB of JSON: shorten labels,"
+        " environment and command, or put what is long into a file"
+    )
+
+
+def require_short_labels(labels: object) -> None:
+    """Forbidden for labels that nobody could read."""
+    texts = (
+        (str(text) for label in labels.items() for text in label)
+        if isinstance(labels, dict)
+        else ()
+    )
+    if sum(map(len, texts)) > MAX_LABEL_CHARS:
+        raise malformed(
+            f"all labels together may have {MAX_LABEL_CHARS:,} characters: shorten them"
+        )
+
+
 def parse_json(body: bytes) -> dict[str, Any]:
     """A JSON object. Forbidden for what is none, or could be read in two ways."""
     if len(body) > MAX_BODY_BYTES:
-        raise malformed(f"a request may have at most {MAX_BODY_BYTES // 1_000_000} MB of JSON")
+        raise too_large()
     try:
         value = json.loads(
             body.decode() or "{}", object_pairs_hook=_object, parse_constant=_constant

@@ -33,6 +33,20 @@ class Scripted:
         self.closed = True
 
 
+class Waiting:
+    """The same, each piece of it later."""
+
+    def __init__(self, stream: Scripted, seconds: float) -> None:
+        self._stream, self._seconds = stream, seconds
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def recv(self, most: int) -> bytes:
+        time.sleep(self._seconds)
+        return self._stream.recv(most)
+
+
 def frame(text: str | bytes, stream: int = 1) -> bytes:
     payload = text.encode() if isinstance(text, str) else text
     return struct.pack(">BxxxL", stream, len(payload)) + payload
@@ -116,8 +130,71 @@ def test_outputs_and_status_come_back() -> None:
     reply = Kernel(Channel(stream)).run("code", 10)
     assert (reply.status, reply.outputs, reply.error) == ("error", [output], ("E", "v"))
     assert stream.sent == [
-        {"id": 1, "op": "run", "code": "code", "silent": False, "expressions": {}, "timeout": 10}
+        {
+            "id": 1,
+            "op": "run",
+            "code": "code",
+            "silent": False,
+            "expressions": {},
+            "timeout": 10,
+            "grace": 5.0,
+            "asks": False,
+        }
     ]
+
+
+LATE = '{"id": 1, "event": "late"}\n'
+
+
+def test_cell_whose_time_is_over_gets_what_the_machine_needs() -> None:
+    stream = Scripted(frame(LATE), frame(LATE), frame(done()))
+    more = [0.2, 0.0]
+    started = time.monotonic()
+    reply = Kernel(Channel(Waiting(stream, 0.25))).run("code", 0.2, extend=lambda: more.pop(0))
+    assert reply.status == "ok"
+    assert [message.get("more") for message in stream.sent[1:]] == [0.2, 0.0]
+    assert time.monotonic() - started >= 0.4
+
+
+class Slow(Waiting):
+    """The same, on a machine that has no time for us once we have spoken."""
+
+    def sendall(self, data: bytes) -> None:
+        self._stream.sendall(data)
+        time.sleep(self._seconds)
+
+
+def test_a_busy_machine_makes_no_limit_look_as_if_it_was_not_reached() -> None:
+    """The relay counts from when it hears of more time, and the driver may be slow to go on."""
+    stream = Slow(Scripted(frame(LATE), frame(LATE), frame(done(status="dead"))), 0.25)
+    more = [0.3, 0.0]
+    with pytest.raises(KernelLostError) as lost:
+        Kernel(Channel(stream)).run("code", 0.2, extend=lambda: more.pop(0))
+    assert lost.value.timed_out
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        pytest.param([LATE], id="before the limit"),
+        pytest.param([LATE, LATE, LATE], id="again after a no"),
+    ],
+)
+def test_more_time_is_not_to_be_had_by_asking(said: list[str]) -> None:
+    kernel, asked = Kernel(Channel(Waiting(Scripted(*map(frame, said)), 0.01))), []
+
+    def no_more() -> float:
+        asked.append("once")
+        return 0.0
+
+    with pytest.raises(KernelLostError):
+        kernel.run("code", 0.001 if len(said) > 1 else 60, extend=no_more)
+    assert len(asked) == len(said) // 2
+
+
+def test_kernel_that_was_not_to_ask_is_not_answered() -> None:
+    with pytest.raises(KernelLostError):
+        Kernel(Channel(Scripted(frame(LATE)))).run("code", 0)
 
 
 @pytest.mark.parametrize(
@@ -169,3 +246,22 @@ def test_value_is_plain_json() -> None:
 def test_other_claims_are_refused_with_a_reason(claim: object, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         value_of(claim)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"output_type": "display_data", "data": {"text/plain": "\ud800"}},
+        {"output_type": "display_data", "data": {"\udfff": "x"}, "metadata": {"\ud800": [1]}},
+        {"output_type": "error", "ename": "\ud800", "evalue": "\ud800", "traceback": ["\ud800"]},
+        {"output_type": "stream", "name": "stdout", "text": "\U0001f600 \ud800 ä"},
+    ],
+)
+def test_text_that_no_file_can_hold_is_none_when_it_has_come_in(said: dict[str, Any]) -> None:
+    message = json.dumps({"id": 1, "event": "output", "output": said}) + "\n"
+    kernel = Kernel(Channel(Scripted(frame(message), frame(done(error=["E\ud800", "\udfff"])))))
+    reply = kernel.run("", 1)
+    text = json.dumps([reply.outputs, reply.error], ensure_ascii=False)
+    assert "?" in text
+    assert text.encode()
+    assert "\U0001f600 ? ä" in text or said["output_type"] != "stream"

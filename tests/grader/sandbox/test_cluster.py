@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from grader.run.local import ensure_sandbox_image
-from grader.sandbox.channel import Kernel
 from grader.sandbox.docker import DockerSandbox
-from grader.sandbox.files import USER
 from grader.sandbox.interface import SandboxLimits
 from lab.machine.host import ensure_engine
+
+from .shells import shell
 
 pytestmark = [pytest.mark.machine, pytest.mark.grading, pytest.mark.timeout(300)]
 SERVE = "mkdir /www; echo Welcome > /www/index.html; exec httpd -f -h /www"
@@ -25,19 +25,6 @@ def sandbox() -> Iterator[DockerSandbox]:
     client = ensure_engine()
     with DockerSandbox(client, ensure_sandbox_image(client), SandboxLimits(), cluster=True) as made:
         yield made
-
-
-def shell(kernel: Kernel, script: str, seconds: float = 60) -> str:
-    """What a script prints, its errors with it."""
-    options = (
-        "stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True"
-    )
-    reply = kernel.run(
-        f"import subprocess; print(subprocess.run(['bash', '-c', {script!r}], {options}).stdout)",
-        seconds,
-    )
-    assert reply.status == "ok", reply
-    return "".join(output.get("text", "") for output in reply.outputs).strip()
 
 
 def test_each_kernel_is_somebody_else(sandbox: DockerSandbox) -> None:
@@ -106,7 +93,9 @@ def test_the_end_of_the_cluster_is_the_end_of_the_sandbox() -> None:
     with DockerSandbox(client, ensure_sandbox_image(client), SandboxLimits(), cluster=True) as made:
         killing = ["pkill", "-KILL", "-f", "lab.cluster"]
         client.api.exec_start(
-            client.api.exec_create(made.container("engine"), killing, user=str(USER))["Id"]
+            client.api.exec_create(made.container("engine"), killing, user=str(made.users.student))[
+                "Id"
+            ]
         )
         deadline = time.monotonic() + 60
         while made.runs():

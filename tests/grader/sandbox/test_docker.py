@@ -7,7 +7,7 @@ import pytest
 
 from grader.archive import UntrustedError
 from grader.sandbox.containers import SandboxImage
-from grader.sandbox.files import only_file, pack
+from grader.sandbox.files import file_in_folder, only_file, pack
 from grader.sandbox.interface import SandboxLimits
 
 
@@ -50,16 +50,58 @@ def test_garbage_is_refused() -> None:
         only_file([b"not a tar at all" * 100], 10_000)
 
 
+def folder(*entries: tuple[str, bytes, bytes]) -> list[bytes]:
+    """An archive of entries: name, kind, content."""
+    with tarfile.open(fileobj=(spool := io.BytesIO()), mode="w") as tar:
+        for name, kind, content in entries:
+            entry = tarfile.TarInfo(name)
+            entry.type, entry.size, entry.linkname = kind, len(content), "/etc"
+            tar.addfile(entry, io.BytesIO(content))
+    return [spool.getvalue()]
+
+
+WEB = ("web", tarfile.DIRTYPE, b"")
+PAGE = ("web/src/page", tarfile.REGTYPE, b"hello")
+
+
+def test_file_in_a_folder_is_read() -> None:
+    there = folder(WEB, ("web/src", tarfile.DIRTYPE, b""), PAGE)
+    assert file_in_folder(there, "web/src/page", 100, 100_000) == b"hello"
+    assert file_in_folder(there, "./web//src/page", 100, 100_000) == b"hello"
+
+
+@pytest.mark.parametrize(
+    ("entries", "why"),
+    [
+        ([("web", tarfile.SYMTYPE, b"")], "through a link"),
+        ([WEB, ("web/src", tarfile.SYMTYPE, b"")], "through a link"),
+        ([WEB, ("web/src", tarfile.SYMTYPE, b""), PAGE], "through a link"),
+        ([WEB, ("web/src/page", tarfile.SYMTYPE, b"")], "not a regular file"),
+        ([WEB, ("web/src/page", tarfile.FIFOTYPE, b"")], "not a regular file"),
+        ([("web/src/page", tarfile.REGTYPE, b"x" * 101)], "larger than"),
+        ([("web/other", tarfile.REGTYPE, b"x" * 200_000)], "too large"),
+    ],
+)
+def test_no_link_on_the_way_is_followed(entries: list[tuple[str, bytes, bytes]], why: str) -> None:
+    with pytest.raises(UntrustedError, match=why):
+        file_in_folder(folder(*entries), "web/src/page", 100, 100_000)
+
+
+def test_missing_file_in_a_folder_is_missing() -> None:
+    with pytest.raises(FileNotFoundError):
+        file_in_folder(folder(WEB), "web/src/page", 100, 100_000)
+
+
 def test_files_belong_to_the_student_with_their_folders() -> None:
     with tarfile.open(
-        fileobj=io.BytesIO(pack({"web/src/app.py": b"1", "Dockerfile": b"2"}))
+        fileobj=io.BytesIO(pack({"web/src/app.py": b"1", "Dockerfile": b"2"}, 1_879_048_192))
     ) as tar:
         members = {entry.name: (entry.isdir(), entry.uid) for entry in tar.getmembers()}
     assert members == {
-        "web": (True, 1000),
-        "web/src": (True, 1000),
-        "web/src/app.py": (False, 1000),
-        "Dockerfile": (False, 1000),
+        "web": (True, 1_879_048_192),
+        "web/src": (True, 1_879_048_192),
+        "web/src/app.py": (False, 1_879_048_192),
+        "Dockerfile": (False, 1_879_048_192),
     }
 
 

@@ -12,6 +12,8 @@ from grader.sandbox.docker import DockerSandbox
 from grader.sandbox.interface import SandboxLimits
 from lab.machine.host import ensure_engine
 
+from .shells import shell as ask
+
 pytestmark = [pytest.mark.grading, pytest.mark.timeout(300)]
 # Raw bytes to the student's socket, as any program of a student could send them; the answer's head
 # and body as text.
@@ -296,6 +298,66 @@ docker rm -f far; wait; rm -rf swap real out
     assert "Error response from daemon" in said, (
         "the link was there when the engine looked, at least once"
     )
+
+
+INTO_A_CHECKS = [
+    "docker exec {} true",
+    "docker stop -t 0 {}",
+    "docker rm -f {}",
+    "docker cp site {}:/tmp",
+    "docker rename {} mine",
+    "docker commit {} taken",
+    "docker network disconnect bridge {}",
+    "docker run --rm --pid container:{} busybox ps",
+    "docker run --rm --network container:{} busybox true",
+    "docker run --rm --volumes-from {} busybox true",
+]
+
+
+def test_a_checks_own_container_is_the_checks_alone(sandbox: DockerSandbox) -> None:
+    make = "docker run -d --name check-1 --label grader.alone=true busybox sleep 600"
+    made = ask(sandbox.checker, make).strip()
+    for name in ("check-1", made, made[:7]):
+        for line in INTO_A_CHECKS:
+            said = shell(sandbox, f"mkdir -p site; {line.format(name)} 2>&1")
+            assert "belongs to a check" in said, (line, said)
+    assert "check-1" in shell(sandbox, f"docker inspect -f '{{{{.Name}}}}' {made[:7]}")
+    assert "running" in ask(
+        sandbox.checker, "docker inspect -f '{{.State.Status}}' check-1; docker rm -f check-1"
+    )
+
+
+def test_what_a_check_makes_in_grading_is_marked_as_its_own(sandbox: DockerSandbox) -> None:
+    code = """
+from grader.checks.container.facts import inspect_image
+from grader.checks.engine import engine
+from grader.checks.throwaway import created
+with created(inspect_image("busybox")["Id"], "busybox", ["true"]) as made:
+    print(engine().inspect_container(made)["Config"]["Labels"])
+"""
+    reply = sandbox.checker.run(code, 30)
+    assert "grader.alone" in "".join(str(output.get("text")) for output in reply.outputs), reply
+
+
+def test_students_own_are_found_by_name_and_by_the_beginning_of_an_id(
+    sandbox: DockerSandbox,
+) -> None:
+    script = (
+        "docker run -d --name cafe busybox sleep 600 > id; docker exec cafe echo by name;"
+        " docker exec $(cut -c-5 id) echo by id; docker run --rm --pid container:$(cut -c-5 id)"
+        " busybox ps | grep -c sleep; docker stop -t 0 cafe; docker rm $(cut -c-9 id) > /dev/null;"
+        " docker rm cafe; docker exec c0ffee true; docker rm -f c0ffee && echo nothing to remove"
+    )
+    assert shell(sandbox, script).strip().splitlines() == [
+        "by name",
+        "by id",
+        "1",
+        "cafe",
+        "Error response from daemon: No such container: cafe",
+        "Error response from daemon: No such container: c0ffee",
+        "Error response from daemon: No such container: c0ffee",
+        "nothing to remove",
+    ]
 
 
 def test_the_student_cannot_reach_the_guard_or_the_engine_by_other_ways(

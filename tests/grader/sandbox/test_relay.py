@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from grader.judging.execution import NUMBERS
 from grader.sandbox.inside.relay import MAX_OUTPUT_CHARS
 
 pytestmark = pytest.mark.timeout(60)
@@ -36,6 +37,7 @@ class Relay:
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
+        self.more: list[float] = []  # what it is told when a cell's time is over
         assert self.next() == {"event": "ready"}
 
     def next(self) -> dict[str, Any]:
@@ -47,7 +49,11 @@ class Relay:
         self.process.stdin.write(json.dumps({"id": 1, **request}) + "\n")
         self.process.stdin.flush()
         outputs = []
-        while (message := self.next())["event"] == "output":
+        while (message := self.next())["event"] != "done":
+            if message["event"] == "late":
+                self.process.stdin.write(json.dumps({"more": self.more.pop(0)}) + "\n")
+                self.process.stdin.flush()
+                continue
             outputs.append(message["output"])
         return Ran(outputs, message)
 
@@ -62,6 +68,26 @@ def relay(tmp_path: Path) -> Iterator[Relay]:
     assert made.process.stdin
     made.process.stdin.close()
     made.process.wait(10)
+
+
+def test_cell_gets_more_time_where_there_is_more(relay: Relay) -> None:
+    relay.more = [0.3, 20]
+    cell = "import time\ntime.sleep(1)\nprint('done')"
+    ran = relay.run(cell, timeout=0.2, asks=True)
+    assert (ran.printed, ran.done["status"]) == ("done\n", "ok")
+    assert relay.more == []
+
+
+def test_cell_is_interrupted_where_there_is_no_more_time(relay: Relay) -> None:
+    relay.more = [0.2, 0]
+    assert relay.run("while True: pass", timeout=0.2, asks=True).done["status"] == "timeout"
+    assert relay.run("print('goes on')").printed == "goes on\n"
+
+
+def test_interrupted_cell_has_its_grace(relay: Relay) -> None:
+    cell = "import time\ntry:\n    time.sleep(60)\nfinally:\n    time.sleep(1.5)"
+    assert relay.run(cell, timeout=0.2, grace=30).done["status"] == "timeout"
+    assert relay.run(cell, timeout=0.2, grace=0.3).done["status"] == "dead"
 
 
 def test_what_is_shown_and_printed_stays_in_order(relay: Relay) -> None:
@@ -182,3 +208,53 @@ def test_files_are_written_below_the_folder(relay: Relay, tmp_path: Path) -> Non
     )
     assert (tmp_path / "web" / "Dockerfile").read_text() == "FROM busybox"
     assert relay.run("print(open('web/Dockerfile').read())").printed == "FROM busybox\n"
+
+
+PART = """
+with credit(3) as points:
+    with points(1):
+        pass
+    with points(2):
+        raise CheckFailed("found", "expected", "hint")
+"""
+SWALLOWED = """
+try:
+    with credit(1) as points:
+        with points(1):
+            raise CheckFailed("found", "expected", "hint")
+except CheckFailed:
+    pass
+"""
+
+
+def test_number_of_a_check_comes_apart_from_its_output(relay: Relay) -> None:
+    asked = {"code": "", "silent": True, "expressions": {"numbers": NUMBERS}}
+    relay.run("from grader import CheckFailed, credit")
+    given = {}
+    for cell in (
+        PART,
+        PART.rstrip() + ";",
+        f"print('x' * {MAX_OUTPUT_CHARS})\n{PART}",
+        SWALLOWED,
+        f"{PART}\nraise ValueError",
+        "1",
+        f"print('x' * {MAX_OUTPUT_CHARS})\n2",
+        "True",
+        "'2'",
+        "x = 3",
+    ):
+        relay.run(cell)
+        values = relay.run(**asked).done["expressions"]  # type: ignore[arg-type]
+        given[cell] = values["numbers"]["data"]["text/plain"]
+    assert list(given.values()) == [
+        "[1]",
+        "[1]",
+        "[1]",
+        "[None]",
+        "[1]",
+        "[1.0]",
+        "[2.0]",
+        "[]",
+        "[]",
+        "[]",
+    ]

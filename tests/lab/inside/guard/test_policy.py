@@ -335,3 +335,25 @@ def test_a_refusal_says_what_and_why() -> None:
 
 def test_an_old_way_to_start_with_settings_is_cut_off() -> None:
     assert ask("POST", "/v1.45/containers/x/start", {"Privileged": True, "Binds": ["/:/x"]}) == {}
+
+
+@pytest.mark.parametrize(
+    "target", ["/containers/create", "/networks/create", "/volumes/create", "/commit"]
+)
+def test_labels_that_nobody_could_read_are_refused(target: str) -> None:
+    """They come back in every list that the checker asks the engine for."""
+    ask("POST", target, {"Labels": {f"com.example.{number}": "x" * 100 for number in range(100)}})
+    for labels in (
+        {"a": "x" * 16_000},
+        {"x" * 16_001: ""},
+        {f"{n:05}": "xxxx" for n in range(2000)},
+    ):
+        with pytest.raises(Forbidden, match=r"all labels together may have 16,000 characters"):
+            ask("POST", target, {"Labels": labels})
+
+
+@pytest.mark.parametrize("field", ["Env", "Cmd", "Entrypoint"])
+def test_what_a_container_is_made_from_has_a_limit(field: str) -> None:
+    ask("POST", CREATE, {"Image": "nginx", field: ["x=" + "y" * 100_000]})
+    with pytest.raises(Forbidden, match=r"at most 256 kB of JSON: shorten labels, environment"):
+        ask("POST", CREATE, {"Image": "nginx", field: ["x=" + "y" * 60_000] * 5})
