@@ -1,6 +1,7 @@
 """The machine's own Docker: found, or installed and started; never changed beyond that."""
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -136,10 +137,8 @@ def as_root(command: list[str]) -> list[str]:
     if shutil.which("sudo"):
         return ["sudo", "--", *command]
     raise LabError(
-        "There is no Docker engine here, and installing or starting one needs root (you are not"
-        " root, and there is no sudo).",
-        "ask an administrator to install and start Docker, or use a machine with Docker Desktop;"
-        " then run bin/lab up again.",
+        f"`{shlex.join(command)}` must run as root (you are not root, and there is no sudo).",
+        f"ask an administrator to run `{shlex.join(command)}`; then run the same command again",
     )
 
 

@@ -11,11 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lab.course import ROOT
+from lab.course import RECORD, ROOT
 from lab.errors import LabError
 from lab.files import write_whole
 
-RECORD = ".course.json"
 # nbgrader's Assignment List offers what is in its outbound/, and submits to its inbound/
 EXCHANGE = ".exchange/docker-kubernetes"
 # Folder of the checkout → folder of the workspace.
@@ -24,7 +23,8 @@ SHIPPED = (
     ("assignments", "assignments"),
     ("assignments", f"{EXCHANGE}/outbound"),
 )
-LEFT_OUT = {"__pycache__", ".ipynb_checkpoints"}
+JUNK = {"__pycache__", ".ipynb_checkpoints"}
+FOR_AUTHORS = {"course/coverage.toml", "course/notes.md", "course/skills.toml"}
 
 
 @dataclass
@@ -50,6 +50,7 @@ def update(workspace: Path, owner: tuple[int, int]) -> Update:
         if state == "current":
             record[name] = _digest(content)
         elif state == "changed":
+            record.setdefault(name, "")  # the course's, though not as it was put there
             done.kept.append(name)
         elif _make_folder(target.parent, workspace, owner):
             write_whole(target, content, owner)
@@ -62,10 +63,19 @@ def update(workspace: Path, owner: tuple[int, int]) -> Update:
     return done
 
 
+def is_left_out(name: str) -> bool:
+    """Whether a file of the checkout, by its path there, is for people who write lessons, or junk.
+
+    >>> is_left_out("course/notes.md"), is_left_out("assignments/03-dockerfile/notes.md")
+    (True, False)
+    """
+    return name in FOR_AUTHORS or not JUNK.isdisjoint(name.split("/"))
+
+
 def _shipped() -> Iterator[tuple[str, bytes]]:
     for folder, into in SHIPPED:
         for path in sorted((ROOT / folder).rglob("*")):
-            if path.is_file() and not LEFT_OUT & set(path.parts):
+            if path.is_file() and not is_left_out(path.relative_to(ROOT).as_posix()):
                 content = path.read_bytes()
                 yield (
                     f"{into}/{path.relative_to(ROOT / folder).as_posix()}",

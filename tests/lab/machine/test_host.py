@@ -8,6 +8,8 @@ import sys
 from collections import namedtuple
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import click
 import pytest
@@ -71,8 +73,46 @@ def test_a_named_engine_that_does_not_answer_is_never_replaced(
 def test_a_full_disk_is_said_before_anything_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(100 * 2**30, 99 * 2**30, 2**30))
     with pytest.raises(LabError, match=r"Only 1\.0 GiB are free") as caught:
-        up.require_space()
+        up.require_space(up.FREE_GIB)
     assert "docker system df" in caught.value.hint
+
+
+class Volumes:
+    def __init__(self, names: list[str]) -> None:
+        self.names = names
+
+    def list(self, filters: object) -> list[Any]:
+        return [SimpleNamespace(name=name) for name in self.names]
+
+
+@pytest.mark.parametrize(
+    ("image", "layers", "volumes", "on_host", "gib"),
+    [
+        (False, False, [], False, up.FREE_GIB),
+        (True, False, [], False, up.FREE_GIB - up.IMAGE_GIB),
+        (True, True, [], False, up.ENGINE_GIB),
+        (True, True, [up.Lab().volume], False, 0),
+        (True, True, [up.Lab().volume + "-other"], False, up.ENGINE_GIB),
+        (True, False, [], True, 0),
+    ],
+)
+def test_space_is_needed_only_for_what_is_still_to_be_made(
+    image: bool,
+    layers: bool,
+    volumes: list[str],
+    on_host: bool,
+    gib: float,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(up.images, "is_made", lambda client: image)
+    monkeypatch.setattr(up.template, "is_made", lambda client: layers)
+    client: Any = SimpleNamespace(volumes=Volumes(volumes))
+    assert up.space_needed(client, up.Lab(), on_host=on_host) == gib
+
+
+def test_full_disk_stops_no_lab_that_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(100 * 2**30, 100 * 2**30, 0))
+    up.require_space(0)
 
 
 def test_a_taken_port_names_another() -> None:
@@ -82,7 +122,43 @@ def test_a_taken_port_names_another() -> None:
         port = taken.getsockname()[1]
         with pytest.raises(LabError, match=f"Port {port} on this machine is taken") as caught:
             up.free_port(port)
-    assert caught.value.hint == f"bin/lab up --port {port + 1}"
+    named = int(caught.value.hint.removeprefix("bin/lab up --port "))
+    assert up.free_port(named) == named
+
+
+def test_a_port_that_is_named_is_free_too() -> None:
+    with closing(socket.socket()) as taken, closing(socket.socket()) as next_taken:
+        port = 0
+        while not port:
+            taken = socket.socket()
+            taken.bind(("127.0.0.1", 0))
+            try:
+                next_taken.bind(("127.0.0.1", taken.getsockname()[1] + 1))
+                port = taken.getsockname()[1]
+            except (OSError, OverflowError):
+                taken.close()
+        with pytest.raises(LabError) as caught:
+            up.free_port(port)
+    assert caught.value.hint != f"bin/lab up --port {port + 1}"
+
+
+def test_last_port_has_no_next() -> None:
+    with closing(socket.socket()) as taken:
+        taken.bind(("127.0.0.1", 65535))
+        with pytest.raises(LabError) as caught:
+            up.free_port(65535)
+    assert 8888 <= int(caught.value.hint.rpartition(" ")[2]) < 65535
+
+
+@pytest.mark.parametrize("command", [["apt-get", "install", "mmdebstrap"], ["true"]])
+def test_what_needs_root_is_named(command: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    with pytest.raises(LabError) as caught:
+        host.as_root(command)
+    assert " ".join(command) in caught.value.what
+    assert "Docker" not in caught.value.what
+    assert " ".join(command) in caught.value.hint
 
 
 DOCKERS_OWN = "deb [signed-by=/a.asc] https://download.docker.com/linux/debian trixie stable\n"
@@ -110,6 +186,24 @@ def test_the_base_is_made_from_debian_wherever_there_is_apt(
     for name, text in sources.items():
         (tmp_path / "sources.list.d" / name).write_text(text)
     assert base_image.apt_mirror(tmp_path) == mirror
+
+
+@pytest.mark.parametrize(
+    ("text", "security"),
+    [
+        ("deb http://b.test/debian trixie main\n", "http://b.test/debian-security"),
+        (
+            "deb http://b.test/debian trixie main\ndeb http://s.test/debian-security x main\n",
+            "http://s.test/debian-security",
+        ),
+    ],
+    ids=["beside the mirror", "as apt has it"],
+)
+def test_base_has_security_updates(text: str, security: str, tmp_path: Path) -> None:
+    (tmp_path / "sources.list").write_text(text)
+    mirror = base_image.apt_mirror(tmp_path)
+    lines = base_image.sources(mirror, base_image.security_mirror(mirror, tmp_path))
+    assert lines[1] == f"deb {security} trixie-security main"
 
 
 def test_no_hub_and_no_apt_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

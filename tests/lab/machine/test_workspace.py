@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from grader.startpage.progress import PROGRESS
+from lab.course import RECORD
 from lab.errors import LabError
 from lab.machine import workspace
 
@@ -40,6 +42,21 @@ def test_first_time_brings_lessons_exercises_and_the_assignment_list(folder: Pat
     assert (folder / "assignments/a/a.ipynb").read_text() == "exercise"
     assert (folder / workspace.EXCHANGE / "outbound/a/a.ipynb").is_file()
     assert (folder / workspace.EXCHANGE / "inbound").is_dir()
+
+
+@pytest.mark.parametrize("name", ["course/coverage.toml", "course/notes.md", "course/skills.toml"])
+def test_what_is_for_who_writes_lessons_stays_in_the_checkout(
+    course: Path, folder: Path, name: str
+) -> None:
+    (course / name).write_text("")
+    workspace.update(folder, ME)
+    assert not (folder / name).exists()
+
+
+def test_an_exercise_can_have_a_file_of_such_a_name(course: Path, folder: Path) -> None:
+    (course / "assignments/a/notes.md").write_text("Copy me into the image.")
+    workspace.update(folder, ME)
+    assert (folder / "assignments/a/notes.md").is_file()
 
 
 def test_lessons_come_without_the_answers_to_their_predictions(course: Path, folder: Path) -> None:
@@ -81,9 +98,25 @@ def test_work_is_never_overwritten(course: Path, folder: Path) -> None:
 
 
 def test_a_lost_record_counts_everything_as_work(course: Path, folder: Path) -> None:
-    (folder / workspace.RECORD).write_text("{ not json")
+    (folder / RECORD).write_text("{ not json")
     (course / "course/01.ipynb").write_text("one, better")
     assert workspace.update(folder, ME).kept == ["course/01.ipynb"]
+
+
+def test_a_lost_record_still_names_the_course_s_files(course: Path, folder: Path) -> None:
+    (folder / RECORD).unlink()
+    (folder / "course/01.ipynb").write_text("my notes")
+    workspace.update(folder, ME)
+    assert "course/01.ipynb" in json.loads((folder / RECORD).read_text())
+    (course / "course/01.ipynb").write_text("one, better")
+    assert workspace.update(folder, ME).kept == ["course/01.ipynb"]
+
+
+def test_progress_outlives_an_update(course: Path, folder: Path) -> None:
+    (folder / PROGRESS).write_text("{}")
+    (course / "course/01.ipynb").write_text("one, better")
+    assert workspace.update(folder, ME).updated == ["course/01.ipynb"]
+    assert (folder / PROGRESS).read_text() == "{}"
 
 
 def test_deleted_lesson_comes_back(folder: Path) -> None:
@@ -113,7 +146,7 @@ def test_a_file_in_place_of_the_workspace_is_named(course: Path, tmp_path: Path)
 
 
 def test_record_names_what_was_put_there(folder: Path) -> None:
-    assert sorted(json.loads((folder / workspace.RECORD).read_text())) == [
+    assert sorted(json.loads((folder / RECORD).read_text())) == [
         f"{workspace.EXCHANGE}/outbound/a/a.ipynb",
         "assignments/a/a.ipynb",
         "course/01.ipynb",
