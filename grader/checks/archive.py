@@ -11,6 +11,7 @@ from typing import IO, cast
 from docker.errors import APIError, NotFound
 
 from grader.checks.engine import asking, engine
+from grader.checks.verdict import CheckFailed
 
 MAX_FILE_BYTES = 1024 * 1024
 MAX_LINKS = 8
@@ -36,6 +37,7 @@ def read(container_id: str, path: str) -> Found | None:
             with asking():
                 stream, stat = engine().get_archive(container_id, path)
         except NotFound:
+            _must_still_exist(container_id)
             return None
         except APIError:  # a link that leads to itself, among others
             return Found("path that cannot be read", "", 0)
@@ -45,6 +47,25 @@ def read(container_id: str, path: str) -> Found | None:
         _close(stream)
         path = stat["linkTarget"]
     return Found("link", "", 0)
+
+
+def _must_still_exist(container_id: str) -> None:
+    """A container that somebody has removed has no files either, and says nothing about them."""
+    try:
+        with asking():
+            engine().inspect_container(container_id)
+    except NotFound:
+        raise CheckFailed(
+            "A container was removed while this check looked for a file in it.",
+            "a container that stays until the check has ended.",
+            "docker ps -a, then run the check again.",
+        ) from None
+
+
+def passwd(container_id: str) -> str:
+    """Its `/etc/passwd`, where the engine looks up the names of users; empty without one."""
+    found = read(container_id, "/etc/passwd")
+    return found.text if found else ""
 
 
 def _first_member(stream: Iterator[bytes]) -> Found | None:

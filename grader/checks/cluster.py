@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import IO, Any, cast
 
 from grader.checks import answers, api_server
+from grader.checks.deadline import allowed, in_time
 from grader.checks.verdict import CheckFailed, EnvironmentProblem, quoted
 
 Json = dict[str, Any]
@@ -67,23 +68,22 @@ def kubectl(
 
 def _heard(process: subprocess.Popen[bytes], within_seconds: float) -> tuple[bytes, int | None]:
     """What it prints until it ends, has printed too much, or its time is over (exit code None)."""
-    late = threading.Event()
-    timer = threading.Timer(within_seconds, _stop, (process, late))
-    timer.daemon = True
-    timer.start()
+    ended, late = threading.Event(), threading.Event()
+
+    def watch() -> None:
+        if not in_time(ended.wait, within_seconds):
+            late.set()
+            process.kill()
+
+    threading.Thread(target=watch, daemon=True).start()
     try:
         with cast("IO[bytes]", process.stdout) as out:
             printed = out.read(MAX_OUTPUT_BYTES)
         process.wait()  # one that still prints meets a closed pipe
     finally:
-        timer.cancel()
+        ended.set()
         process.kill()
     return printed, None if late.is_set() else process.returncode
-
-
-def _stop(process: subprocess.Popen[bytes], late: threading.Event) -> None:
-    late.set()
-    process.kill()
 
 
 def answer(*arguments: str, stdin: str = "") -> str:
@@ -96,7 +96,9 @@ def answer(*arguments: str, stdin: str = "") -> str:
     if done.exit_code == 0:
         return done.stdout
     raise _refusal(
-        words(done) if done.exit_code is not None else f"no answer within {REQUEST_SECONDS:g} s"
+        words(done)
+        if done.exit_code is not None
+        else f"no answer within {allowed(REQUEST_SECONDS):.3g} s"
     )
 
 
@@ -126,7 +128,7 @@ def _said(found: answers.Answer) -> str:
 def _too_long(what: str) -> CheckFailed:
     """What is there is somebody's making, and no fault of the cluster."""
     return CheckFailed(
-        f"What the cluster says of `{what}` is longer than {MAX_OUTPUT_BYTES >> 20} MiB.",
+        f"What the cluster says about `{what}` is longer than {MAX_OUTPUT_BYTES >> 20} MiB.",
         "fewer objects, or smaller ones.",
         "kubectl get all",
     )

@@ -1,4 +1,8 @@
-"""What all nouns of Kubernetes have in common: a name in the namespace, a uid, labels."""
+"""What all nouns of Kubernetes have in common: a name in the namespace, a uid, labels.
+
+Whoever makes an object chooses its name, its labels and its owners; only the cluster writes its uid
+and the time at which it was created.
+"""
 
 from __future__ import annotations
 
@@ -37,6 +41,13 @@ class ClusterObject:
     def uid(self) -> str:
         """What tells it from all others that ever had or will have its name."""
         return str(self._object()["metadata"]["uid"])
+
+    @property
+    def created(self) -> str:
+        """When the cluster took it, to the second, as `2026-01-31T12:00:00Z`: such texts are in the
+        order of time.
+        """
+        return str(self._object()["metadata"]["creationTimestamp"])
 
     @property
     def labels(self) -> dict[str, str]:

@@ -8,9 +8,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from grader.checks import cluster
-from grader.checks.cluster import ClusterRefusedError
+from grader.checks.cluster import ClusterRefusedError, Json
 from grader.checks.cluster_objects import ClusterObject
 from grader.checks.verdict import CheckFailed, listed
+
+KINDS = {  # of what a Pod's spec refers to under these keys
+    "configMap": "ConfigMap",
+    "configMapRef": "ConfigMap",
+    "configMapKeyRef": "ConfigMap",
+    "secret": "Secret",
+    "secretRef": "Secret",
+    "secretKeyRef": "Secret",
+}
 
 
 def configmap(name: str) -> ConfigMap:
@@ -115,6 +124,29 @@ class Secret(ConfigMap):
 
     def _encoded(self, value: str) -> str:
         return base64.b64encode(value.encode()).decode()
+
+
+def used_by(spec: Json) -> set[tuple[str, str]]:
+    """Kind and name of each ConfigMap and Secret from which a Pod with this spec takes something: a
+    container names it for its environment, or mounts a volume that comes from it.
+    """
+    containers = [*(spec.get("initContainers") or []), *spec["containers"]]
+    mounted = {mount["name"] for one in containers for mount in one.get("volumeMounts") or []}
+    sources = [
+        source
+        for volume in spec.get("volumes") or []
+        if volume["name"] in mounted
+        for source in [volume, *((volume.get("projected") or {}).get("sources") or [])]
+    ]
+    for one in containers:
+        sources += one.get("envFrom") or []
+        sources += [variable.get("valueFrom") or {} for variable in one.get("env") or []]
+    return {
+        (KINDS[key], str(named.get("secretName") or named.get("name")))
+        for source in sources
+        for key, named in source.items()
+        if key in KINDS
+    }
 
 
 def _space(found: str, wanted: str) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import shlex
 
-from grader.checks import archive
-from grader.checks.commandline import shell_word
+from grader.checks import archive, throwaway
+from grader.checks.commandline import RunCommand, shell_word
 from grader.checks.container.ports import ContainerPorts
 from grader.checks.deadline import Deadline, eventually
 from grader.checks.execution import ExecResult, execute, must_have_done
@@ -56,17 +56,59 @@ class Container(ContainerPorts):
         """A command line in it ends with this exit code and prints this text. No shell: write `sh
         -c '…'` for one.
 
-        Runs it again until the deadline: a server needs a moment before it answers.
+        The program is the container's own, so believe it about files, not about a server:
+        `must_serve` asks that. Runs it again until the deadline.
         """
         self.must_be_running()
         deadline = Deadline(within_seconds)
 
         def look() -> None:
             result = self.exec(
-                *shlex.split(command), within_seconds=max(1.0, deadline.seconds_left)
+                *shlex.split(command), within_seconds=max(1.0, deadline.nominal_seconds_left)
             )
             typed = f"docker exec {self._word} {command}"
             must_have_done(self.name, command, typed, result, printing, exit_code)
+
+        eventually(look, deadline)
+
+    def must_serve(
+        self,
+        command: str,
+        *,
+        client: str,
+        printing: str | None = None,
+        exit_code: int = 0,
+        env: list[str] | None = None,
+        within_seconds: float = 10,
+    ) -> None:
+        """Its server answers a client: a command line in a throw-away container of the course image
+        `client`, on this container's network, ends with this exit code and prints this text.
+
+        `127.0.0.1` is this container there. Nothing in this container has a say in what the client
+        prints, but a server can repeat what it is asked for: let `printing` be something that it
+        has to work out. Runs it again until the deadline.
+        """
+        self.must_be_running()
+        options: list[tuple[str, str | None]] = [
+            ("--rm", None),
+            ("--network", f"container:{self.name}"),
+            *(("-e", item) for item in env or []),
+        ]
+        argv, deadline = shlex.split(command), Deadline(within_seconds)
+        typed = RunCommand(client, options, argv).line()
+
+        def look() -> None:
+            self.must_be_running()
+            result = throwaway.run(
+                (client,),
+                argv,
+                network=f"container:{self.id}",
+                env=env,
+                within_seconds=max(1.0, deadline.seconds_left),
+            )
+            must_have_done(
+                self.name, command, typed, result, printing, exit_code, "On the network of"
+            )
 
         eventually(look, within_seconds)
 

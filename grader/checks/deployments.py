@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from grader.checks import cluster
+from grader.checks import cluster, trial_pods
 from grader.checks.cluster import ClusterRefusedError, Json
 from grader.checks.cluster_objects import ClusterObject, owned_by
-from grader.checks.deadline import Deadline, eventually
+from grader.checks.deadline import Deadline, eventually, steadily
 from grader.checks.pod_state import how_to_set_image, images, other_image, runs_image, trouble
 from grader.checks.pods import Pod
 from grader.checks.services import Service
@@ -169,6 +169,27 @@ class Deployment(ClusterObject):
             )
         self._must_be_all_behind(through)
 
+    def must_not_be_ready_with(self, command: str, *, for_seconds: float = 15) -> None:
+        """A Pod like its own, whose first container runs this line of `sh` in place of its program,
+        does not become ready: a readiness probe sees what is missing. The check makes such a Pod,
+        outside of all Services and without liveness probes, and removes it.
+        """
+        self.must_exist()
+
+        def look() -> None:
+            if Pod(name).ready:
+                raise CheckFailed(
+                    f"A Pod like those of `{self.name}` became ready while {quoted(command)} ran in"
+                    " it.",
+                    "a readiness probe that fails as long as the program cannot do its work.",
+                    f"kubectl describe {self._typed}, and see what its readiness probe asks.",
+                )
+
+        spec = _running(self._object()["spec"]["template"]["spec"], command)
+        with trial_pods.running(self._namespace, {}, spec) as (name, _):
+            trial_pods.must_begin(self._namespace, name)
+            steadily(look, for_seconds)
+
     def _must_be_all_behind(self, through: Service) -> None:
         """Its Pods, and no others, are behind the Service: another one that answers in their place
         has no gap.
@@ -198,7 +219,7 @@ class Deployment(ClusterObject):
         try:
             self._must_be_rolled_out_now()
         except CheckFailed:
-            if deadline.passed:
+            if deadline.passed and not deadline.extended():
                 raise
             return None
         return Deadline(AFTERMATH_SECONDS)
@@ -256,6 +277,16 @@ class Deployment(ClusterObject):
 
 def _counted(pods: int) -> str:
     return f"{pods} Pod" if pods == 1 else f"{pods} Pods"
+
+
+def _running(spec: Json, command: str) -> Json:
+    """A Pod's spec in which the first container runs this, and no container is ended by a probe."""
+    containers = [
+        {key: value for key, value in one.items() if key != "livenessProbe"}
+        for one in spec["containers"]
+    ]
+    containers[0] = {**containers[0], "command": ["sh", "-c", command], "args": []}
+    return {**spec, "containers": containers}
 
 
 def _template(one: Json) -> Json:

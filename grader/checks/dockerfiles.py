@@ -115,7 +115,7 @@ class Dockerfile(File):
             first = next((each for each in before if each.keyword != "ARG"), None)
             raise self._broken(
                 f"Line {first.line}" if first else "The file",
-                f"{quoted(str(first))} stands before any FROM" if first else "there is no FROM",
+                f"{quoted(str(first))} comes before any FROM" if first else "there is no FROM",
                 first.line if first else None,
             )
         args = _defaults(before)
@@ -213,9 +213,9 @@ class Dockerfile(File):
         """It has this many stages at least."""
         if len(self.stages) < count:
             raise CheckFailed(
-                f"{quoted(self.path)} has {len(self.stages)} stage(s):"
+                f"{quoted(self.path)} has {_counted(len(self.stages))}:"
                 f" {listed([s.base for s in self.stages])}.",
-                f"{count} stages, each beginning with FROM.",
+                f"{_counted(count)}, each beginning with FROM.",
                 f"a FROM … AS build stage, and COPY --from=build in the next, in {self.path}.",
             )
 
@@ -284,6 +284,10 @@ def _stage(
     base = expand(start.values[0], args) if start.values else ""
     named = len(start.values) == 3 and start.values[1].upper() == "AS"
     return Stage(index, base, start.values[2] if named else None, body)
+
+
+def _counted(stages: int) -> str:
+    return "1 stage" if stages == 1 else f"{stages} stages"
 
 
 def _plain(word: str) -> str:

@@ -5,9 +5,12 @@ fails.
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import cache
+from math import ceil
+from typing import Any, Literal
 
 import docker
 import requests
@@ -15,18 +18,26 @@ import urllib3
 from docker.errors import APIError, DockerException
 from docker.utils import kwargs_from_env
 
-from grader.checks.verdict import EnvironmentProblem, listed, quoted
+from grader.checks.deadline import allowed
+from grader.checks.verdict import CheckFailed, EnvironmentProblem, listed, quoted
 
 REQUEST_TIMEOUT_SECONDS = 30
+MAX_LIST_BYTES = 16_000_000  # labels are in it, and they can be as long as somebody likes
 OUT_OF_REACH = (requests.RequestException, urllib3.exceptions.HTTPError, DockerException, OSError)
 
 
-@cache
 def engine() -> docker.APIClient:
     """The engine that `DOCKER_HOST` names (else the local socket), connected on the first call.
 
     Raises `EnvironmentProblem` if it does not answer.
     """
+    connected = _connected()
+    connected.timeout = ceil(allowed(REQUEST_TIMEOUT_SECONDS))
+    return connected
+
+
+@cache
+def _connected() -> docker.APIClient:
     with transport():
         return docker.APIClient(
             **kwargs_from_env(), version="auto", timeout=REQUEST_TIMEOUT_SECONDS
@@ -48,6 +59,30 @@ def transport() -> Iterator[None]:
         ) from None
     except OUT_OF_REACH as error:
         raise _lost(error) from None
+
+
+def summaries(what: Literal["containers", "images"], **query: str) -> list[dict[str, Any]]:
+    """The engine's list of them, in short; `CheckFailed` for one that is too long to read."""
+    with transport():
+        api = engine()
+        url = f"{api.base_url}/v{api.api_version}/{what}/json"
+        answer = api.get(url, params=query, stream=True, timeout=REQUEST_TIMEOUT_SECONDS)
+        with closing(answer):
+            answer.raise_for_status()
+            content = bytearray()
+            for piece in answer.iter_content(65_536):
+                content += piece
+                if len(content) > MAX_LIST_BYTES:
+                    raise _too_long(what)
+    return list(json.loads(content))
+
+
+def _too_long(what: str) -> CheckFailed:
+    return CheckFailed(
+        f"The list of all {what} is longer than {MAX_LIST_BYTES // 1_000_000} MB.",
+        f"{what} with short labels and commands.",
+        "docker rm -f $(docker ps -aq)" if what == "containers" else "docker image prune -a",
+    )
 
 
 @contextmanager
@@ -91,7 +126,7 @@ def near(name: str, names: list[str], what: str) -> tuple[str, str | None]:
 
 
 def _lost(error: Exception) -> EnvironmentProblem:
-    engine.cache_clear()
+    _connected.cache_clear()
     return _problem(f"The Docker engine does not answer ({type(error).__name__}).")
 
 

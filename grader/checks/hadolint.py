@@ -9,6 +9,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from grader.checks.deadline import allowed
 from grader.checks.verdict import EnvironmentProblem
 
 TIMEOUT_SECONDS = 20
@@ -39,7 +40,7 @@ def findings(text: str) -> list[Finding]:
             input=text,
             capture_output=True,
             text=True,
-            timeout=TIMEOUT_SECONDS,
+            timeout=allowed(TIMEOUT_SECONDS),
             cwd="/",
             env=CLEAN_ENVIRONMENT,
         )

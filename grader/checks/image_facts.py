@@ -1,4 +1,4 @@
-"""The facts of one image, each read anew from the engine when it is asked for."""
+"""The facts of one image, each read again from the engine when it is asked for."""
 
 from __future__ import annotations
 
@@ -6,15 +6,20 @@ from docker.errors import APIError
 
 from grader.checks.commandline import Json, shell_word
 from grader.checks.container.facts import MIB, inspect_image, pairs
-from grader.checks.engine import engine, near, transport
+from grader.checks.engine import engine, explanation, near, summaries, transport
 from grader.checks.verdict import CheckFailed, quoted
 
 
 class ImageFacts:
-    """What the engine says of an image. Facts of one that it does not have raise `CheckFailed`."""
+    """What the engine says of an image. Facts of one that it does not have raise `CheckFailed`.
+
+    The name is looked up once. All facts after the first are those of the same id, because a tag
+    can be moved to another image at any time.
+    """
 
     def __init__(self, ref: str) -> None:
         self.ref = ref
+        self._known_id: str | None = None
 
     def __repr__(self) -> str:
         return f"image({self.ref!r})"
@@ -22,7 +27,7 @@ class ImageFacts:
     @property
     def exists(self) -> bool:
         """Whether the engine has it."""
-        return inspect_image(self.ref) is not None
+        return self._found() is not None
 
     @property
     def id(self) -> str:
@@ -56,7 +61,7 @@ class ImageFacts:
 
     @property
     def user(self) -> str:
-        """The user its containers run as (`USER`); empty means root."""
+        """The user that it names for its containers (`USER`); empty means root."""
         return str(self._config.get("User") or "")
 
     @property
@@ -92,8 +97,14 @@ class ImageFacts:
     def _word(self) -> str:
         return shell_word(self.ref)
 
+    def _found(self) -> Json | None:
+        info = inspect_image(self._known_id or self.ref)
+        if info is not None:
+            self._known_id = str(info["Id"])
+        return info
+
     def _inspect(self) -> Json:
-        info = inspect_image(self.ref)
+        info = self._found()
         if info is not None:
             return info
         sentence, meant = near(
@@ -113,16 +124,19 @@ class ImageFacts:
         try:
             with transport():
                 return list(engine().history(self.id))  # type: ignore[no-untyped-call]
-        except APIError:
-            return []
+        except APIError as error:
+            raise CheckFailed(
+                f"The history of {quoted(self.ref)} cannot be read: {explanation(error)}",
+                "an image that stays until the check has ended.",
+                f"docker history {self._word}",
+            ) from None
 
 
 def image_names() -> list[str]:
     """The names of all images that have one."""
-    with transport():
-        return sorted(
-            tag
-            for each in engine().images()
-            for tag in each.get("RepoTags") or []
-            if tag != "<none>:<none>"
-        )
+    return sorted(
+        tag
+        for each in summaries("images")
+        for tag in each.get("RepoTags") or []
+        if tag != "<none>:<none>"
+    )

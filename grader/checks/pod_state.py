@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 from grader.checks.cluster import Json
 from grader.checks.commandline import shell_word
 from grader.checks.container.facts import inspect_image
-from grader.checks.engine import engine, transport
-from grader.checks.references import same_image
+from grader.checks.engine import summaries
+from grader.checks.references import in_grading, same_image
 from grader.checks.verdict import listed, quoted
 
 UID_LABEL, CONTAINER_LABEL = "io.kubernetes.pod.uid", "io.kubernetes.container.name"
@@ -45,6 +47,21 @@ def waits_for_node(pod: Json) -> bool:
     return any(one["type"] == "PodScheduled" and one["status"] == "False" for one in conditions)
 
 
+def has_begun(pod: Json) -> bool:
+    """Whether one of its containers has run, or has been refused: it is not just being prepared."""
+    states = [
+        state
+        for one in (pod.get("status") or {}).get("containerStatuses") or []
+        for state in (one.get("state") or {}, one.get("lastState") or {})
+    ]
+    return any(
+        _runs(state)
+        or "terminated" in state
+        or (state.get("waiting") or {}).get("reason", STARTING[0]) not in STARTING
+        for state in states
+    )
+
+
 def _trouble_of(status: Json, pod: str, describe: str, logs: str) -> tuple[str, str] | None:
     """What one container's status says; None when it is not this container that the Pod waits
     for.
@@ -53,7 +70,7 @@ def _trouble_of(status: Json, pod: str, describe: str, logs: str) -> tuple[str, 
     waiting = state.get("waiting") or {}
     reason = str(waiting.get("reason") or "")
     if reason in UNPULLED:
-        return f"The image {quoted(status['image'])} of the {container} cannot be had.", describe
+        return f"The image {quoted(status['image'])} of the {container} cannot be pulled.", describe
     ended = state.get("terminated") or (
         (status.get("lastState") or {}).get("terminated") if not _runs(state) else None
     )
@@ -99,14 +116,14 @@ def runs_image(pod: Json, ref: str) -> bool:
 
     A name can be put on another image (`docker tag`). Where the Pod's containers are on the engine
     that checks can ask, as in the lab's own cluster, their images' ids are compared; elsewhere the
-    names are all there is.
+    names are all there is. In grading they are always there: a Pod whose containers somebody has
+    removed runs nothing.
     """
-    with transport():
-        label = f"{UID_LABEL}={pod['metadata']['uid']}"
-        made = engine().containers(all=True, filters={"label": [label]})
+    label = f"{UID_LABEL}={pod['metadata']['uid']}"
+    made = summaries("containers", all="true", filters=json.dumps({"label": [label]}))
     present = _present(pod, made)
     if not present:
-        return any(same_image(image, ref) for image in images(pod))
+        return not in_grading() and any(same_image(image, ref) for image in images(pod))
     wanted = inspect_image(ref)
     return wanted is not None and any(one["ImageID"] == wanted["Id"] for one in present)
 

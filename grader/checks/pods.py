@@ -9,13 +9,16 @@ from math import ceil
 from grader.checks import cluster
 from grader.checks.cluster import Json
 from grader.checks.cluster_objects import ClusterObject
-from grader.checks.deadline import Deadline, eventually, steadily
+from grader.checks.configs import ConfigMap, used_by
+from grader.checks.deadline import Deadline, allowed, eventually, steadily
 from grader.checks.execution import ExecResult, must_have_done
 from grader.checks.pod_state import how_to_set_image, images, other_image, runs_image, trouble
 from grader.checks.verdict import CheckFailed, quoted
 
 # The runtime's words (runc's, crun's): the container runs, and has no `true`.
 NO_PROGRAM = re.compile(r"executable file (`true` )?not found")
+LIVENESS = "failed liveness probe"  # the kubelet's words
+EVENT_SECONDS = 5.0  # an event may come later than what it tells of
 STARTS_DIFFER_SECONDS = 3  # by so much a container may become ready sooner than the one before
 
 
@@ -126,12 +129,12 @@ class Pod(ClusterObject):
 
         def look() -> None:
             result = self.exec(
-                *shlex.split(command), within_seconds=max(5.0, deadline.seconds_left)
+                *shlex.split(command), within_seconds=max(5.0, deadline.nominal_seconds_left)
             )
             typed = f"kubectl exec {self.name} -- {command}"
             must_have_done(self.name, command, typed, result, printing, exit_code)
 
-        eventually(look, within_seconds)
+        eventually(look, deadline)
 
     def exec(self, *argv: str, within_seconds: float = 10) -> ExecResult:
         """Runs a program in its first container, as `kubectl exec` does: no shell, no standard
@@ -151,7 +154,7 @@ class Pod(ClusterObject):
         if done.exit_code is None:
             line = shlex.join(argv)
             raise CheckFailed(
-                f"{quoted(line)} in `{self.name}` had not ended after {within_seconds:g} s.",
+                f"{quoted(line)} in `{self.name}` was still running after {within_seconds:g} s.",
                 f"the command to end within {within_seconds:g} s.",
                 f"kubectl exec {self.name} -- {line}",
             )
@@ -162,28 +165,67 @@ class Pod(ClusterObject):
         becomes ready, and stays so.
         """
         self.must_be_ready()
-        before = self.restart_count
+        uid, before = self.uid, self.restart_count
+        failures = self._liveness_failures(uid)
         self.must_run(command)
         deadline = Deadline(within_seconds)
 
         def look() -> None:
             if self.restart_count == before:
                 raise CheckFailed(
-                    f"`{self.name}` goes on as it is, {within_seconds:g} s after `{command}` was"
-                    " run in it.",
+                    f"`{self.name}` kept running unchanged for {within_seconds:g} s after"
+                    f" `{command}`.",
                     "its container started again, because a liveness probe fails.",
                     f"kubectl describe pod {self.name}, and see what its liveness probe asks, and"
                     " how often.",
                 )
 
-        eventually(look, within_seconds)
-        took = ceil(within_seconds - deadline.seconds_left)
+        eventually(look, deadline)
+        self._must_have_failed_liveness(uid, failures)
+        took = ceil(deadline.seconds_gone)
         # one that is started again from time to time, whatever happens in it, is watched for as
         # long as it has taken
         self.must_be_ready(
-            for_seconds=took + STARTS_DIFFER_SECONDS,
-            within_seconds=max(15.0, deadline.seconds_left),
+            for_seconds=took + ceil(allowed(STARTS_DIFFER_SECONDS)),
+            within_seconds=max(15.0, deadline.nominal_seconds_left),
         )
+
+    def _must_have_failed_liveness(self, uid: str, before: int) -> None:
+        """Anybody can stop a container. That a probe was the reason is what the kubelet says."""
+
+        def look() -> None:
+            if self._liveness_failures(uid) <= before:
+                raise CheckFailed(
+                    f"The container of `{self.name}` was started again, but no liveness probe had"
+                    " failed.",
+                    "its container started again, because a liveness probe fails.",
+                    f"kubectl describe pod {self.name}, and see its liveness probe and its events.",
+                )
+
+        eventually(look, EVENT_SECONDS)
+
+    def _liveness_failures(self, uid: str) -> int:
+        """How often the kubelet has stopped a container of it because of its liveness probe."""
+        return sum(
+            int(event.get("count") or 1)
+            for event in cluster.objects(self._collection("events"))
+            if (event.get("involvedObject") or {}).get("uid") == uid
+            and event.get("reason") == "Killing"
+            and LIVENESS in str(event.get("message"))
+        )
+
+    def must_use(self, source: ConfigMap) -> None:
+        """Its containers take something from this ConfigMap or Secret: as an environment variable,
+        or as a file.
+        """
+        kind = type(source).__name__
+        if (kind, source.name) not in used_by(self._object()["spec"]):
+            what = f"{kind} `{source.name}`"
+            raise CheckFailed(
+                f"`{self.name}` takes nothing from the {what}.",
+                f"an environment variable or a file from the {what}.",
+                f"kubectl get pod {self.name} --output=yaml",
+            )
 
     def must_take_commands(self) -> None:
         """A command can be run in it. Anybody who may write a status can write into it what they

@@ -5,17 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from grader.checks import answers, cluster, trial_pods
+from grader.checks import answers, cluster, endpoints, trial_pods
 from grader.checks.cluster import ClusterRefusedError, Json
 from grader.checks.cluster_objects import ClusterObject, pairs, selects
 from grader.checks.commandline import shell_word
 from grader.checks.deadline import Deadline, eventually
+from grader.checks.endpoints import Endpoint
 from grader.checks.pod_state import trouble
 from grader.checks.verdict import CheckFailed, EnvironmentProblem, quoted, said
-
-SERVICE_OF_SLICE = (  # the label by which kube-proxy finds a Service's EndpointSlices
-    "kubernetes.io/service-name"
-)
 
 
 @dataclass(frozen=True)
@@ -39,12 +36,6 @@ def _reply(target: str, path: str) -> Reply:
         return Reply(cluster.get(f"{target}/proxy{quote(path, safe='/?=&')}"))
     except ClusterRefusedError as refusal:
         return Reply(None, str(refusal))
-
-
-def _pod_of(endpoint: Json) -> str:
-    """The name of the Pod that an endpoint of an EndpointSlice stands for; "" if it is no Pod's."""
-    target = endpoint.get("targetRef") or {}
-    return str(target["name"]) if target.get("kind") == "Pod" and target.get("name") else ""
 
 
 def service(name: str) -> Service:
@@ -110,23 +101,32 @@ class Service(ClusterObject):
             )
 
     def must_reach(self, pod: str, *, within_seconds: float = 15) -> None:
-        """A Pod, by its name, is behind it: the selector matches its labels, and it is ready."""
+        """A Pod, by its name, is behind it: the selector matches its labels, it is ready, and the
+        cluster sends requests to it.
+        """
 
         def look() -> None:
-            if pod in self.pods:
-                blocked = trouble(
-                    next(one for one in self._pods() if one["metadata"]["name"] == pod)
+            found = next((one for one in self._pods() if one["metadata"]["name"] == pod), None)
+            if found is None:
+                raise CheckFailed(
+                    f"The Pod `{pod}` is not behind the Service `{self.name}`,"
+                    f" {self._selecting()}.",
+                    f"`{pod}` behind `{self.name}`.",
+                    "kubectl get pods --show-labels, and compare with kubectl describe"
+                    f" {self._typed}",
                 )
-                if blocked:
-                    raise CheckFailed(
-                        blocked[0], f"the Pod `{pod}` ready, and behind `{self.name}`.", blocked[1]
-                    )
-                return
-            raise CheckFailed(
-                f"The Pod `{pod}` is not behind the Service `{self.name}`, {self._selecting()}.",
-                f"`{pod}` behind `{self.name}`.",
-                f"kubectl get pods --show-labels, and compare with kubectl describe {self._typed}",
-            )
+            blocked = trouble(found)
+            if blocked:
+                raise CheckFailed(
+                    blocked[0], f"the Pod `{pod}` ready, and behind `{self.name}`.", blocked[1]
+                )
+            if found["metadata"]["uid"] not in [one.uid for one in self._endpoints()]:
+                raise CheckFailed(
+                    f"The cluster sends no requests for the Service `{self.name}` to the Pod"
+                    f" `{pod}`.",
+                    f"`{pod}` among the endpoints of `{self.name}`.",
+                    self._see_endpoints,
+                )
 
         self.must_exist()
         eventually(look, within_seconds)
@@ -171,17 +171,25 @@ class Service(ClusterObject):
         def look() -> None:
             self._must_say(self._ask_nodes(path, deadline), path, containing)
 
-        eventually(look, within_seconds)
+        eventually(look, deadline)
 
     def must_select(self, labels: str, *, within_seconds: float = 30) -> None:
         """A new Pod with these labels (`app=web,tier=front`) gets requests from it. The check makes
         such a Pod, and removes it.
+
+        Any Pod can get the page of that Pod, and serve it as well. What counts is therefore what
+        the cluster says: it sends requests to this Pod, because of the labels that the check gave
+        it, and to a port on which the Pod answers.
         """
         wanted = dict(pair.split("=", 1) for pair in labels.split(","))
-        with trial_pods.serving(self._namespace, wanted, self._target_port()) as page:
+        with trial_pods.serving(self._namespace, wanted, self._target_port()) as trial:
 
             def look() -> None:
-                if page.text not in (self.ask(f"/{page.name}").text or ""):
+                behind = [one for one in self._endpoints() if one.uid == trial.uid]
+                replies = [_reply(self._at(one), f"/{trial.page}") for one in behind]
+                if not selects(self.selector, wanted) or not any(
+                    trial.text in (reply.text or "") for reply in replies
+                ):
                     raise CheckFailed(
                         f"A new Pod with the labels {quoted(labels)} gets no requests from the"
                         f" Service `{self.name}`, {self._selecting()}.",
@@ -199,20 +207,15 @@ class Service(ClusterObject):
         """Every Pod to which it brings requests gives such a page, asked one by one; `reply` is
         what one of them gave.
         """
-        endpoints = self._endpoints(port)
-        if reply.answered and (not endpoints or "" in endpoints):
+        behind = self._endpoints(port)
+        if reply.answered and not (behind and all(one.pod for one in behind)):
             raise CheckFailed(
-                f"The Service `{self.name}` brings requests to"
-                f" {'an address that is no Pod' if endpoints else 'no Pod that is ready'}.",
+                f"The Service `{self.name}` sends requests to"
+                f" {'an address that does not belong to a Pod' if behind else 'no Pod'}.",
                 f"Pods behind `{self.name}`, and nothing else.",
-                f"kubectl get endpointslices --selector={SERVICE_OF_SLICE}={shell_word(self.name)}",
+                self._see_endpoints,
             )
-        pods = {
-            pod: f"{self._collection('pods')}/{pod}:{number}"
-            for pod, number in endpoints.items()
-            if pod
-        }
-        replies = {pod: _reply(target, path) for pod, target in pods.items()}
+        replies = {one.pod: _reply(self._at(one), path) for one in behind if one.pod}
         wrong = {
             pod: one
             for pod, one in replies.items()
@@ -239,23 +242,21 @@ class Service(ClusterObject):
             f"kubectl get pods --show-labels, and compare with kubectl describe {self._typed}",
         )
 
-    def _endpoints(self, port: int) -> dict[str, int]:
-        """The Pods to which requests for this port go, by name, and the port of each; "" stands for
-        an address that is no Pod's.
-        """
+    def _endpoints(self, port: int | None = None) -> list[Endpoint]:
+        """Where the cluster brings requests, for this port or for any."""
+        found = endpoints.ready(self._namespace, self.name)
+        if port is None:
+            return found
         name = next((one.get("name") for one in self._ports() if one["port"] == port), None) or ""
-        found = {
-            _pod_of(endpoint): int(of["port"])
-            for one in cluster.objects(
-                self._collection("endpointslices", "/apis/discovery.k8s.io/v1")
-            )
-            if (one["metadata"].get("labels") or {}).get(SERVICE_OF_SLICE) == self.name
-            for of in one.get("ports") or []
-            if (of.get("name") or "") == name
-            for endpoint in one.get("endpoints") or []
-            if (endpoint.get("conditions") or {}).get("ready") is not False
-        }
-        return dict(sorted(found.items()))
+        return [one for one in found if one.port_name == name]
+
+    def _at(self, endpoint: Endpoint) -> str:
+        """The path by which the API server asks this one Pod."""
+        return f"{self._collection('pods')}/{endpoint.pod}:{endpoint.port}"
+
+    @property
+    def _see_endpoints(self) -> str:
+        return f"kubectl get endpointslices --selector={endpoints.SERVICE}={shell_word(self.name)}"
 
     def _ask_nodes(self, path: str, deadline: Deadline) -> Reply:
         """A request to its node port: on this machine, which is the node of the lab's cluster, else
@@ -265,7 +266,8 @@ class Service(ClusterObject):
         for host in ["localhost", *self._nodes()]:
             try:
                 answer = answers.get(
-                    f"http://{host}:{self.node_ports[0]}{path}", max(1.0, deadline.seconds_left)
+                    f"http://{host}:{self.node_ports[0]}{path}",
+                    max(1.0, deadline.nominal_seconds_left),
                 )
             except answers.NoAnswerError as error:
                 words = words or f"http://localhost:{self.node_ports[0]}{path} {error}"

@@ -14,12 +14,16 @@ from grader.checks.container.facts import inspect_image, read_log
 from grader.checks.deadline import eventually
 from grader.checks.engine import asking, engine, explanation, transport
 from grader.checks.execution import ExecResult
-from grader.checks.verdict import CheckFailed, EnvironmentProblem, listed, quoted
+from grader.checks.references import genuine_id, in_grading
+from grader.checks.verdict import CheckFailed, listed, quoted
 
 LABELS = {"grader.throwaway": "true"}
+# In grading the guard keeps everybody else out of them. Elsewhere a check has the student's own
+# way to the engine.
+ALONE = {"grader.alone": "true"}
 MEMORY_LIMIT = "256m"
 PIDS_LIMIT = 128
-KILLER_IMAGES = ("busybox", "alpine")
+TOOL_IMAGES = ("busybox", "alpine")
 
 
 @contextmanager
@@ -32,11 +36,13 @@ def created(
     volumes: list[str] | None = None,
     network: str | None = None,
     pid_mode: str | None = None,
+    program: str | None = None,
 ) -> Iterator[str]:
-    """A container that is created and not started; its name. It is removed, with its anonymous
-    volumes, at the end.
+    """A container that is created and not started; its id, since names can be given to others. It
+    is removed, with its anonymous volumes, at the end.
+
+    `program` takes the place of the image's entrypoint, in a file system that nobody can change.
     """
-    name = f"check-{secrets.token_hex(4)}"
     port = Publish.parse(publish) if publish else None
     try:
         with transport():
@@ -45,14 +51,16 @@ def created(
                 pids_limit=PIDS_LIMIT,
                 network_mode=network,
                 pid_mode=pid_mode,
+                read_only=program is not None,
                 binds=volumes or None,
                 port_bindings={port.container_port: port.host_port} if port else None,
             )
-            engine().create_container(
+            made = engine().create_container(
                 image_id,
                 command=args or None,
-                name=name,
-                labels=LABELS,
+                entrypoint=[program] if program else None,
+                name=f"check-{secrets.token_hex(8)}",
+                labels=LABELS | (ALONE if in_grading() else {}),
                 environment=env or None,
                 ports=[tuple(port.container_port.split("/"))] if port else None,
                 volumes=[MountSpec.parse(spec).target for spec in volumes or []] or None,
@@ -61,9 +69,9 @@ def created(
     except APIError as error:
         raise cannot_start(ref, error) from None
     try:
-        yield name
+        yield str(made["Id"])
     finally:
-        remove(name)
+        remove(str(made["Id"]))
 
 
 def start(name: str, ref: str) -> None:
@@ -92,22 +100,52 @@ def wait(name: str, ref: str, within_seconds: float) -> ExecResult:
     return ExecResult(exit_code, read_log(name, stderr=False), read_log(name, stdout=False))
 
 
+def run(
+    images: tuple[str, ...],
+    argv: list[str],
+    *,
+    network: str = "none",
+    pid_mode: str | None = None,
+    env: list[str] | None = None,
+    within_seconds: float = 10,
+) -> ExecResult:
+    """What a program of a course image does: the first of these images that is here, so that no
+    program of a student's has a say.
+    """
+    # by its id: a student may have moved or removed the tag
+    wanted = ((ref, inspect_image(genuine_id(ref) or ref)) for ref in images)
+    found = next(((ref, info["Id"]) for ref, info in wanted if info), None)
+    if found is None:
+        # a sandbox begins with all of them, so this is no failure of ours
+        raise CheckFailed(
+            f"The image {quoted(images[0])} is not on this engine."
+            if len(images) == 1
+            else f"None of the images {listed(list(images))} is on this engine.",
+            "the images of the course: this check runs a program of one.",
+            f"docker pull {images[0]}",
+        )
+    ref, image_id = found
+    with created(
+        image_id, ref, argv[1:], env=env, network=network, pid_mode=pid_mode, program=argv[0]
+    ) as made:
+        start(made, ref)
+        return wait(made, ref, within_seconds)
+
+
 def kill(pid: int) -> None:
     """Kills a process of the engine's machine from outside its container, where even process 1 of
     it is not safe.
     """
-    found = next(((ref, info["Id"]) for ref in KILLER_IMAGES if (info := inspect_image(ref))), None)
-    if found is None:
-        raise EnvironmentProblem(
-            f"None of the images {listed(list(KILLER_IMAGES))} is here.", "docker pull busybox"
-        )
-    # by its id: nothing of a student's may run beside the engine's own processes
-    image, image_id = found
-    with created(
-        image_id, image, ["kill", "-KILL", str(pid)], network="none", pid_mode="host"
-    ) as name:
-        start(name, image)
-        wait(name, image, 10)
+    run(TOOL_IMAGES, ["kill", "-KILL", str(pid)], pid_mode="host")
+
+
+def user_ids(pid: int) -> list[int]:
+    """The real, effective, saved and file system user id of a process of the engine's machine, as
+    the kernel has them; empty if it has ended.
+    """
+    status = run(TOOL_IMAGES, ["cat", f"/proc/{pid}/status"], pid_mode="host").stdout
+    line = next((line for line in status.splitlines() if line.startswith("Uid:")), "Uid:")
+    return [int(number) for number in line.split()[1:]]
 
 
 def remove(name: str) -> None:

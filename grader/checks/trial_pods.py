@@ -1,6 +1,4 @@
-"""A Pod that a check makes for itself: it serves one page that nobody else has, and is gone when
-the check is.
-"""
+"""A Pod that a check makes for itself: it serves one page, and is gone when the check is."""
 
 from __future__ import annotations
 
@@ -11,8 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from grader.checks import cluster
-from grader.checks.cluster import ClusterRefusedError
-from grader.checks.pod_state import waits_for_node
+from grader.checks.cluster import ClusterRefusedError, Json
+from grader.checks.deadline import eventually
+from grader.checks.pod_state import has_begun, trouble, waits_for_node
 from grader.checks.pods import Pod
 from grader.checks.references import genuine_id
 from grader.checks.verdict import CheckFailed, EnvironmentProblem
@@ -22,24 +21,44 @@ NAMED_PORT = 8080
 START_SECONDS = 30.0
 
 
+class _NotBegunError(CheckFailed):
+    """Nothing of the Pod has run yet."""
+
+
 @dataclass(frozen=True)
-class Page:
-    """Both are drawn, each by itself: a server that repeats what it is asked for knows the name
-    alone.
+class Trial:
+    """What the cluster calls the Pod, and the name and the text of its page. Both are drawn, each
+    by itself: a server that repeats what it is asked for knows the name alone.
     """
 
-    name: str
+    uid: str
+    page: str
     text: str
 
 
 @contextmanager
-def serving(namespace: str, labels: dict[str, str], port: int | str) -> Iterator[Page]:
-    """A ready Pod with these labels that listens on a port (a name gets a number), and its page."""
-    page = Page(secrets.token_hex(8), secrets.token_hex(8))
+def serving(namespace: str, labels: dict[str, str], port: int | str) -> Iterator[Trial]:
+    """A ready Pod with these labels that listens on a port (a name gets a number)."""
+    page, text = secrets.token_hex(8), secrets.token_hex(8)
+    with running(namespace, labels, _server(port, page, text)) as (name, uid):
+        _must_start(namespace, name)
+        yield Trial(uid, page, text)
+
+
+@contextmanager
+def running(namespace: str, labels: dict[str, str], spec: Json) -> Iterator[tuple[str, str]]:
+    """A Pod with these labels and this spec, ready or not: its name, and its uid, as the cluster
+    said when it took it.
+    """
     name = f"check-{secrets.token_hex(3)}"
+    manifest = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "labels": labels},
+        "spec": {**spec, "terminationGracePeriodSeconds": 1},
+    }
     try:
-        _start(namespace, name, json.dumps(_manifest(name, labels, port, page)))
-        yield page
+        yield name, _made(namespace, json.dumps(manifest))
     finally:
         cluster.kubectl(
             "delete",
@@ -52,46 +71,67 @@ def serving(namespace: str, labels: dict[str, str], port: int | str) -> Iterator
         )
 
 
-def _start(namespace: str, name: str, manifest: str) -> None:
+def _made(namespace: str, manifest: str) -> str:
     try:
-        cluster.answer(
-            "create", f"--namespace={namespace}", "--validate=false", "--filename=-", stdin=manifest
-        )
-        Pod(name).must_be_ready(within_seconds=START_SECONDS)
+        return cluster.answer(
+            "create",
+            f"--namespace={namespace}",
+            "--validate=false",
+            "--filename=-",
+            "--output=jsonpath={.metadata.uid}",
+            stdin=manifest,
+        ).strip()
     except ClusterRefusedError as said:
-        if "forbidden" in str(
-            said
-        ):  # by a quota, for example, which somebody has made: nothing is broken
+        if "forbidden" in str(said):
+            # by a quota, for example, which somebody has made: nothing is broken
             raise _kept_out(str(said), "kubectl get resourcequotas,limitranges") from None
         raise EnvironmentProblem(
-            f"The cluster takes no Pod of the check's own: {said}.", "kubectl get events"
+            f"The cluster does not accept a Pod of the check's own: {said}.", "kubectl get events"
         ) from None
-    except CheckFailed as failure:
-        made = [
-            one
-            for one in cluster.objects(f"/api/v1/namespaces/{namespace}/pods")
-            if one["metadata"]["name"] == name
-        ]
-        if not made or waits_for_node(made[0]):
-            raise _kept_out(failure.found, "kubectl describe nodes") from None
+
+
+def must_begin(namespace: str, name: str, within_seconds: float = START_SECONDS) -> None:
+    """A container of the check's Pod begins to run, or is refused."""
+
+    def look() -> None:
+        listed = cluster.objects(f"/api/v1/namespaces/{namespace}/pods")
+        found = next((one for one in listed if one["metadata"]["name"] == name), None)
+        said = trouble(found) if found else (f"The Pod `{name}` was removed.", "")
+        if found is None or waits_for_node(found):
+            raise _kept_out(said[0] if said else "", "kubectl describe nodes")
+        if not has_begun(found):
+            raise _NotBegunError(said[0] if said else "", "a Pod that runs.", "kubectl get events")
+
+    try:
+        eventually(look, within_seconds)
+    except _NotBegunError as failure:
         raise EnvironmentProblem(
             f"A Pod of the check's own does not start: {failure.found}", failure.hint
         ) from None
 
 
+def _must_start(namespace: str, name: str) -> None:
+    try:
+        Pod(name).must_be_ready(within_seconds=START_SECONDS)
+    except CheckFailed as failure:
+        must_begin(namespace, name, within_seconds=0)
+        # it runs what the check gave it: somebody has stopped it, or taken its image away
+        raise _kept_out(failure.found, "kubectl get pods,events") from None
+
+
 def _kept_out(why: str, hint: str) -> CheckFailed:
     return CheckFailed(
-        f"A further Pod cannot be made: {why}",
-        "a cluster in which a further Pod can be made.",
+        f"The check could not run a Pod of its own: {why}",
+        "a cluster that takes one more Pod.",
         hint,
     )
 
 
-def _manifest(name: str, labels: dict[str, str], port: int | str, page: Page) -> cluster.Json:
+def _server(port: int | str, page: str, text: str) -> Json:
     number = port if isinstance(port, int) else NAMED_PORT
     named = {} if isinstance(port, int) else {"name": port}
     serve = (
-        f"mkdir -p /tmp/www && echo {page.text} > /tmp/www/{page.name} && exec httpd -f -p {number}"
+        f"mkdir -p /tmp/www && echo {text} > /tmp/www/{page} && exec httpd -f -p {number}"
         " -h /tmp/www"
     )
     container = {
@@ -100,18 +140,6 @@ def _manifest(name: str, labels: dict[str, str], port: int | str, page: Page) ->
         "imagePullPolicy": "IfNotPresent",
         "command": ["sh", "-c", serve],
         "ports": [{"containerPort": number, **named}],
-        "readinessProbe": {
-            "httpGet": {"path": f"/{page.name}", "port": number},
-            "periodSeconds": 1,
-        },
+        "readinessProbe": {"httpGet": {"path": f"/{page}", "port": number}, "periodSeconds": 1},
     }
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": name, "labels": labels},
-        "spec": {
-            "terminationGracePeriodSeconds": 1,
-            "automountServiceAccountToken": False,
-            "containers": [container],
-        },
-    }
+    return {"automountServiceAccountToken": False, "containers": [container]}

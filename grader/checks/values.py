@@ -20,6 +20,33 @@ KINDS: dict[type, str] = {
 }
 
 
+ASSIGN = "assign {0} = … in the answer cell and run it."
+# How to make a plain value of what is none, by its type.
+PLAIN = {
+    "bytes": "decode it: {0} = {0}.decode()",
+    "bytearray": "decode it: {0} = {0}.decode()",
+    "set": "make a list of it: {0} = sorted({0})",
+    "frozenset": "make a list of it: {0} = sorted({0})",
+    "generator": "make a list of it: {0} = list({0})",
+    "map": "make a list of it: {0} = list({0})",
+    "filter": "make a list of it: {0} = list({0})",
+    "range": "make a list of it: {0} = list({0})",
+    "ndarray": "make a list of it: {0} = {0}.tolist()",
+    "int64": "make a number of it: {0} = int({0})",
+    "float64": "make a number of it: {0} = float({0})",
+    "Decimal": "make a number of it: {0} = float({0})",
+}
+
+
+class NotPlain:
+    """Stands for a value of the student's that is no plain data: of it, only the name of its type
+    is known.
+    """
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+
+
 def given(name: str, value: Any = ...) -> Given:
     """The value of the variable `name` of the cell that calls (or `value`, if passed).
 
@@ -48,15 +75,11 @@ class Given:
         """The value as plain data. Raises `CheckFailed` if it is not set, or is not JSON data."""
         unset = self._value is None or self._value is ...
         if unset or not _is_data(self._value):
-            kind = (
-                "has no value yet"
-                if unset
-                else f"holds a Python object of type {quoted(type(self._value).__name__)}"
-            )
+            kind = _kind(self._value)
             raise CheckFailed(
-                f"`{self.name}` {kind}.",
+                f"`{self.name}` {'has no value yet' if unset else holds(kind)}.",
                 "a number, a text in quotes, True or False, or a list of these.",
-                f"assign {self.name} = … in the answer cell and run it.",
+                PLAIN.get("" if unset else kind, ASSIGN).format(self.name),
             )
         return self._value
 
@@ -109,6 +132,19 @@ class Given:
 
     def _wrong(self, asked: str, hint: str) -> CheckFailed:
         return CheckFailed(f"`{self.name}` is {shown(self.value)}.", asked, hint)
+
+
+def holds(kind: str) -> str:
+    """What is wrong with a value of this type, after its name."""
+    if kind in ("int", "float", "str"):
+        article = "an" if kind == "int" else "a"
+        return f"holds {article} {quoted(kind)} that is too large, or no number"
+    inside = " in which not all is plain data, or which is too large"
+    return f"holds a Python object of type {quoted(kind)}" + inside * (kind in ("list", "dict"))
+
+
+def _kind(value: Any) -> str:
+    return value.kind if type(value) is NotPlain else type(value).__name__
 
 
 def shown(value: Any) -> str:

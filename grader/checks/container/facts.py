@@ -1,4 +1,4 @@
-"""The facts of one container, each read anew from `docker inspect` when it is asked for."""
+"""The facts of one container, each read again from `docker inspect` when it is asked for."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from grader.checks.commandline import (
     run_command,
     shell_word,
 )
-from grader.checks.engine import asking, engine, explanation, near, transport
+from grader.checks.engine import asking, engine, explanation, near, summaries, transport
 from grader.checks.references import genuine_id
 from grader.checks.verdict import CheckFailed, quoted
 
@@ -45,10 +45,14 @@ class Mount:
 class ContainerFacts:
     """What the engine says of a container. Facts of a container that does not exist raise
     `CheckFailed`.
+
+    The name is looked up once. All facts after the first are those of the same id, because a name
+    can be given to another container at any time.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, known_id: str | None = None) -> None:
         self.name = name
+        self._known_id = known_id
 
     def __repr__(self) -> str:
         return f"container({self.name!r})"
@@ -135,7 +139,7 @@ class ContainerFacts:
 
     @property
     def user(self) -> str:
-        """The user its main process runs as, as it was asked for; empty means root."""
+        """The user its main process was asked to run as; empty means root. `uid` is what it is."""
         return str(self._config.get("User") or "")
 
     @property
@@ -242,16 +246,25 @@ class ContainerFacts:
     def _found(self) -> Json | None:
         try:
             with transport():
-                info: Json = engine().inspect_container(self.name)
+                info: Json = engine().inspect_container(self._known_id or self.name)
         except (NotFound, APIError):
             return None
         # the engine also takes the beginning of an id for a name
-        return info if info["Name"] == f"/{self.name}" or info["Id"] == self.name else None
+        if self._known_id is None and self.name not in (info["Name"].lstrip("/"), info["Id"]):
+            return None
+        self._known_id = str(info["Id"])
+        return info
 
     def _inspect(self) -> Json:
         info = self._found()
         if info is not None:
             return info
+        if self._known_id is not None:
+            raise CheckFailed(
+                f"The container {quoted(self.name)} was removed while this check looked at it.",
+                "a container that stays until the check has ended.",
+                "docker ps -a, then run the check again.",
+            )
         sentence, meant = near(self.name, container_names(), "containers")
         raise CheckFailed(
             f"There is no container named {quoted(self.name)}. {sentence}",
@@ -290,8 +303,8 @@ def _inspect_image(ref: str | None) -> Json | None:
 
 def container_names() -> list[str]:
     """The names of all containers, running or not."""
-    with transport():
-        return [c["Names"][0].lstrip("/") for c in engine().containers(all=True) if c.get("Names")]
+    known = summaries("containers", all="true")
+    return [one["Names"][0].lstrip("/") for one in known if one.get("Names")]
 
 
 def pairs(items: Iterable[str] | None) -> dict[str, str]:

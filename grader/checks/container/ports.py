@@ -59,11 +59,13 @@ class ContainerPorts(ContainerSettings):
         deadline = Deadline(within_seconds)
 
         def look() -> None:
-            found = self._wrong_answer(url, containing, status, max(1.0, deadline.seconds_left))
+            found = self._wrong_answer(
+                url, containing, status, max(1.0, deadline.nominal_seconds_left)
+            )
             if found is not None:
                 raise CheckFailed(found, expected, self._answer_hint(url, found))
 
-        eventually(look, within_seconds)
+        eventually(look, deadline)
 
     def _published_instead(self, wanted: Publish, port: str, found: list[int] | None) -> str:
         state = f"`{self.name}` is {self.status}, " + ("but" if self.running else "and")
@@ -97,7 +99,7 @@ class ContainerPorts(ContainerSettings):
         if parts.hostname in LOCAL_HOSTS and port not in host_ports and not shares_host:
             others = f" It publishes {listed(_arrows(self.ports))}." if host_ports else ""
             raise CheckFailed(
-                f"`{self.name}` is running, but nothing of it is published on host port"
+                f"`{self.name}` is running, but none of its ports is published on host port"
                 f" {port}.{others}",
                 f"`{self.name}` to answer on {url}, through host port {port}.",
                 self._again(

@@ -9,9 +9,11 @@ from pathlib import PurePath
 
 from docker.utils import parse_bytes
 
+from grader.checks import archive
 from grader.checks.commandline import MountSpec, RunCommand, memory_text, shell_word
 from grader.checks.container.facts import MIB, Mount, inspect_image
 from grader.checks.container.state import ContainerState
+from grader.checks.container.users import same_user
 from grader.checks.verdict import CheckFailed, listed, quoted
 
 
@@ -167,8 +169,10 @@ class ContainerSettings(ContainerState):
             )
 
     def must_run_as(self, user: str) -> None:
-        """Its main process was asked to run as this user, spelled as after `-u`."""
-        if self.user.partition(":")[0] != user.partition(":")[0]:
+        """Its main process was asked to run as this user, spelled as after `-u`. Two spellings of
+        one user id are the same user.
+        """
+        if not same_user(self.user, user, archive.passwd(self.id)):
             raise CheckFailed(
                 f"`{self.name}` runs as {quoted(self.user or 'root')}.",
                 f"`{self.name}` running as {quoted(user)}.",

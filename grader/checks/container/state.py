@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+from math import ceil
+
 from docker.errors import APIError
 
 from grader.checks import throwaway
 from grader.checks.commandline import Json
 from grader.checks.container.facts import ContainerFacts
-from grader.checks.deadline import eventually, steadily
+from grader.checks.deadline import allowed, eventually, steadily
 from grader.checks.engine import asking, engine, explanation
 from grader.checks.verdict import CheckFailed, quoted
 
@@ -18,10 +21,25 @@ EXIT_CODES = {
     143: " (asked to stop)",
 }
 SETTLING = ("restarting", "removing")
+# `StartedAt` is read to the second: at this age a container has run for at least one.
+SETTLED = timedelta(seconds=2)
 
 
 class ContainerState(ContainerFacts):
     """The checks of a container's existence and state."""
+
+    @property
+    def uid(self) -> int | None:
+        """The user id of its main process, asked of the kernel, whatever the image or `-u` says;
+        None when it does not run.
+
+        0 (root) also where the process could become root again.
+        """
+        pid = self.pid
+        ids = throwaway.user_ids(pid) if pid else []
+        if not ids or self.pid != pid:
+            return None
+        return 0 if 0 in ids else ids[1]
 
     def must_exist(self) -> None:
         """A container has this name, running or not."""
@@ -31,7 +49,8 @@ class ContainerState(ContainerFacts):
         """No container has this name; waits for a removal under way."""
 
         def look() -> None:
-            info = self._found()
+            # by its name each time: another container may have it now
+            info = ContainerFacts(self.name)._found()
             if info is not None:
                 raise CheckFailed(
                     f"`{self.name}` still exists (status {info['State']['Status']}).",
@@ -108,9 +127,10 @@ class ContainerState(ContainerFacts):
         """Runs again after `docker restart`. What must have survived is for the next lines of the
         test to look at.
         """
+        self._has_done_what_comes_first()
         try:
             with asking():
-                engine().restart(self.id, timeout=2)
+                engine().restart(self.id, timeout=ceil(allowed(2)))
         except APIError as error:
             raise CheckFailed(
                 f"`{self.name}` could not be restarted: {explanation(error)}",
@@ -138,6 +158,15 @@ class ContainerState(ContainerFacts):
                 )
 
         eventually(look, within_seconds)
+
+    def _has_done_what_comes_first(self) -> None:
+        """Waits until a container that was started just now is `SETTLED`: what it does once, such
+        as making a folder, stands in the way of the second start only after the first one did it.
+        """
+        started = self.started_at
+        if started is not None and self.running:
+            age = datetime.now(UTC) - started
+            steadily(self.must_exist, (SETTLED - age).total_seconds())
 
     def _must_run_now(self) -> None:
         state = self._state

@@ -83,3 +83,11 @@ def kubectl() -> Iterator[Callable[..., str]]:
     """
     with clusters.own_namespace():
         yield clusters.kubectl
+
+
+@pytest.fixture
+def named(kubectl: Callable[..., str], request: pytest.FixtureRequest) -> Iterator[str]:
+    """A name for a Pod that is removed afterwards."""
+    name = request.node.name.replace("_", "-")[5:50].strip("-")
+    yield name
+    kubectl("delete", "pod", name, "--ignore-not-found", "--grace-period=0", "--force")

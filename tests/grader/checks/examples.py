@@ -70,6 +70,7 @@ EXAMPLES: dict[str, tuple[str, type, dict[str, str]]] = {
             "must_answer": '"http://localhost:8080"',
             "must_log": '"ready", within_seconds=0',
             "must_run": "\"sh -c 'echo no such table; exit 4'\", within_seconds=0",
+            "must_serve": '"wget -qO- 127.0.0.1/prices", client="busybox", within_seconds=0',
             "must_have_file": '"/etc/nginx/shop.conf"',
             "must_survive_crash": "within_seconds=0",
         },
@@ -148,6 +149,7 @@ EXAMPLES: dict[str, tuple[str, type, dict[str, str]]] = {
             "must_run_image": '"redis:alpine"',
             "must_run": "\"sh -c 'echo no such table; exit 4'\", within_seconds=0",
             "must_be_restarted_after": '"true", within_seconds=2',
+            "must_use": 'configmap("settings")',
         },
     ),
     "deployment": (
@@ -161,6 +163,7 @@ EXAMPLES: dict[str, tuple[str, type, dict[str, str]]] = {
             "must_restart": "",
             "must_undo": "",
             "must_restart_without_a_gap": 'service("lost"), within_seconds=0',
+            "must_not_be_ready_with": '"sleep 60"',
         },
     ),
     "service": (

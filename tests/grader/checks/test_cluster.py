@@ -147,6 +147,6 @@ def test_silence_meets_its_deadline() -> None:
 def test_more_than_is_read_is_no_environment_problem(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster, "MAX_OUTPUT_BYTES", 100)
     with pytest.raises(
-        CheckFailed, match="What the cluster says of `/api/v1/namespaces` is longer than"
+        CheckFailed, match="What the cluster says about `/api/v1/namespaces` is longer than"
     ):
         cluster.objects("/api/v1/namespaces")

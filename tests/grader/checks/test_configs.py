@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from grader import configmap, secret
+from grader import configmap, pod, secret
 
 from .test_pods import Kubectl, failure
 
@@ -74,3 +76,81 @@ def test_what_cannot_be_changed_is_the_students(kubectl: Kubectl) -> None:
         configmap("fixed").changed("A", "2"),
     ):
         pass
+
+
+TAKEN = {
+    "variable": {
+        "env": [
+            {
+                "name": "COLOUR",
+                "valueFrom": {"configMapKeyRef": {"name": "settings", "key": "COLOUR"}},
+            },
+            {"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "keys", "key": "token"}}},
+        ]
+    },
+    "environment": {
+        "envFrom": [{"configMapRef": {"name": "settings"}}, {"secretRef": {"name": "keys"}}]
+    },
+    "files": {
+        "volumeMounts": [{"name": "a", "mountPath": "/a"}, {"name": "b", "mountPath": "/b"}],
+        "volumes": [
+            {"name": "a", "configMap": {"name": "settings"}},
+            {"name": "b", "secret": {"secretName": "keys"}},
+        ],
+    },
+    "projected": {
+        "volumeMounts": [{"name": "a", "mountPath": "/a"}],
+        "volumes": [
+            {
+                "name": "a",
+                "projected": {
+                    "sources": [{"configMap": {"name": "settings"}}, {"secret": {"name": "keys"}}]
+                },
+            }
+        ],
+    },
+}
+COPIED = {
+    "by-hand": {"env": [{"name": "COLOUR", "value": "blue"}, {"name": "T", "value": "s3cret"}]},
+    "unmounted": {
+        "volumes": [
+            {"name": "a", "configMap": {"name": "settings"}},
+            {"name": "b", "secret": {"secretName": "keys"}},
+        ]
+    },
+    "others": {"envFrom": [{"configMapRef": {"name": "keys", "optional": True}}]},
+}
+
+
+def taking(kubectl: Kubectl, name: str, container: dict[str, object]) -> None:
+    volumes = container.pop("volumes", [])
+    first = {"name": "c", "image": "busybox", "imagePullPolicy": "IfNotPresent", **container}
+    kubectl(
+        "create",
+        "-f",
+        "-",
+        stdin=json.dumps(
+            {
+                "apiVersion": "v1",
+                "kind": "Pod",
+                "metadata": {"name": name},
+                "spec": {"containers": [first], "volumes": volumes},
+            }
+        ),
+    )
+
+
+@pytest.mark.parametrize("way", TAKEN)
+def test_pod_takes_from_them_in_each_way(kubectl: Kubectl, way: str) -> None:
+    taking(kubectl, way, dict(TAKEN[way]))
+    pod(way).must_use(configmap("settings"))
+    pod(way).must_use(secret("keys"))
+
+
+@pytest.mark.parametrize("way", COPIED)
+def test_pod_that_has_their_values_by_hand_takes_nothing(kubectl: Kubectl, way: str) -> None:
+    taking(kubectl, way, dict(COPIED[way]))
+    told = failure(pod(way).must_use, configmap("settings"))
+    assert told.found == f"`{way}` takes nothing from the ConfigMap `settings`."
+    assert told.expected == "an environment variable or a file from the ConfigMap `settings`."
+    assert "the Secret `keys`" in failure(pod(way).must_use, secret("keys")).found

@@ -91,4 +91,4 @@ def test_answer_of_another_program_does_not_count(start: Start) -> None:
             container(start("nginx:alpine")).must_answer, f"http://localhost:{server.server_port}"
         )
         server.shutdown()
-    assert f"nothing of it is published on host port {server.server_port}" in told.found
+    assert f"none of its ports is published on host port {server.server_port}" in told.found

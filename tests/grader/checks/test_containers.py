@@ -330,7 +330,8 @@ def test_restart_keeps_what_the_container_wrote(start: Start) -> None:
 
 
 def test_container_that_runs_only_once_does_not_survive_a_restart(start: Start) -> None:
-    web = container(start("--init", "busybox", "sh", "-c", "mkdir /once && sleep 600"))
+    # restarted at once, before it has made the folder, it would survive
+    web = container(start("--init", "busybox", "sh", "-c", "sleep 0.5; mkdir /once && sleep 600"))
     assert "ended with exit code 1" in failure(web.must_survive_restart).found
 
 

@@ -239,3 +239,40 @@ def test_pods_of_others_do_not_answer_in_their_place(kubectl: Kubectl) -> None:
     )
     told = failure(deployment("there").must_restart_without_a_gap, service("there"))
     assert told.found.endswith(", a Pod of `there`, is not behind the Service `there`.")
+
+
+def probed(kubectl: Kubectl, name: str, **probe: object) -> None:
+    """A Deployment with this readiness probe, which asks each second."""
+    page = PAGE.format("echo ok > /tmp/www/healthz;")
+    make(kubectl, name, page, readinessProbe={"periodSeconds": 1, **probe})
+    deployment(name).must_be_rolled_out()
+
+
+DUMB = "mkdir -p /tmp/www; exec httpd -f -p 8080 -h /tmp/www"
+ASKING = {
+    "asks-http": {"httpGet": {"path": "/healthz", "port": 8080}},
+    "asks-itself": {"exec": {"command": ["wget", "-qO-", "http://localhost:8080/healthz"]}},
+}
+LYING = {
+    "listens": {"tcpSocket": {"port": 8080}},
+    "waits": {"exec": {"command": ["true"]}, "initialDelaySeconds": 4},
+    "other-page": {"httpGet": {"path": "/", "port": 8080}},
+}
+
+
+@pytest.mark.parametrize("name", ASKING)
+def test_readiness_probe_that_asks_for_the_page_is_no_lie(kubectl: Kubectl, name: str) -> None:
+    probed(kubectl, name, **ASKING[name])
+    deployment(name).must_not_be_ready_with(DUMB, for_seconds=6)
+
+
+@pytest.mark.parametrize("name", LYING)
+def test_readiness_probe_that_says_yes_without_the_page_is_told(
+    kubectl: Kubectl, name: str
+) -> None:
+    probed(kubectl, name, **LYING[name])
+    command = (
+        "mkdir -p /tmp/www; echo hello > /tmp/www/index.html; exec httpd -f -p 8080 -h /tmp/www"
+    )
+    told = failure(deployment(name).must_not_be_ready_with, command, for_seconds=20)
+    assert told.found == f"A Pod like those of `{name}` became ready while `{command}` ran in it."

@@ -166,7 +166,7 @@ def test_exec_form() -> None:
 
 def test_stages_are_counted() -> None:
     written(NODE).must_have_stages(2)
-    assert "has 1 stage(s): `node`" in failure(written("FROM node\n").must_have_stages, 2).found
+    assert "has 1 stage: `node`" in failure(written("FROM node\n").must_have_stages, 2).found
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ def test_stages_are_counted() -> None:
         ),
         (
             "RUN ls\nFROM node\n",
-            "Line 1 of `Dockerfile` cannot be read: `RUN ls` stands before any FROM.",
+            "Line 1 of `Dockerfile` cannot be read: `RUN ls` comes before any FROM.",
         ),
         ("ARG A\n", "there is no FROM"),
         (

@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from grader import CheckFailed, EnvironmentProblem, container, image
-from grader.checks.engine import asking, engine
+from grader.checks.engine import _connected, asking
 
 
 @pytest.fixture(autouse=True)
 def _fresh_connection() -> Iterator[None]:
-    engine.cache_clear()
+    _connected.cache_clear()
     yield
-    engine.cache_clear()
+    _connected.cache_clear()
 
 
 def test_engine_out_of_reach_is_an_environment_problem(

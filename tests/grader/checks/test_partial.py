@@ -48,6 +48,15 @@ def test_every_part_earns_its_points() -> None:
     assert points(PARTS.format(FAIL, "pass")) == 2
 
 
+@pytest.mark.parametrize(
+    ("second", "shows"), [("pass", "✓ 3 of 3 points"), (FAIL, "1 of 3 points")]
+)
+def test_a_reader_sees_the_points_as_a_sentence(second: str, shows: str) -> None:
+    shown = outputs(PARTS.format("pass", second)).outputs[-1].data
+    assert shown["text/markdown"] == shows
+    assert float(shown["text/plain"]) == float(shows.removeprefix("✓ ")[0])
+
+
 def test_no_part_earned_is_a_failure_that_shows_the_first() -> None:
     cell = outputs(PARTS.format(FAIL, FAIL))
     assert determine_grade(cell)[0] == 0

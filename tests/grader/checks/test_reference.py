@@ -156,7 +156,7 @@ def _without_ids(text: str) -> str:
     """What differs from engine to engine left out: what else is there, sizes, and names that the
     cluster draws.
     """
-    text = re.sub(r"has \d+\.\d MiB", "has 1.9 MiB", text)
+    text = re.sub(r"is \d+\.\d MiB", "is 1.9 MiB", text)
     text = re.sub(r"\b(draft|news)-[a-z0-9]+-[a-z0-9]{5}\b", r"\1-…", text)
     return re.sub(r"(The (?:containers|images) here): .*\.", r"\1: ….", text)
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
 
 import pytest
 
@@ -257,7 +260,10 @@ def test_address_of_nobody_is_no_pod(kubectl: Kubectl) -> None:
     told = failure(
         service("stray").must_answer, containing="blue", every_pod=True, within_seconds=0
     )
-    assert told.found == "The Service `stray` brings requests to an address that is no Pod."
+    assert (
+        told.found
+        == "The Service `stray` sends requests to an address that does not belong to a Pod."
+    )
 
 
 def test_every_pod_with_the_labels_is_selected() -> None:
@@ -351,34 +357,24 @@ def test_named_port_may_be_another_number_in_each_pod(kubectl: Kubectl) -> None:
     )
 
 
-def test_server_that_repeats_what_it_is_asked_for_does_not_stand_for_every_pod(
-    kubectl: Kubectl,
-) -> None:
-    config = "server { listen 8080; location / { return 200 $uri; } }"
-    serve = f"echo '{config}' > /etc/nginx/conf.d/default.conf; exec nginx -g 'daemon off;'"
-    kubectl(
-        "run",
-        "echo",
-        "--image=nginx:alpine",
-        FROM_ENGINE,
-        "--labels=app=echo,only=this",
-        "--command",
-        "--",
-        "sh",
-        "-c",
-        serve,
-    )
-    kubectl("wait", "--for=condition=Ready", "pod/echo", "--timeout=60s")
-    kubectl("expose", "pod", "echo", "--port=80", "--target-port=8080")
-    service("echo").must_answer("/anything", containing="anything")
-    failure(service("echo").must_select, "app=echo", within_seconds=1)
-
-
-def test_quota_that_keeps_a_further_pod_out_is_told(kubectl: Kubectl) -> None:
-    kubectl("create", "quota", "full", "--hard=pods=0")
+def test_pod_behind_a_server_that_hands_its_page_on_is_not_selected(kubectl: Kubectl) -> None:
+    """Anybody in its network can get the page of the check's Pod, and serve it."""
+    script = r"""
+while sleep 0.2; do
+  kubectl get pods -l app=copied,version!=mine -o name |
+    while read -r one; do
+      kubectl exec $one -- sh -c 'cd /tmp/www && tar c .' | kubectl exec -i copier -- tar x -C /tmp
+    done
+done
+"""
+    serve(kubectl, "copier", "app=copied,version=mine")
+    kubectl("wait", "--for=condition=Ready", "pod/copier", "--timeout=60s")
+    kubectl("expose", "pod", "copier", "--port=80", "--target-port=8080")
+    copying = subprocess.Popen(["bash", "-c", script], start_new_session=True)
     try:
-        told = failure(service("both").must_select, "app=site")
+        failure(service("copier").must_select, "app=copied", within_seconds=6)
+        listed = kubectl("exec", "copier", "--", "ls", "/tmp")
     finally:
-        kubectl("delete", "quota", "full")
-    assert told.found.startswith("A further Pod cannot be made: ")
-    assert told.hint == "kubectl get resourcequotas,limitranges"
+        os.killpg(copying.pid, signal.SIGKILL)
+    assert len(listed.split()) > 1, "the page was not copied"
+    service("copier").must_select("app=copied,version=mine")
