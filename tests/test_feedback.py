@@ -18,6 +18,7 @@ from grader.judging.outputs import verdict_outputs
 from grader.judging.repair import SubmittedCell, restore
 from grader.judging.results import Check, Result
 from grader.pages import feedback
+from grader.sandbox.interface import Reason
 
 from .conftest import ROOT
 from .test_browser import browser, page
@@ -102,7 +103,9 @@ def test_page_says_what_to_look_at_first_and_what_to_try(course: Course, page: P
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     opened(page, course)
-    expect(page.locator(".score")).to_contain_text("13 of 19 points")
+    expect(page.locator(".score")).to_have_text(
+        "13 of 16 points so far; 3 more wait for your instructor"
+    )
     expect(page.locator("main")).to_contain_text("your instructor still has to read 1")
     expect(page.locator("main")).to_contain_text(
         "Look first at: The container later is made from busybox"
@@ -116,7 +119,7 @@ def test_page_says_what_to_look_at_first_and_what_to_try(course: Course, page: P
     assert page.locator("h2").first.inner_text() == "1 · Create (2 points)"
     expect(page.locator(".check.partly .points")).to_have_text("partly, 1 of 2")
     assert page.locator(".check.partly dt").all_inner_texts() == ["Found", "", "Expected", "Try"]
-    expect(page.locator(".check.not-checked .points")).to_have_text("not checked, 1 points")
+    expect(page.locator(".check.not-checked .points")).to_have_text("not checked, 1 point")
     expect(page.locator(".check.waits-for-your-instructor h3")).to_contain_text(
         "Your answer in words"
     )
@@ -153,6 +156,22 @@ def test_answer_that_nobody_has_read_yet_has_no_mark(course: Course) -> None:
     assert "waits for your instructor, 3 points" in path_of(course).read_text()
 
 
+def test_sample_answer_is_on_the_page_of_one_who_has_tried_and_learns_alone(course: Course) -> None:
+    samples = {EXERCISE: {"explain": "`stop` *asks* first. <script>act()</script>"}}
+    graded(course, {})
+    of_the_class = path_of(course).read_text()
+    feedback.write(course, EXERCISE, "ada", samples)
+    alone = path_of(course).read_text()
+    assert "A sample answer" not in of_the_class
+    assert "<code>stop</code> <em>asks</em> first." in alone
+    assert "act()" not in alone
+    assert "16 of 16 points</strong>; 3 more are for you to judge" in alone
+    assert "instructor" not in alone
+    graded(course, {}, answer=None)
+    feedback.write(course, EXERCISE, "ada", samples)
+    assert "A sample answer" not in path_of(course).read_text()
+
+
 def test_answer_that_was_not_given_says_what_to_do(course: Course) -> None:
     graded(course, {}, answer=None)
     assert "There is no answer here." in path_of(course).read_text()
@@ -169,11 +188,46 @@ def test_comment_below_a_command_reaches_the_student(course: Course) -> None:
     assert "Your instructor: Create &amp; start are two steps." in path_of(course).read_text()
 
 
+def not_graded(course: Course, reason: Reason, *notes: str) -> str:
+    checks = [Check("`web` runs", 0, 3, "skipped")]
+    feedback.write_reason(course, EXERCISE, Result("ada", checks, reason, notes=[*notes]))
+    return (course.folder("feedback", EXERCISE, "ada") / "not-graded.html").read_text()
+
+
 def test_page_of_what_was_not_graded_gives_no_points(course: Course) -> None:
-    feedback.write_reason(
-        course, EXERCISE, Result("eve", [Check("`web` runs", 0, 3, "skipped")], "environment")
-    )
-    text = (course.folder("feedback", EXERCISE, "eve") / "not-graded.html").read_text()
+    text = not_graded(course, "environment", "the machine has no room")
     assert "Not graded" in text
-    assert "not checked, 3 points" in text
-    assert not re.search(r"(?<![\d.])0 of", text)
+    assert "There is nothing for you to do" in text
+    assert "no room" not in text
+    assert not re.search(r"\bof \d|not checked", text)
+
+
+def test_page_of_what_could_not_be_read_says_why_and_what_to_do(course: Course) -> None:
+    text = not_graded(course, "malformed", "The file is <empty>.")
+    assert "The file is &lt;empty&gt;." in text
+    assert "<details" not in text
+    assert "hand it in again" in text
+    assert "earlier hand-in" not in text
+
+
+def test_page_of_what_could_not_be_read_names_the_one_that_counts(course: Course) -> None:
+    graded(course, {})
+    assert f"See {EXERCISE}.html" in not_graded(course, "malformed")
+    feedback.write(course, EXERCISE, "ada")
+    assert [path.name for path in path_of(course).parent.iterdir()] == [f"{EXERCISE}.html"]
+
+
+def test_page_that_somebody_altered_is_noticed(course: Course) -> None:
+    graded(course, {})
+    page = path_of(course)
+    assert feedback.is_intact(page)
+    for text in (page.read_text().replace("19", "18"), "<html>", ""):
+        page.write_text(text)
+        assert not feedback.is_intact(page)
+
+
+def test_name_ending_in_a_full_stop_gets_no_second_one(course: Course) -> None:
+    graded(course, {"later-test": (0, "failed", LATER)})
+    text = path_of(course).read_text()
+    assert "Look first at" in text
+    assert ".." not in text.partition("Look first at")[2].partition("</p>")[0]

@@ -2,18 +2,28 @@
 
 import ast
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from grader.exercise.cells import items_from_student, may_be_taken
 from grader.sandbox.interface import SandboxError
 
-DIRECTIVE = re.compile(r"^#\s*from-student:\s*(.+)$", re.MULTILINE)
+MAX_TYPE_CHARS = 60
 MAX_VALUE_CHARS = 64_000  # one value handed from the student's kernel to the checker's, as JSON
 
 
 class CheckNotMadeError(SandboxError):
-    """A check could not be made, through no fault of the submission."""
+    """A check could not be made, and nothing says that the submission is at fault.
+
+    ``grade_id``: the test or setup cell.
+    """
+
+    grade_id: str | None = None
+
+    @property
+    def line(self) -> str:
+        """What happened, on one line."""
+        return " ".join(str(self).split())[:300]
 
 
 @dataclass(frozen=True)
@@ -30,21 +40,14 @@ def parse_inputs(source: str) -> Inputs:
     >>> parse_inputs("# from-student: answer, file:web/Dockerfile")
     Inputs(names=('answer',), files=('web/Dockerfile',))
     """
-    items = [
-        item.strip()
-        for line in DIRECTIVE.findall(source)
-        for item in line.split(",")
-        if item.strip()
-    ]
+    items = items_from_student(source)
     files = tuple(item.removeprefix("file:").strip() for item in items if item.startswith("file:"))
     names = tuple(item for item in items if not item.startswith("file:"))
-    wrong = [name for name in names if not name.isidentifier()] + [
-        path for path in files if path.startswith("/") or ".." in path.split("/")
-    ]
+    wrong = [item for item in items if not may_be_taken(item)]
     if wrong:
         raise CheckNotMadeError(
-            f"A test cell wants {wrong[0]!r} from the student: neither a variable nor a file of"
-            " their folder"
+            f"A test cell wants {wrong[0].removeprefix('file:')!r} from the student: neither a"
+            " variable nor a file of their folder"
         )
     return Inputs(names, files)
 
@@ -60,9 +63,41 @@ def assignments(values: Mapping[str, str]) -> str:
     )
 
 
+def stand_ins(kinds: Mapping[str, str]) -> str:
+    r"""Code that gives each variable what stands for a value of that type which cannot cross.
+
+    >>> stand_ins({"total": "bytes"})
+    "total = __import__('grader.checks.values', fromlist=['x']).NotPlain('bytes')\n"
+    """
+    return "".join(
+        f"{name} = __import__('grader.checks.values', fromlist=['x']).NotPlain({kind!r})\n"
+        for name, kind in kinds.items()
+    )
+
+
+def is_undefined(claim: object) -> bool:
+    """Whether a kernel says that there is no such variable."""
+    return isinstance(claim, dict) and claim.get("ename") == "NameError"
+
+
 def json_expression(name: str) -> str:
     """Code that, evaluated in a kernel, gives the JSON text of a variable."""
     return f"__import__('json').dumps({name})"
+
+
+def type_expression(name: str) -> str:
+    """Code that, evaluated in a kernel, gives the name of a variable's type."""
+    return f"{name}.__class__.__name__"
+
+
+def type_of(result: object) -> str:
+    """The type that a kernel claims for ``type_expression``; a word that means nothing for all
+    else.
+    """
+    data = result.get("data") if isinstance(result, dict) else None
+    name = data.get("text/plain") if isinstance(data, dict) else None
+    plain = name.strip("'\"") if isinstance(name, str) else ""
+    return plain if plain.isidentifier() and len(plain) <= MAX_TYPE_CHARS else "object"
 
 
 def value_of(result: object) -> str:

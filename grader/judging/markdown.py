@@ -19,7 +19,10 @@ def keep_pictures(attachments: Any) -> Attachments:
     """The pictures that were pasted into a cell; anything else is left behind."""
     if not isinstance(attachments, Mapping):
         return {}
-    kept = {str(name): _picture(data) for name, data in attachments.items()}
+    kept = {
+        str(name).encode("utf-8", "replace").decode(): _picture(data)
+        for name, data in attachments.items()
+    }
     return {name: data for name, data in kept.items() if data}
 
 

@@ -1,5 +1,6 @@
 """Outputs of cells: what a student's kernel claims to have shown, and what a verdict looks like."""
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,18 +10,9 @@ from nbformat.v4 import new_output
 from grader.judging.markdown import BASE64, IMAGES
 from grader.judging.results import Check
 
-MAX_OUTPUTS = 500
-
-
-def returned_number(outputs: Sequence[dict[str, Any]]) -> float | None:
-    """The number that is the value of a cell's last expression."""
-    for output in outputs:
-        if output.get("output_type") == "execute_result":
-            try:
-                return float(str(output.get("data", {}).get("text/plain", "")))
-            except ValueError:
-                return None
-    return None
+ESCAPE_CHARS = 100  # what a page makes of a change of colour
+MAX_OUTPUTS = 500  # of one cell
+MAX_OUTPUT_CHARS = 3_000_000  # of all cells of a notebook: ten that print as much as one may
 
 
 def verdict_outputs(check: Check) -> list[NotebookNode]:
@@ -38,6 +30,42 @@ def verdict_outputs(check: Check) -> list[NotebookNode]:
     return [
         error_output("NotChecked" if check.status == "skipped" else "CheckFailed", check.message)
     ]
+
+
+def fitting(outputs: Sequence[NotebookNode], room: int) -> tuple[list[NotebookNode], int]:
+    """The outputs that fit into so many characters, and the room that is left then.
+
+    Nothing fits any more once something did not.
+    """
+    kept: list[NotebookNode] = []
+    for output in outputs:
+        text = json.dumps(output)
+        room -= len(text) + ESCAPE_CHARS * text.count("\\u001b")
+        if room < 0:
+            return kept, 0
+        kept.append(output)
+    return kept, room
+
+
+class OutputRoom:
+    """What the cells of one notebook may still show, all together."""
+
+    def __init__(self) -> None:
+        self._left = MAX_OUTPUT_CHARS
+
+    def fit(self, outputs: list[NotebookNode]) -> tuple[list[NotebookNode], list[str]]:
+        """The outputs that there is room for, and a note where the first one is left out."""
+        kept, left = fitting(outputs, self._left)
+        notes = []
+        if len(kept) < len(outputs):
+            if self._left:
+                notes.append(
+                    f"All cells together show more than {MAX_OUTPUT_CHARS:,} characters: what came"
+                    " after that was left out of this page. It costs nothing."
+                )
+            kept.append(error_output("LeftOut", "The rest of the output was left out."))
+        self._left = left
+        return kept, notes
 
 
 def notebook_outputs(raw: Sequence[dict[str, Any]]) -> list[NotebookNode]:

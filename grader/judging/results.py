@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from grader.archive import printable
+from grader.judging.notes import limited
 from grader.sandbox.interface import Reason
 from lab.version import version
 
@@ -78,10 +79,13 @@ class Result:
     late_penalty: float = 0.0
     unchanged: bool = False
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "notes", limited(self.notes))
+
     @property
     def graded(self) -> bool:
         """Without a grade it loses nothing: it could not be read, or our side failed."""
-        return self.reason not in ("environment", "malformed")
+        return self.reason not in ("environment", "malformed", "over-limit")
 
     @property
     def points(self) -> float:
@@ -94,7 +98,7 @@ class Result:
     def as_json(self) -> dict[str, Any]:
         """One entry of ``submissions`` in the document of ``bin/lab grade --json``."""
         return {
-            "student": self.student,
+            "student": printable(self.student),
             "status": "graded" if self.graded else "not-graded",
             "reason": self.reason,
             "points": self.points,

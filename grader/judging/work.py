@@ -3,12 +3,13 @@
 import base64
 from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from nbformat import NotebookNode, from_dict
 
 from grader.exercise.cells import ReleasedCell
+from grader.judging.deadline import Deadline
 from grader.judging.execution import Execution
 from grader.judging.results import Outcome
 from grader.sandbox.interface import Sandbox, SandboxLimits
@@ -23,15 +24,15 @@ class Work:
     files: Mapping[str, bytes]
     limits: SandboxLimits
     cluster: bool = False
+    released_files: Mapping[str, bytes] = field(default_factory=dict)  # none of the student's
 
     def to_json(self) -> dict[str, Any]:
         """The same as values that JSON has."""
         return {
             "notebook": self.notebook,
             "cells": [asdict(cell) for cell in self.cells],
-            "files": {
-                path: base64.b64encode(content).decode() for path, content in self.files.items()
-            },
+            "files": _texts(self.files),
+            "released_files": _texts(self.released_files),
             "limits": asdict(self.limits),
             "cluster": self.cluster,
         }
@@ -42,9 +43,10 @@ class Work:
         return cls(
             _notebook(fields["notebook"]),
             tuple(ReleasedCell(**cell) for cell in fields["cells"]),
-            {path: base64.b64decode(content) for path, content in fields["files"].items()},
+            _contents(fields["files"]),
             SandboxLimits(**fields["limits"]),
             fields["cluster"],
+            _contents(fields["released_files"]),
         )
 
 
@@ -65,11 +67,22 @@ class Executed:
         return cls(_notebook(fields["notebook"]), Outcome.from_json(fields["outcome"]))
 
 
-def execute(work: Work, sandbox: Sandbox) -> Executed:
+def execute(
+    work: Work, sandbox: Sandbox, deadline: Deadline | None = None, *, at_fault: bool = False
+) -> Executed:
     """Run the notebook. Raises SandboxError where the environment, not the student, is at fault."""
     sandbox.bring(work.files)
     notebook = deepcopy(work.notebook)
-    return Executed(notebook, Execution(sandbox, work.cells).run(notebook))
+    execution = Execution(sandbox, work.cells, deadline, at_fault=at_fault)
+    return Executed(notebook, execution.run(notebook))
+
+
+def _texts(files: Mapping[str, bytes]) -> dict[str, str]:
+    return {path: base64.b64encode(content).decode() for path, content in files.items()}
+
+
+def _contents(texts: Mapping[str, str]) -> dict[str, bytes]:
+    return {path: base64.b64decode(content) for path, content in texts.items()}
 
 
 def _notebook(fields: Any) -> NotebookNode:

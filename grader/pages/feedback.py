@@ -2,83 +2,48 @@
 then the notebook as it was graded.
 
 nbgrader's own converter drives it, so marks and comments given by hand are on it. Nothing active
-leaves: the notebook's HTML passes an allow-list, and the page's policy forbids scripts and anything
-from elsewhere. The source of hidden tests is cut out.
+leaves: what the student wrote is cleaned and framed (grader/pages/notebook.py), and the page's
+policy forbids scripts and anything from elsewhere. The source of hidden tests is cut out.
 """
 
+import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-import jinja2
-import nh3
-from jinja2.bccache import Bucket
-from nbconvert.exporters import HTMLExporter
-from nbconvert.filters.markdown import markdown2html
+from markupsafe import Markup
+from nbconvert.exporters import Exporter
 from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from nbgrader.converters import GenerateFeedback  # type: ignore[import-untyped]
 from nbgrader.preprocessors import ClearHiddenTests, GetGrades, NbGraderPreprocessor  # type: ignore[import-untyped]
-from pygments.formatters import HtmlFormatter  # type: ignore[import-untyped]
+from traitlets import Dict as DictTrait
 
-from grader.course import Course
+from grader.archive import printable
+from grader.course import AUTOGRADED, FEEDBACK, Course
 from grader.exercise.cells import title_of
-from grader.exercise.nbgrader import LOCK, course_directory, quiet_log, what_nbgrader_said
+from grader.exercise.nbgrader import LOCK, course_directory, literal, quiet_log, what_nbgrader_said
+from grader.gradebook.record import ensure_current
 from grader.judging.results import NO_ANSWER, Result
+from grader.pages.notebook import code_style, released_text, shown
 from grader.pages.template import PAGES
+from lab.errors import LabError
 
 TEMPLATE = "feedback.html.jinja"
-PICTURE = re.compile(r"data:image/(png|jpeg|gif);base64,")
-LINK = re.compile(r"(https?|mailto):", re.IGNORECASE)
+NOT_GRADED = "not-graded.html"
+SEAL = re.compile(r"<!-- sha256 ([0-9a-f]{64}) -->\n$")
 HEADING = re.compile(r"^#{2,6}\s+(.+)$", re.MULTILINE)
+IN_WORDS = "Your answer in words"
 NOTHING_WRITTEN = "No response."  # nbgrader's own comment on an answer that is as it was released
-TAGS = {
-    "a",
-    "b",
-    "blockquote",
-    "br",
-    "code",
-    "dd",
-    "del",
-    "details",
-    "div",
-    "dl",
-    "dt",
-    "em",
-    "h1",
-    "h2",
-    "h3",
-    "h4",
-    "h5",
-    "h6",
-    "hr",
-    "i",
-    "img",
-    "kbd",
-    "li",
-    "ol",
-    "p",
-    "pre",
-    "span",
-    "strong",
-    "sub",
-    "summary",
-    "sup",
-    "table",
-    "tbody",
-    "td",
-    "th",
-    "thead",
-    "tr",
-    "ul",
-}
 REASONS = {
     "timeout": (
-        "Something did not end within its time. Only the time of your own cells counts, and what"
-        " was right is not lost."
+        "Something took longer than its time limit and was stopped. Only the time of your own cells"
+        " counts, and what was right keeps its points."
     ),
     "out-of-memory": (
-        "Your work needed more memory than it may have, and was stopped. What came before counts."
+        "Your work needed more memory than its limit, and was stopped. What came before counts."
     ),
     "kernel-died": (
         "The kernel of your notebook ended before its last cell. What came before counts."
@@ -87,7 +52,20 @@ REASONS = {
         "Your work could not be graded, through no fault of yours. It costs you nothing; your"
         " instructor has been told."
     ),
+    "over-limit": (
+        "Grading what you handed in needed more memory or time than one submission may have, so it"
+        " was not graded. Hand in something smaller."
+    ),
     "malformed": "What you handed in could not be read as a notebook, so it was not graded.",
+}
+# what a student whose work was not graded does next
+TODO = {
+    "environment": "There is nothing for you to do: it will be graded again.",
+    "malformed": (
+        "Open your notebook in JupyterLab, save it, and hand it in again. If it does not open, get"
+        " the exercise again and copy your answers into it."
+    ),
+    "over-limit": "Clear the outputs, leave out what is not needed, and hand in again.",
 }
 
 
@@ -96,7 +74,8 @@ class Item:
     """One graded cell on the page. ``score`` is None while a person still has to look at it;
     ``question`` is the heading above it.
 
-    ``lines`` are what the check said, each with its part: "found", "expected" or "try".
+    ``lines`` are what the check said, each with its part: "found", "expected" or "try". With a
+    ``sample`` answer the student looks at it: nobody else does.
     """
 
     name: str
@@ -106,6 +85,7 @@ class Item:
     comment: str = ""
     question: str = ""
     made: bool = True
+    sample: str = ""
 
     @property
     def status(self) -> str:
@@ -113,42 +93,28 @@ class Item:
         if not self.made:
             return "not checked"
         if self.score is None:
-            return "waits for your instructor"
+            return "for you to judge" if self.sample else "waits for your instructor"
         if self.score >= self.points:
             return "passed"
         return "partly" if self.score > 0 else "not yet"
 
 
-class CompiledTemplates(jinja2.BytecodeCache):
-    """nbconvert makes an environment for every page; templates are compiled once."""
+class FeedbackExporter(Exporter):
+    """Our page of a notebook, whatever converter of nbgrader asks for it."""
 
-    def __init__(self) -> None:
-        self._known: dict[str, bytes] = {}
+    samples = DictTrait(help="sample answers in Markdown: {notebook: {grade_id: text}}").tag(
+        config=True
+    )
 
-    def load_bytecode(self, bucket: Bucket) -> None:
-        if known := self._known.get(bucket.key):
-            bucket.bytecode_from_string(known)
+    output_mimetype = "text/html"
 
-    def dump_bytecode(self, bucket: Bucket) -> None:
-        self._known[bucket.key] = bucket.bytecode_to_string()
-
-
-COMPILED = CompiledTemplates()
-
-
-class FeedbackExporter(HTMLExporter):
-    """nbconvert's plain HTML of a notebook, cleaned, within our own page."""
-
-    def _create_environment(self) -> jinja2.Environment:
-        environment: jinja2.Environment = super()._create_environment()  # type: ignore[no-untyped-call]
-        environment.bytecode_cache = COMPILED
-        return environment
-
-    def _template_name_default(self) -> str:
-        return "basic"
+    def _file_extension_default(self) -> str:
+        return ".html"
 
     def from_notebook_node(self, nb: NotebookNode, resources: Any = None, **kw: Any) -> Any:
-        body, resources = super().from_notebook_node(nb, resources, **kw)
+        nb, resources = super().from_notebook_node(nb, resources, **kw)
+        for step in (Marks, Summary, ClearHiddenTests):
+            nb, resources = step(parent=self)(nb, resources)
         facts = resources["nbgrader"]
         page = _page(
             **{
@@ -158,7 +124,7 @@ class FeedbackExporter(HTMLExporter):
             score=max(facts["score"], 0),
             reason=facts["course"].get("reason"),
             repairs=facts["course"].get("notes", []),
-            body=clean(str(body)),
+            cells=shown(nb),
         )
         return page, resources
 
@@ -182,15 +148,34 @@ class Summary(NbGraderPreprocessor):  # type: ignore[misc]
     def preprocess(
         self, nb: NotebookNode, resources: dict[str, Any]
     ) -> tuple[NotebookNode, dict[str, Any]]:
+        samples = self.parent.samples.get(resources["nbgrader"]["notebook"], {})
         resources["nbgrader"] |= {
-            "items": list(items_of(nb)),
+            "items": list(items_of(nb, samples)),
             "course": nb.metadata.get("course", {}),
         }
         return nb, resources
 
 
-def write(course: Course, assignment: str, student: str) -> None:
-    """Write the pages from what the gradebook and ``autograded/`` hold now."""
+def warm_up() -> None:
+    """Compile what every page is made by."""
+    cells = [
+        new_code_cell("1", outputs=[new_output("stream", text="1")]),  # type: ignore[no-untyped-call]
+        new_markdown_cell("1"),  # type: ignore[no-untyped-call]
+    ]
+    shown(new_notebook(cells=cells))  # type: ignore[no-untyped-call]
+    PAGES.get_template(TEMPLATE)
+
+
+def write(
+    course: Course,
+    assignment: str,
+    student: str,
+    samples: Mapping[str, Mapping[str, str]] | None = None,
+) -> None:
+    """Write the pages from what the gradebook and ``autograded/`` hold now.
+
+    ``samples``, {notebook: {grade_id: Markdown}}, are shown below answers that wait for a person.
+    """
     with (
         LOCK,
         what_nbgrader_said(
@@ -198,34 +183,68 @@ def write(course: Course, assignment: str, student: str) -> None:
         ),
     ):
         directory = course_directory(course, assignment, student_id=student)
-        converter = GenerateFeedback(
+        directory.ignore = ["*"]  # or nbgrader would put the student's own files next to the page
+        converter = literal(GenerateFeedback)(
             coursedir=directory, log=quiet_log()[0], force=True, exporter_class=FeedbackExporter
         )
-        converter.config.FeedbackExporter.template_name = "basic"
-        converter.preprocessors = [Marks, Summary, ClearHiddenTests]
+        converter.preprocessors = []
+        converter.config.FeedbackExporter.samples = samples or {}
         converter.start()
+
+
+def remove_reason(course: Course, assignment: str, student: str) -> None:
+    """Remove the page of an earlier hand-in that was not graded."""
+    (course.folder(FEEDBACK, assignment, student) / NOT_GRADED).unlink(missing_ok=True)
+
+
+def write_all(course: Course, assignment: str, students: Collection[str] = ()) -> list[str]:
+    """Write the pages of all who are graded, or of the named; returns their names. LabError: one
+    is not graded.
+    """
+    ensure_current(course)
+    folders = sorted((course.root / AUTOGRADED).glob("*/*"))
+    graded = [folder.parent.name for folder in folders if folder.name == assignment]
+    wanted = [student for student in graded if student in students or not students]
+    if unknown := sorted(set(students) - set(graded)) or ([] if wanted else ["anyone"]):
+        raise LabError(
+            f"{assignment} has not been graded for {', '.join(unknown)}.",
+            f"bin/lab grade {assignment}",
+        )
+    for student in wanted:
+        write(course, assignment, student)
+    return wanted
 
 
 def write_reason(course: Course, assignment: str, result: Result) -> None:
     """The page of a submission that was not graded: why, and what to do."""
-    items = [Item(check.name, None, check.max_points, made=False) for check in result.checks]
+    folder = course.folder(FEEDBACK, assignment, result.student)
+    folder.mkdir(parents=True, exist_ok=True)
+    others = {page for page in folder.glob("*.html") if page.name != NOT_GRADED}
+    earlier = sorted(page.name for page in others if is_intact(page))
     page = _page(
         assignment=assignment,
-        student=result.student,
+        student=printable(result.student),
         score=None,
-        max_score=result.max_points,
-        late_penalty=0,
-        items=items,
+        items=[],
         reason=result.reason,
-        repairs=result.notes if result.reason == "malformed" else [],
-        body="",
+        repairs=result.notes if result.reason != "environment" else [],
+        earlier=earlier,
+        cells=[],
     )
-    folder = course.folder("feedback", assignment, result.student)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "not-graded.html").write_text(page, encoding="utf-8")
+    (folder / NOT_GRADED).write_text(page, encoding="utf-8")
 
 
-def items_of(notebook: NotebookNode) -> Iterator[Item]:
+def is_intact(page: Path) -> bool:
+    """Whether a page is as we wrote it: its last line is the hash of the rest."""
+    try:
+        text = page.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return False
+    seal = SEAL.search(text)
+    return seal is not None and seal[1] == _hash(text[: seal.start()])
+
+
+def items_of(notebook: NotebookNode, samples: Mapping[str, str] | None = None) -> Iterator[Item]:
     """The graded cells of an autograded notebook, with the marks and comments that Marks has put
     into their metadata.
 
@@ -235,15 +254,16 @@ def items_of(notebook: NotebookNode) -> Iterator[Item]:
     for cell in notebook.cells:
         claim = cell.metadata.get("nbgrader", {})
         if cell.cell_type == "markdown" and claim.get("locked"):
-            question = _heading(cell.source) or question
+            question = heading(cell.source) or question
         if (written := claim.get("comment")) and written != NOTHING_WRITTEN:
             comment = written
         if claim.get("grade") or claim.get("task"):
-            yield _item(cell, claim, comment, question)
+            sample = (samples or {}).get(claim["grade_id"], "")
+            yield _item(cell, claim, comment, question, sample)
             comment = ""
 
 
-def _item(cell: NotebookNode, claim: Any, comment: str, question: str) -> Item:
+def _item(cell: NotebookNode, claim: Any, comment: str, question: str, sample: str) -> Item:
     score, points = claim.get("score"), claim["points"]
     if cell.cell_type == "code" and not claim.get("solution"):
         outputs = cell.get("outputs", [])
@@ -258,9 +278,18 @@ def _item(cell: NotebookNode, claim: Any, comment: str, question: str) -> Item:
             question,
             made,
         )
-    name = "Your answer in words" if question else claim["grade_id"]
+    name = IN_WORDS if question else claim["grade_id"]
     unanswered = claim.get("comment") == NOTHING_WRITTEN and not score
-    return Item(name, score, points, parts(NO_ANSWER) if unanswered else (), comment, question)
+    return Item(
+        name,
+        score,
+        points,
+        parts(NO_ANSWER) if unanswered else (),
+        comment,
+        question,
+        # only after an attempt
+        sample=Markup(released_text(sample) if score is None else ""),  # noqa: S704  # cleaned
+    )
 
 
 def parts(message: str) -> tuple[tuple[str, str], ...]:
@@ -277,10 +306,10 @@ def parts(message: str) -> tuple[tuple[str, str], ...]:
     return tuple(lines)
 
 
-def _heading(markdown: str) -> str:
-    """The first heading below the notebook's title."""
-    heading = HEADING.search(markdown)
-    return heading.group(1).strip() if heading else ""
+def heading(markdown: str) -> str:
+    """The first heading below the notebook's title, or an empty string."""
+    found = HEADING.search(markdown)
+    return found.group(1).strip() if found else ""
 
 
 def _page(*, items: Sequence[Item], reason: str | None, **facts: Any) -> str:
@@ -292,51 +321,23 @@ def _page(*, items: Sequence[Item], reason: str | None, **facts: Any) -> str:
         ),
         None,
     )
-    return PAGES.get_template(TEMPLATE).render(
+    open_items = [item for item in items if item.made and item.score is None]
+    waiting = [item for item in open_items if not item.sample]
+    page = PAGES.get_template(TEMPLATE).render(
         items=items,
         passed=sum(item.status == "passed" for item in items),
-        waiting=sum(item.made and item.score is None for item in items),
+        waiting=len(waiting),
+        waiting_points=sum(item.points for item in waiting),
+        own=len(open_items) - len(waiting),
+        own_points=sum(item.points for item in open_items if item.sample),
         first=first,
         reason=REASONS.get(reason or ""),
-        style=_style(),
+        todo=TODO.get(reason or ""),
+        style=code_style(),
         **facts,
     )
+    return f"{page}<!-- sha256 {_hash(page)} -->\n"
 
 
-def clean(html: str) -> str:
-    """The HTML with nothing in it that acts, asks another server or leaves its place."""
-    attributes = {
-        "*": {"class", "title", "colspan", "rowspan"},
-        "a": {"href"},
-        "img": {"src", "alt"},
-    }
-    return nh3.clean(
-        html,
-        tags=TAGS,
-        attributes=attributes,
-        attribute_filter=_allowed,
-        url_schemes={"http", "https", "mailto", "data"},
-        link_rel="noopener noreferrer",
-    )
-
-
-def markdown(source: str) -> str:
-    r"""A text in Markdown as HTML with nothing in it that acts: what formgrader shows of a
-    student's texts.
-
-    >>> markdown("*So* <script>act()</script>")
-    '<p><em>So</em> </p>\n'
-    """
-    return clean(str(markdown2html(source)))
-
-
-def _allowed(tag: str, attribute: str, value: str) -> str | None:
-    if (tag, attribute) == ("img", "src"):
-        return value if PICTURE.match(value) else None
-    if (tag, attribute) == ("a", "href"):
-        return value if LINK.match(value) else None
-    return value
-
-
-def _style() -> str:
-    return str(HtmlFormatter(style="default").get_style_defs(".highlight"))
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -35,6 +35,7 @@ def points_plot(report: "Report") -> Markup:
     axes.axvline(report.median, color="#d1242f", linewidth=1.5, label=f"median {report.median:g}")
     axes.set(xlabel=f"points of {top:g}", ylabel="submissions", xlim=(-half, top + half))
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(frameon=False)
     return _svg(
         figure,
@@ -83,6 +84,7 @@ def seconds_plot(report: "Report") -> Markup:
 
 def _short(name: str, most: int = 60) -> str:
     """A label, without what matplotlib would take for a formula."""
+    name = name.replace("`", "")
     return (name if len(name) <= most else name[: most - 1] + "…").replace("$", r"\$")
 
 

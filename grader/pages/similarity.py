@@ -21,6 +21,7 @@ from grader.gradebook.record import released_cells
 NOISE = 20  # characters: shorter matches are chance (the k of winnowing)
 GUARANTEED = 35  # characters: any match this long is found
 SHORTEST = 200  # characters of one's own: less says nothing
+LONGEST = 100_000  # what comes after that is not compared
 LEAST = 0.5  # of one's own text
 MOST_PAIRS = 20
 
@@ -49,7 +50,7 @@ def similar_pairs(root: Path, assignment: str) -> list[Pair]:
     for folder in sorted((root / "autograded").glob(f"*/{assignment}")):
         text = "\n".join(map(_own_text, sorted(folder.glob("*.ipynb"))))
         if len(_normal(text)) >= SHORTEST:
-            own[folder.parent.name] = text
+            own[folder.parent.name] = text[:LONGEST]
     return standing_out(compare(own, released))
 
 

@@ -1,4 +1,4 @@
-"""The numbers of a class: points, checks, the commonest mistakes, and who needs a look."""
+"""The numbers of a class: points, checks, the commonest mistakes, what to read and look at."""
 
 import re
 import statistics
@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from grader.archive import printable
 from grader.judging.results import Check, Result
 from grader.pages.similarity import Pair
+from grader.pages.template import points
 
 # names, ports and numbers that differ from student to student
 DRAWN = re.compile(r"\b(?=\w*\d)[\w.-]*\b")
@@ -18,7 +20,8 @@ REASONS = {
     "timeout": "a cell or a test did not end in time",
     "out-of-memory": "more memory than allowed",
     "kernel-died": "the kernel ended",
-    "environment": "our side failed: grade again",
+    "environment": "not graded yet, or our side failed: grade again",
+    "over-limit": "grading it needed more memory or time than allowed",
     "malformed": "could not be read as the notebook",
 }
 
@@ -43,6 +46,13 @@ class NeedsAttention:
 
     student: str
     why: tuple[str, ...]
+    to_read: int = 0
+
+    @property
+    def look_at(self) -> tuple[str, ...]:
+        """What is out of the ordinary: answers to read are not."""
+        ordinary = _reading(self.to_read)
+        return tuple(reason for reason in self.why if reason != ordinary)
 
 
 @dataclass(frozen=True)
@@ -68,6 +78,16 @@ class Report:
     def median(self) -> float:
         return statistics.median(self.points) if self.points else 0.0
 
+    @property
+    def to_read(self) -> int:
+        """How many answers wait for a person."""
+        return sum(look.to_read for look in self.look)
+
+    @property
+    def look_at(self) -> list[NeedsAttention]:
+        """Who needs a look for more than answers to read."""
+        return [look for look in self.look if look.look_at]
+
     def as_json(self) -> dict[str, Any]:
         """The document of ``bin/lab report --json``."""
         return {**asdict(self), "mean": self.mean, "median": self.median}
@@ -81,7 +101,10 @@ def summarise(assignment: str, results: Sequence[Result], alike: Sequence[Pair] 
         for number in range(max((len(result.checks) for result in graded), default=0))
     ]
     slow = SLOW * statistics.median(result.seconds for result in graded) if graded else 0.0
-    looks = [NeedsAttention(result.student, tuple(_why(result, slow))) for result in results]
+    looks = [
+        NeedsAttention(printable(result.student), tuple(_why(result, slow)), _waiting(result))
+        for result in results
+    ]
     return Report(
         assignment=assignment,
         students=len(results),
@@ -129,16 +152,22 @@ def commonest(messages: Sequence[str]) -> list[tuple[str, int]]:
     return [(examples[kind], count) for kind, count in counts.most_common()]
 
 
+def _waiting(result: Result) -> int:
+    return sum(check.status == "needs-grading" for check in result.checks)
+
+
+def _reading(answers: int) -> str:
+    return "an answer to read" if answers == 1 else f"{answers} answers to read"
+
+
 def _why(result: Result, slow: float) -> list[str]:
-    waiting = sum(check.status == "needs-grading" for check in result.checks)
+    waiting = _waiting(result)
     reasons = [f"{result.reason}: {REASONS[result.reason]}"] if result.reason else []
-    reasons += (
-        [f"{waiting} answers to read" if waiting > 1 else "an answer to read"] if waiting else []
-    )
+    reasons += [_reading(waiting)] if waiting else []
     reasons += (
         [f"took {result.seconds:.0f} s"] if result.graded and result.seconds > slow > 0 else []
     )
     reasons += (
-        [f"handed in late: less {result.late_penalty:g} points"] if result.late_penalty else []
+        [f"handed in late: {points(result.late_penalty)} less"] if result.late_penalty else []
     )
     return reasons + list(result.notes)

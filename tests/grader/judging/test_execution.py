@@ -1,5 +1,6 @@
 """Cells in their kernels and verdicts from what comes back, with kernels that are played."""
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,7 +12,7 @@ from grader.judging.execution import Execution
 from grader.judging.inputs import CheckNotMadeError, Inputs, parse_inputs
 from grader.judging.outputs import notebook_outputs
 from grader.judging.repair import SubmittedCell, restore
-from grader.sandbox.interface import KernelLostError, Reason, Reply, SandboxLimits
+from grader.sandbox.interface import Extend, KernelLostError, Reason, Reply, SandboxLimits
 
 TEST = '"""It works"""\n# from-student: answer, file:Dockerfile\ncheck()'
 Play = Callable[[str], Reply]
@@ -33,7 +34,10 @@ class PlayedKernel:
     def __init__(self, play: Play) -> None:
         self.play = play
         self.ran: list[str] = []
+        self.seconds: list[float] = []
+        self.late, self.pace = False, "1.0"
         self.written: dict[str, str] = {}
+        self.numbers: list[float | None] = []
 
     def run(
         self,
@@ -42,11 +46,22 @@ class PlayedKernel:
         *,
         silent: bool = False,
         expressions: dict[str, str] | None = None,
+        extend: Extend | None = None,
+        grace: float = 0,
     ) -> Reply:
         self.ran.append(code)
+        self.seconds.append(seconds)
+        if extend and self.late:
+            self.seconds[-1] += extend()
         reply = self.play(code)
+        if code:  # the relay's real kernel keeps them for the cell that ran last
+            self.numbers = [
+                float(output["data"]["text/plain"])
+                for output in reply.outputs
+                if output["output_type"] == "execute_result"
+            ]
         if expressions:
-            values = {"drawn": '["4711"]'}
+            values = {"drawn": '["4711"]', "numbers": json.dumps(self.numbers), "pace": self.pace}
             reply.expressions = {
                 name: {"status": "ok", "data": {"text/plain": repr(values.get(name, "7"))}}
                 for name in expressions
@@ -140,8 +155,10 @@ def test_student_who_is_gone_is_told_nothing() -> None:
 def test_named_values_and_files_cross_and_nothing_else() -> None:
     sandbox = PlayedSandbox(fine, fine)
     run(sandbox, [T1])
+    # first of all, what a setup cell of ours may have written under the file's name
+    assert "Path('Dockerfile').unlink(" in sandbox.checker.ran[1]
     assert (
-        sandbox.checker.ran[1]
+        sandbox.checker.ran[2]
         == "globals().pop('answer', None)\nanswer = __import__('json').loads('7')\n"
     )
     assert list(sandbox.checker.written) == ["Dockerfile"]
@@ -167,6 +184,34 @@ def test_number_is_partial_credit_with_what_was_printed() -> None:
     check = execution.outcome.checks["t2"]
     assert (check.points, check.status, check.message) == (1.5, "failed", "half of it")
     assert notebook.cells[-1].outputs[-1].data["text/plain"] == "1.5"
+
+
+def test_number_counts_where_the_output_was_cut_before_it() -> None:
+    sandbox = PlayedSandbox(fine, lambda code: Reply("ok"))
+    play = sandbox.checker.run
+
+    def cut(code: str, seconds: float, **options: Any) -> Reply:
+        sandbox.checker.numbers = [1.0]
+        return play("", seconds, **options)
+
+    sandbox.checker.run = cut  # type: ignore[method-assign]
+    execution, _ = run(sandbox, [T2])
+    check = execution.outcome.checks["t2"]
+    assert (check.points, check.status) == (1, "failed")
+
+
+@pytest.mark.parametrize("numbers", [[None], [2.0, 2.0], [2.0, None]])
+def test_credit_without_one_number_is_a_fault_of_the_check(numbers: list[float | None]) -> None:
+    sandbox = PlayedSandbox(fine, lambda code: Reply("ok"))
+    play = sandbox.checker.run
+
+    def odd(code: str, seconds: float, **options: Any) -> Reply:
+        sandbox.checker.numbers = numbers
+        return play("", seconds, **options)
+
+    sandbox.checker.run = odd  # type: ignore[method-assign]
+    with pytest.raises(CheckNotMadeError, match="did not come to its end, or more than one"):
+        run(sandbox, [T2])
 
 
 @pytest.mark.parametrize("text", ["7", "-1", "nan", "inf"])
@@ -245,6 +290,46 @@ def test_stopped_cell_says_which_limit_and_whose_time(before: float, whose: str)
     Execution(PlayedSandbox(play, fine), [T2]).run(notebook)
     said = notebook.cells[1].outputs[-1].evalue
     assert f"the time limit {whose}. Only the time that your own cells ran counts." in said
+
+
+def test_cell_that_a_slow_machine_keeps_waiting_gets_more_time() -> None:
+    sandbox = PlayedSandbox(lambda code: Reply("ok", seconds=12.0), fine)
+    sandbox.student.late, sandbox.checker.pace = True, "3.0"
+    cells = [SubmittedCell("code", f"cell {number}") for number in range(4)]
+    notebook, _ = restore(cells, [T2])
+    execution = Execution(sandbox, [T2])
+    execution.run(notebook)
+    # 5 s of a cell last 15; of the 9 s of all cells, each takes 4
+    assert sandbox.student.ran == ["cell 0", "cell 1", "cell 2"]
+    assert sandbox.student.seconds[:2] == [15, 15]
+    assert sandbox.student.seconds[2] == pytest.approx(3)
+    assert execution.outcome.reason == "timeout"
+
+
+def test_machine_with_time_to_spare_gives_no_more() -> None:
+    sandbox = PlayedSandbox(fine, fine)
+    sandbox.student.late = True
+    run(sandbox, [T2])
+    assert sandbox.student.seconds == [5]
+
+
+def test_checks_have_more_time_on_a_machine_that_was_slow_from_the_start() -> None:
+    def slow_to_load(code: str) -> Reply:
+        return Reply("ok", seconds=4.0)
+
+    sandbox = PlayedSandbox(fine, slow_to_load)
+    sandbox.checker.pace = "2.5"
+    run(sandbox, [T2])
+    assert 2.5 * sandbox.limits.check_seconds in sandbox.checker.seconds
+    assert sandbox.student.seconds == [2.5 * 5]
+
+
+@pytest.mark.parametrize("claimed", ["NaN", "Infinity", '"fast"', "-1", "1e9"])
+def test_pace_that_is_none_is_our_failure(claimed: str) -> None:
+    sandbox = PlayedSandbox(fine, fine)
+    sandbox.student.late, sandbox.checker.pace = True, claimed
+    with pytest.raises(CheckNotMadeError):
+        run(sandbox, [T2])
 
 
 def test_directive_names_variables_and_files() -> None:

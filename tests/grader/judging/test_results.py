@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from grader.judging.results import Check, Result, document
-from grader.pages.feedback import clean
+from grader.pages.notebook import clean
 from lab.inside.sandbox_engine import link_template
 
 
@@ -79,7 +79,7 @@ def test_nothing_active_passes(active: str) -> None:
 
 def test_text_pictures_and_links_pass() -> None:
     kept = (
-        '<p class="x">a <a href="https://example.com" rel="noopener noreferrer">b</a> <img'
+        '<p>a <a href="https://example.com" rel="noopener noreferrer">b</a> <img'
         ' src="data:image/png;base64,aGk=" alt="c"></p>'
     )
     assert clean(kept) == kept
