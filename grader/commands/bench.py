@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from grader.commands.options import json_option
+from lab.edition import require_checkout
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,6 +39,7 @@ def bench_command(as_json: bool, quick: bool, folder: Path | None) -> None:
     After that, the class and the number of workers grow. The creation of sandboxes is measured too.
     All of it takes about 75 minutes; your course is not touched.
     """
+    require_checkout(click.get_current_context().command_path)
     from grader.bench import pages
     from grader.bench.measure import FULL, QUICK, measure
     from grader.run.local import ensure_sandbox_image

@@ -15,7 +15,7 @@ from rich.text import Text
 from grader.archive import printable
 from grader.commands.options import Command, course_option, json_option
 from grader.handin import lms
-from grader.handin.collect import Collected, Overrides, collect
+from grader.handin.collect import Collected, Overrides, cannot_store, collect
 from grader.handin.tree import HandInStatus
 
 
@@ -90,8 +90,8 @@ def collect_command(
 
     The files are treated as hostile. Anything that does not belong in a hand-in (links, paths that
     leave the folder, zip bombs, other notebooks) is refused with its reason, and the rest is taken;
-    the exit status is 0. A newer hand-in replaces an older one, which is kept in
-    submitted/.earlier/. Collecting the same file again changes nothing.
+    the exit status is 0 unless a hand-in could not be stored. A newer hand-in replaces an older
+    one, which is kept in submitted/.earlier/. Collecting the same file again changes nothing.
 
     \b
     Examples:
@@ -114,9 +114,13 @@ def collect_command(
                 {"counts": counted, "hand_ins": [asdict(outcome) for outcome in outcomes]}, indent=1
             )
         )
-        return
-    Console().print(table(outcomes))
-    click.echo(
-        ", ".join(f"{number} {status}" for status, number in sorted(counts.items()))
-        or "nothing found to collect"
-    )
+    else:
+        Console().print(table(outcomes))
+        click.echo(
+            ", ".join(f"{number} {status}" for status, number in sorted(counts.items()))
+            or "nothing found to collect"
+        )
+    if failed := [outcome for outcome in outcomes if outcome.failed]:
+        raise cannot_store(
+            f"{len(failed)} of {len(outcomes)} hand-ins could not be stored", failed[0].reason
+        )

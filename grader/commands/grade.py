@@ -5,12 +5,14 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 from rich.markup import escape
 
+from grader.archive import printable
 from grader.commands.options import course_option, json_option, student_option
 from lab.progress import console, say
 
@@ -82,6 +84,8 @@ def grade_command(
               environment                           not graded: our side failed three times;
                                                     costs the student nothing
               malformed                             not graded: missing, or not a notebook
+              over-limit                            not graded: grading it needed more memory
+                                                    or time than one submission may have
     """  # noqa: D301
     from grader.judging.results import document
     from grader.run.classrun import plan
@@ -92,6 +96,8 @@ def grade_command(
     start = time.monotonic()
     client = connect()
     limits = SandboxLimits(cell_seconds=cell_seconds, submission_seconds=submission_seconds)
+    # whoever allows the cells more time has to allow all of it more
+    limits = replace(limits, grading_seconds=max(limits.grading_seconds, 1.5 * submission_seconds))
     run = plan(course.resolve(), assignment, students, questions)
     image = ensure_sandbox_image(client)
     # when asked to end, leave no sandbox behind, as with Ctrl-C
@@ -143,7 +149,7 @@ def _progress(students: int) -> Iterator[Callable[["Result"], None]]:
                 task,
                 total=students - unchanged,
                 advance=not result.unchanged,
-                last=escape(f"{result.student}: {_points(result)}{reason}"),
+                last=escape(f"{printable(result.student)}: {_points(result)}{reason}"),
             )
 
         yield done
@@ -166,7 +172,7 @@ def _show(results: Sequence["Result"]) -> None:
     for result in results:
         manual = sum(check.status == "needs-grading" for check in result.checks)
         cells = (
-            result.student,
+            printable(result.student),
             _points(result),
             result.reason or "",
             f"{result.seconds:.1f}",
@@ -179,4 +185,5 @@ def _show(results: Sequence["Result"]) -> None:
 def _show_notes(results: Sequence["Result"]) -> None:
     for result in results:
         for note in result.notes:
-            console.print(f"{result.student}: {note}", markup=False, soft_wrap=True)
+            shown = note.replace("\n", "\n    ")
+            console.print(f"{printable(result.student)}: {shown}", markup=False, soft_wrap=True)

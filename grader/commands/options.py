@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from lab.course import ROOT
+from lab.edition import require_checkout
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -22,16 +23,28 @@ class Command(click.Command):
         super(Command, filled).format_help_text(ctx, formatter)
 
 
-def course_option(holds: str, *, hidden: bool = False) -> Decorator:
-    """The option ``--course``; ``holds`` is what the command needs from the folder."""
+def course_option(holds: str, *, for_students: bool = False) -> Decorator:
+    """The option ``--course``; ``holds`` is what the command needs from the folder.
+
+    A command that is ``for_students`` works in the students' edition too, and its help does not
+    show this option.
+    """
     return click.option(
         "--course",
         type=click.Path(exists=True, file_okay=False, path_type=Path),
         default=ROOT,
         show_default="this checkout",
         help=f"The folder that holds {holds}.",
-        hidden=hidden,
+        hidden=for_students,
+        callback=None if for_students else _not_the_edition,
     )
+
+
+def _not_the_edition(ctx: click.Context, _: click.Parameter, course: Path) -> Path:
+    """Refuse to take the students' edition for an instructor's checkout."""
+    if course.resolve() == ROOT:
+        require_checkout(ctx.command_path)
+    return course
 
 
 def json_option(document: str = "Print one JSON document instead of the table.") -> Decorator:

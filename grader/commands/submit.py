@@ -36,7 +36,7 @@ def _default_workspace() -> Path:
     is_flag=True,
     help="Pack what JupyterLab's Submit button sent last, not the files as they are now.",
 )
-@course_option("assignments/", hidden=True)
+@course_option("assignments/", for_students=True)
 def submit_command(
     assignment: str, student: str | None, workspace: Path, from_exchange: bool, course: Path
 ) -> None:
@@ -66,5 +66,10 @@ def submit_command(
     click.echo(
         "Next: upload this file. To download it from JupyterLab: open the folder hand-in,"
         " right-click the file and choose Download.",
+        err=True,
+    )
+    click.echo(
+        f"Learning alone? On your own machine, bin/lab check {assignment} grades your work with the"
+        " hidden tests.",
         err=True,
     )

@@ -3,6 +3,7 @@
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -69,6 +70,7 @@ class Collected:
     reason: str | None = None
     notes: list[str] = field(default_factory=list)
     refused: list[Refusal] = field(default_factory=list)
+    failed: bool = False  # refused, since storing it failed: it may succeed another time
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ class Collector:
         self._persons: dict[tuple[str, str], str] = {}
 
     def collect(self, path: Path) -> None:
-        """Take a file, or everything in a folder."""
+        """Take a file, or everything in a folder. What is wrong with one hand-in stays with it."""
         if not path.is_dir():
             self._file(path.name, partial(read_file, path), _modified(path), path)
         elif exchange_submission(path.name):
@@ -106,25 +108,21 @@ class Collector:
     def _folder(self, folder: Path) -> None:
         for path in _worth_a_look(folder):
             name = path.relative_to(folder).as_posix()
-            mode = path.lstat().st_mode
+            mode = _mode(path)
             if stat.S_ISDIR(mode):
                 self._exchange(path, name)
             elif stat.S_ISREG(mode):
                 self._file(name, partial(read_file, path, beneath=folder), _modified(path), path)
             else:
-                self.outcomes.append(
-                    Collected(
-                        printable(name),
-                        reason="a link" if stat.S_ISLNK(mode) else "not a regular file",
-                    )
-                )
+                why = "a link" if stat.S_ISLNK(mode) else "not a regular file"
+                self.outcomes.append(Collected(printable(name), reason=why))
 
     def _file(
         self, name: str, read: Reader, changed: datetime | None, bulk: Path | None = None
     ) -> None:
         """A zip or a notebook. ``bulk``: where to read it if it may be a whole class."""
         suffix = PurePosixPath(name).suffix.lower()
-        try:
+        with self._refusing(name):
             if suffix == ".ipynb":
                 content = read(HAND_IN.notebook_bytes)
                 self._judge(
@@ -139,8 +137,23 @@ class Collector:
                 )
             else:
                 raise UntrustedError("neither a zip nor a notebook")
-        except UntrustedError as why:
-            self.outcomes.append(Collected(printable(name), reason=str(why)))
+
+    @contextmanager
+    def _refusing(self, name: str, outcome: Collected | None = None) -> Iterator[None]:
+        """Whatever is wrong with this hand-in, the next ones are collected all the same."""
+        why, failed = None, True
+        try:
+            yield
+        except UntrustedError as error:
+            why, failed = str(error), False
+        except OSError as error:
+            why = f"it could not be stored ({error.strerror or error})"
+        except Exception as error:  # a fault of ours, which somebody may have provoked
+            why = f"collecting it failed ({type(error).__name__}: {error})"
+        if why is not None:
+            if outcome is None:
+                self.outcomes.append(outcome := Collected(printable(name)))
+            outcome.reason, outcome.failed = printable(why), failed
 
     def _zip(
         self, name: str, source: Path | bytes, changed: datetime | None, may_be_bulk: bool
@@ -168,16 +181,14 @@ class Collector:
     def _exchange(self, folder: Path, name: str) -> None:
         student, assignment, time = exchange_submission(folder.name) or ("", "", datetime.now(UTC))
         claimed = _remembered(folder) if student in NOBODY else student
-        try:
+        with self._refusing(name):
             contents = take(folder_members(folder))
             self._judge(HandIn(name, "", contents, None, claimed, assignment, time))
-        except UntrustedError as why:
-            self.outcomes.append(Collected(printable(name), reason=str(why)))
 
     def _judge(self, hand_in: HandIn) -> None:
         outcome = Collected(printable(hand_in.source), refused=list(hand_in.contents.refused))
         self.outcomes.append(outcome)
-        try:
+        with self._refusing(hand_in.source, outcome):
             upload = lms.upload(hand_in.name)
             exercise, files = self._exercise(hand_in, outcome)
             outcome.assignment = exercise.name
@@ -186,8 +197,6 @@ class Collector:
             outcome.time = time.isoformat(timespec="seconds")
             self._require_one_person(outcome, upload)
             outcome.status = self._tree.place(outcome.student, exercise.name, files, time)
-        except UntrustedError as why:
-            outcome.reason = str(why)
 
     def _exercise(self, hand_in: HandIn, outcome: Collected) -> tuple[Exercise, dict[str, bytes]]:
         """The assignment of a hand-in, and those of its files that it takes."""
@@ -284,12 +293,17 @@ def collect(course: Path, paths: Iterable[Path], overrides: Overrides) -> list[C
             for path in paths:
                 collector.collect(path)
     except OSError as error:
-        raise LabError(
-            f"{course / SUBMITTED} cannot be written ({error.strerror or error}).",
-            "free some space or make the folder writable, then collect everything again; what is"
-            " already there stays.",
-        ) from error
+        raise cannot_store(f"{course / SUBMITTED} cannot be written", error.strerror) from error
     return collector.outcomes
+
+
+def cannot_store(what: str, why: str | None) -> LabError:
+    """What to say when the disk, not a hand-in, is the likely cause."""
+    return LabError(
+        f"{what} ({why})." if why else f"{what}.",
+        "free some space or make the folder writable, then collect everything again; what is"
+        " already there stays.",
+    )
 
 
 def _note_notebooks(files: Mapping[str, bytes], exercise: Exercise, outcome: Collected) -> None:
@@ -315,6 +329,14 @@ def _worth_a_look(folder: Path) -> Iterator[Path]:
         if len(here.relative_to(folder).parts) >= HAND_IN.depth:
             folders.clear()
         yield from (here / name for name in sorted(files + whole) if name not in JUNK)
+
+
+def _mode(path: Path) -> int:
+    """Its kind; 0 where it has gone meanwhile or cannot be looked at."""
+    try:
+        return path.lstat().st_mode
+    except OSError:
+        return 0
 
 
 def _modified(path: Path) -> datetime | None:

@@ -5,6 +5,7 @@ in a folder named after it. Course sites rename what is uploaded, so only the ma
 the student's claim, and ``collect`` treats it as one.
 """
 
+import glob
 import hashlib
 import io
 import json
@@ -17,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from grader.archive import UntrustedError, printable
+from grader.archive import UntrustedError, printable, same_name
 from grader.course import RELEASE
 
 MANIFEST = "manifest.json"
@@ -202,12 +203,21 @@ def file_name(manifest: Manifest) -> str:
     return f"{student}-{manifest.assignment}-{manifest.time:%Y%m%dT%H%M%SZ}.zip"
 
 
+def file_pattern(assignment: str) -> str:
+    """What ``glob`` finds the files of an assignment by, as long as no site has renamed them."""
+    return f"*-{glob.escape(assignment)}-{'[0-9]' * 8}T{'[0-9]' * 6}Z.zip"
+
+
 def is_foreign(path: str, exercise: Exercise | None) -> bool:
-    """Whether the file is not part of the assignment: another notebook, or a file of nbgrader's."""
+    """Whether the file is not part of the assignment: another notebook, a file of nbgrader's, or
+    one whose folder has the name of either (on a disk where upper and lower case are the same).
+    """
     notebook = path.lower().endswith(".ipynb")
-    return path in RESERVED or (
-        notebook and (path not in exercise.notebooks if exercise else "/" in path)
-    )
+    if notebook and (path not in exercise.notebooks if exercise else "/" in path):
+        return True
+    taken = {same_name(name) for name in (*RESERVED, *(exercise.notebooks if exercise else ()))}
+    top = same_name(path.split("/")[0])
+    return top in taken and not (notebook and "/" not in path)
 
 
 def _shown(text: str) -> str:

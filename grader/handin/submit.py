@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import click
+
 from grader.archive import Refusal, UntrustedError, folder_members, printable, read_file, take
 from grader.course import RELEASE
 from grader.handin.manifest import (
@@ -16,6 +18,7 @@ from grader.handin.manifest import (
     describe,
     exchange_submission,
     file_name,
+    file_pattern,
     grade_ids,
     is_foreign,
     nbgrader_metadata,
@@ -55,14 +58,13 @@ def submit(
     ``student`` None: as remembered from last time. Raises LabError if there is nothing that can be
     graded.
     """
-    exercise = released(course).get(assignment)
     folder, time = (
         _exchange_folder(workspace, assignment)
         if from_exchange
-        else (_work_folder(workspace, assignment), datetime.now(UTC))
+        else (work_folder(workspace, assignment), datetime.now(UTC))
     )
     name = _student(workspace, student)
-    files, warnings = _files(folder, exercise)
+    files, warnings = files_of(folder, assignment, course)
     manifest = describe(name, assignment, time, files)
     path = workspace / HAND_IN_FOLDER / file_name(manifest)
     try:
@@ -76,23 +78,43 @@ def submit(
     return Packed(path, manifest, warnings)
 
 
-def _work_folder(workspace: Path, assignment: str) -> Path:
+def work_folder(workspace: Path, assignment: str | None) -> Path:
+    """The folder of an assignment in the workspace. LabError, with the names that there are: it is
+    not there, or None was given.
+    """
     base = workspace / RELEASE
-    if assignment in ("", ".", "..") or "/" in assignment or not (base / assignment).is_dir():
-        existing = ", ".join(sorted(path.name for path in base.glob("*") if path.is_dir()))
+    existing = sorted(path.name for path in base.glob("[!.]*") if path.is_dir())
+    if not existing:
+        raise LabError(f"There are no assignments in {base}.", "bin/lab up, which brings them all")
+    if assignment is None:
+        raise LabError(
+            "Which assignment? No name was given.", f"one of those in {base}: {', '.join(existing)}"
+        )
+    if assignment not in existing:
         raise LabError(
             f"There is no assignment {assignment!r} in {base}.",
-            f"one that is there: {existing}." if existing else "bin/lab up, which brings them all",
+            f"one that is there: {', '.join(existing)}.",
         )
     return base / assignment
 
 
-def _exchange_folder(workspace: Path, assignment: str) -> tuple[Path, datetime]:
-    sent = [
+def is_submitted(workspace: Path, assignment: str) -> bool:
+    """Whether an assignment was packed in this workspace, or sent by JupyterLab's Submit button."""
+    packed = (workspace / HAND_IN_FOLDER).glob(file_pattern(assignment))
+    return any(packed) or bool(_sent(workspace, assignment))
+
+
+def _sent(workspace: Path, assignment: str) -> list[tuple[datetime, Path]]:
+    """What JupyterLab's Submit button has copied, and when."""
+    return [
         (named[2], path)
         for path in (workspace / EXCHANGE).glob("*/inbound/*")
         if (named := exchange_submission(path.name)) and named[1] == assignment
     ]
+
+
+def _exchange_folder(workspace: Path, assignment: str) -> tuple[Path, datetime]:
+    sent = _sent(workspace, assignment)
     if not sent:
         raise LabError(
             f"JupyterLab's Submit button has not sent {assignment} yet.",
@@ -103,6 +125,12 @@ def _exchange_folder(workspace: Path, assignment: str) -> tuple[Path, datetime]:
     return path, time
 
 
+def _command() -> str:
+    """What is typed here: ``bin/lab submit`` on the machine, ``lab submit`` in the lab."""
+    context = click.get_current_context(silent=True)
+    return context.command_path if context else "lab submit"
+
+
 def _student(workspace: Path, given: str | None) -> str:
     remembered = workspace / REMEMBERED
     try:
@@ -111,7 +139,7 @@ def _student(workspace: Path, given: str | None) -> str:
         if given is None:
             raise LabError(
                 "Whose work is it? No name or student number is known in this workspace yet.",
-                "lab submit ASSIGNMENT --student NAME (remembered for next time)",
+                f"{_command()} ASSIGNMENT --student NAME (remembered for next time)",
             )
         return student_name(given)
     except (UntrustedError, UnicodeDecodeError) as error:
@@ -121,8 +149,11 @@ def _student(workspace: Path, given: str | None) -> str:
         ) from error
 
 
-def _files(folder: Path, exercise: Exercise | None) -> tuple[dict[str, bytes], list[str]]:
-    """What is handed in from a folder, and warnings about it."""
+def files_of(
+    folder: Path, assignment: str, course: Path = ROOT
+) -> tuple[dict[str, bytes], list[str]]:
+    """What is handed in from a folder, and warnings about it. LabError: it cannot be graded."""
+    exercise = released(course).get(assignment)
     try:
         contents = take(folder_members(folder))
     except UntrustedError as error:
@@ -163,14 +194,14 @@ def _require_notebooks(
         except UntrustedError as error:
             raise LabError(
                 f"{folder / name} is {error}.",
-                "open it in JupyterLab, save it there, and submit again.",
+                "open it in JupyterLab, save it there, and run this command again.",
             ) from error
 
 
 def _notebook_warnings(files: Mapping[str, bytes], exercise: Exercise | None) -> Iterator[str]:
     for name, content in files.items():
         if name.endswith(".ipynb"):
-            if _is_unchanged(notebook_cells(content)):
+            if is_unanswered(content):
                 yield (
                     f"{name} has no answers yet: its cells are as they were released. Did you"
                     " save it?"
@@ -185,8 +216,10 @@ def _notebook_warnings(files: Mapping[str, bytes], exercise: Exercise | None) ->
                 )
 
 
-def _is_unchanged(cells: list[dict[str, Any]]) -> bool:
-    """Whether every answer cell still has the checksum of its release."""
+def is_unanswered(notebook: bytes) -> bool:
+    """Whether every answer cell still has the checksum of its release. UntrustedError: it is no
+    notebook.
+    """
     import nbformat
 
     # two seconds to load: only where needed
@@ -194,7 +227,7 @@ def _is_unchanged(cells: list[dict[str, Any]]) -> bool:
 
     answers = [
         cell
-        for cell in cells
+        for cell in notebook_cells(notebook)
         if nbgrader_metadata(cell).get("solution") and "checksum" in nbgrader_metadata(cell)
     ]
     try:

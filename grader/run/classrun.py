@@ -8,10 +8,11 @@ from pathlib import Path
 
 import docker
 
+from grader.archive import printable
 from grader.course import SUBMITTED, Course, submitters
 from grader.gradebook import upgrade
 from grader.judging.results import Result
-from grader.run.grading import Grading, find_unchanged, grade, judged_by_others
+from grader.run.grading import Grading, find_unchanged, judged_by_others
 from grader.run.judged_by import JudgedBy
 from grader.run.local import LocalCarrier
 from grader.run.regrade import ensure_questions
@@ -72,7 +73,7 @@ class Run:
         ) as carrier:
             in_parallel(
                 workers,
-                lambda student: add(grade(grading, student, carrier)),
+                lambda student: add(carrier.grade(grading, student)),
                 waiting,
                 carrier.close,
             )
@@ -103,7 +104,7 @@ def plan(
     if unknown := sorted(set(students) - set(class_list)):
         raise LabError(
             f"There is no folder of {', '.join(unknown)} in {root / SUBMITTED}.",
-            f"one of: {', '.join(class_list) or 'none yet: bin/lab collect FILE...'}",
+            f"one of: {printable(', '.join(class_list)) or 'none yet: bin/lab collect FILE...'}",
         )
     if not class_list:
         raise LabError(

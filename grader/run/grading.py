@@ -6,16 +6,19 @@ executing it gave, and may do so on another machine.
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Protocol
 
 from grader.archive import UntrustedError
 from grader.course import AUTOGRADED, FEEDBACK, JOURNAL
 from grader.gradebook import upgrade
-from grader.gradebook.journal import Entry, Journal
+from grader.gradebook.journal import Entry, Journal, Refused
 from grader.gradebook.record import previous_sources, record, recorded
 from grader.gradebook.results import result_of
+from grader.judging.notes import limited
 from grader.judging.repair import MalformedError
 from grader.judging.results import Check, Result
 from grader.judging.work import Executed, Work
@@ -32,9 +35,6 @@ class Carrier(Protocol):
 
     def execute(self, work: Work) -> Executed:
         """Raises SandboxError when our side has failed for good, StoppedError when it is closed."""
-
-    def close(self) -> None:
-        """Give up all that is being executed."""
 
 
 @dataclass(frozen=True)
@@ -68,17 +68,18 @@ def find_unchanged(grading: Grading, student: str) -> Result | None:
     if entry is None or grades is None or not _has_pages(assignment, student):
         return None
     result = result_of(assignment.course, assignment.name, student, assignment.cells, entry, grades)
-    return replace(result, unchanged=True)
+    notes = [*result.notes, *_put_pages_right(assignment, student)]
+    return replace(result, unchanged=True, notes=notes)
 
 
 def judged_by_others(grading: Grading, student: str) -> bool:
     """Whether the work is as it was recorded, but not what judges it."""
-    last = grading.journal.last(grading.assignment.name, student)
-    if last is None:
-        return False
     try:
         submission = Submission.read(grading.assignment, student)
     except (MalformedError, UntrustedError):
+        return False
+    last = grading.journal.last(grading.assignment.name, student)
+    if last is None:
         return False
     key, entry = last
     return entry.work == submission.work_key and key != submission.key(grading.judged_by)
@@ -107,14 +108,16 @@ def _adopt(grading: Grading, submission: Submission) -> Entry | None:
 
 
 def grade(grading: Grading, student: str, carrier: Carrier) -> Result:
-    """Grade one student's folder, whatever is wrong with it. Raises StoppedError only."""
+    """Grade one student's folder, whatever is wrong with it. Raises StoppedError, and MemoryError
+    where it needs more than there is.
+    """
     started = time.monotonic()
     assignment = grading.assignment
     try:
         result = _grade(grading, student, carrier, started)
         if not result.graded:
             feedback.write_reason(assignment.course, assignment.name, result)
-    except StoppedError:
+    except (StoppedError, MemoryError):
         raise
     except Exception as error:  # whatever it is, it must not reach the rest of the class
         message = f"The grader itself failed: {type(error).__name__}: {error}"
@@ -141,10 +144,25 @@ def _grade(grading: Grading, student: str, carrier: Carrier, started: float) -> 
     except (SandboxError, LabError) as error:
         return _not_graded(assignment, student, "environment", str(error), notes)
     feedback.write(assignment.course, assignment.name, student)
+    feedback.remove_reason(assignment.course, assignment.name, student)
     outcomes = {name: run.outcome for name, run in executed.items()}
     entry = Entry(outcomes, time.monotonic() - started, notes, submission.work_key)
     grading.journal.keep(assignment.name, student, key, entry)
     return result_of(assignment.course, assignment.name, student, assignment.cells, entry, grades)
+
+
+def unrecorded(
+    grading: Grading, student: str, reason: Reason, message: str, seconds: float
+) -> Result:
+    """The result of a submission whose process has ended without one, and its page."""
+    result = _not_graded(grading.assignment, student, reason, message, ())
+    feedback.write_reason(grading.assignment.course, grading.assignment.name, result)
+    if reason != "environment":
+        with suppress(MalformedError, UntrustedError):
+            work = Submission.read(grading.assignment, student).work_key
+            refused = Refused(work, reason, message)
+            grading.journal.refuse(grading.assignment.name, student, refused)
+    return replace(result, seconds=seconds)
 
 
 def _execute(
@@ -156,7 +174,7 @@ def _execute(
         work = repaired.work(grading.assignment, name, grading.judged_by.limits)
         executed[name] = carrier.execute(work)
         outcome = executed[name].outcome
-        notes += outcome.notes
+        notes[:] = limited([*notes, *outcome.notes])
         # for the feedback page
         course = {"reason": outcome.reason, "notes": list(notes)}
         executed[name].notebook.metadata["course"] = course
@@ -184,8 +202,27 @@ def _keep_earlier_checks(
 
 
 def _has_pages(assignment: Assignment, student: str) -> bool:
+    return all(page.is_file() for page in _pages(assignment, student))
+
+
+def _pages(assignment: Assignment, student: str) -> list[Path]:
     folder = assignment.course.folder(FEEDBACK, assignment.name, student)
-    return all((folder / f"{name}.html").is_file() for name in assignment.cells)
+    return [folder / f"{name}.html" for name in assignment.cells]
+
+
+def _put_pages_right(assignment: Assignment, student: str) -> list[str]:
+    """Write the pages again where the folder holds anything but them as we wrote them; returns
+    notes.
+
+    Another program may have written there: nbgrader's own pages show the hidden tests.
+    """
+    pages = _pages(assignment, student)
+    altered = [page.name for page in pages if not feedback.is_intact(page)]
+    if not altered and {*pages} == {*pages[0].parent.iterdir()}:
+        return []
+    feedback.write(assignment.course, assignment.name, student)
+    note = "was not as this version writes it: it was written again."
+    return [f"The feedback page {name} {note}" for name in altered]
 
 
 def _not_graded(

@@ -6,12 +6,13 @@ from functools import cached_property
 
 from nbformat import NotebookNode
 
-from grader.archive import HandInLimits, folder_members, take
+from grader.archive import HandInLimits, folder_members, printable, take
 from grader.course import SOURCE, SUBMITTED, TIMESTAMP, Course
 from grader.exercise.cells import ReleasedCell
 from grader.exercise.lint import wants_cluster
 from grader.gradebook.journal import key_of
 from grader.gradebook.record import ensure_assignment, released_cells
+from grader.judging.notes import limited
 from grader.judging.repair import MalformedError, read, restore
 from grader.judging.work import Work
 from grader.run.judged_by import JudgedBy
@@ -59,11 +60,18 @@ class Submission:
     @classmethod
     def read(cls, assignment: Assignment, student: str) -> "Submission":
         """Raises MalformedError or UntrustedError when there is nothing that can be graded."""
+        if student != printable(student):
+            raise MalformedError(
+                f"The folder {printable(student)} has a name that no student has: give it another."
+            )
         folder = assignment.course.folder(SUBMITTED, assignment.name, student)
         if not folder.is_dir() or folder.is_symlink():
             raise MalformedError(f"Nothing was handed in: there is no folder {assignment.name}.")
         contents = take(folder_members(folder, LIMITS), LIMITS)
-        notes = (f"{refusal.path} was left out: {refusal.reason}." for refusal in contents.refused)
+        notes = (
+            f"{printable(refusal.path)} was left out: {refusal.reason}."
+            for refusal in contents.refused
+        )
         return cls(student, contents.files, tuple(notes))
 
     @property
@@ -93,7 +101,7 @@ class Submission:
                 notes += repairs
         except MalformedError as why:
             raise MalformedError(str(why), notes) from why
-        return Repaired(self.student, notebooks, others, tuple(notes))
+        return Repaired(self.student, notebooks, others, tuple(limited(notes)))
 
 
 @dataclass(frozen=True)
@@ -117,4 +125,5 @@ class Repaired:
             {**assignment.files, **own},
             limits,
             assignment.cluster,
+            assignment.files,
         )

@@ -16,6 +16,8 @@ from click.testing import CliRunner, Result
 from grader.archive import UntrustedError
 from grader.commands.submit import submit_command
 from grader.handin.manifest import Manifest, student_name
+from grader.handin.submit import is_submitted
+from lab.cli import main
 from lab.errors import LabError
 
 from .handins import BOOK, FIXTURE, NOON, answered, collect, hand_in, tree
@@ -74,6 +76,16 @@ def test_round_trip_gives_the_tree_that_nbgrader_grades(course: Path, workspace:
     assert before - timedelta(seconds=1) <= time <= before + timedelta(minutes=5)
 
 
+def test_what_was_submitted_is_known_by_its_name(workspace: Path) -> None:
+    assert not is_submitted(workspace, "01-boxes")
+    submit(workspace, "01-boxes", "--student", "ada")
+    (workspace / ".exchange/course/inbound/ada+02-ports+2026-01-01 12:00:00 UTC").mkdir(
+        parents=True
+    )
+    names = ("01-boxes", "02-ports", "boxes-01", "01", "*")
+    assert [is_submitted(workspace, name) for name in names] == [True, True, False, False, False]
+
+
 def test_submit_button_copy_is_packed_and_collected(course: Path, workspace: Path) -> None:
     inbound = workspace / ".exchange/course/inbound"
     for stamp, text in (
@@ -107,6 +119,14 @@ def test_the_name_is_remembered_and_asked_for_when_unknown(workspace: Path) -> N
     again = submit(workspace, "02-ports")
     assert "by Ada-Lovelace are ready" in again.output
     assert (workspace / ".student").read_text() == "Ada-Lovelace\n"
+
+
+@pytest.mark.parametrize("typed", ["bin/lab", "lab"])
+def test_hint_names_the_command_that_is_there(typed: str, workspace: Path) -> None:
+    arguments = ["submit", "01-boxes", "--workspace", str(workspace)]
+    arguments += ["--course", str(workspace.parent)]
+    shown = CliRunner().invoke(main, arguments, prog_name=typed)
+    assert f"Try: {typed} submit ASSIGNMENT --student NAME" in shown.output + shown.stderr
 
 
 def test_unanswered_and_missing_cells_are_mentioned_not_refused(workspace: Path) -> None:
@@ -178,6 +198,11 @@ def test_links_checkpoints_and_large_files_stay_out(workspace: Path) -> None:
     ):
         assert told in result.stderr
     assert "checkpoints" not in result.stderr
+
+
+def test_somebody_who_learns_alone_reads_how_to_grade_it(workspace: Path) -> None:
+    result = submit(workspace, "01-boxes", "--student", "ada")
+    assert "On your own machine, bin/lab check 01-boxes grades" in result.stderr
 
 
 def test_a_linked_notebook_is_not_followed(workspace: Path) -> None:

@@ -54,7 +54,7 @@ class Runs:
     def finish(self, *options: str) -> tuple[dict[str, Any], str]:
         """A run to its end: the document that it prints, and what it says on standard error."""
         running = self.start("--json", *options)
-        out, err = running.communicate(timeout=900)
+        out, err = running.communicate(timeout=1500)
         assert running.returncode == 0, err
         return json.loads(out), err
 
@@ -67,7 +67,9 @@ class Runs:
         if not (self.course.root / JOURNAL).exists():
             return {}
         with sqlite3.connect(self.course.root / JOURNAL) as journal:
-            return dict(journal.execute("SELECT student, at FROM graded"))
+            # a process that writes the first one makes the file, then the tables
+            made = journal.execute("SELECT 1 FROM sqlite_master WHERE name = 'graded'").fetchone()
+            return dict(journal.execute("SELECT student, at FROM graded")) if made else {}
 
     def written(self) -> dict[str, int]:
         """When each student's executed notebook was written."""
@@ -86,7 +88,7 @@ class Runs:
         return [str(one) for one in found if one["Labels"][OWNER_LABEL] in mine]
 
     def until(self, condition: Callable[[], bool], running: subprocess.Popen[str]) -> None:
-        deadline = time.monotonic() + 900
+        deadline = time.monotonic() + 1500
         while not condition():
             assert running.poll() is None, running.communicate()
             assert time.monotonic() < deadline

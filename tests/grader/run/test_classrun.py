@@ -1,11 +1,14 @@
-"""A class of thirty, five of them hostile and three with broken work, in a run that is killed in
-the middle.
+"""A class of thirty, ten of them hostile and three with broken work, in a run that is killed in the
+middle, and has 3 GiB of memory.
 """
 
 import json
 import shutil
 import signal
+import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +21,7 @@ from lab.course import ROOT
 from ...exercises import Exercise, cell_id, submissions
 from .runs import Runs, failures, summary
 
-pytestmark = [pytest.mark.machine, pytest.mark.grading, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.machine, pytest.mark.grading, pytest.mark.timeout(3000)]
 
 NAME = "01-containers"
 EXERCISE = Exercise(NAME)
@@ -53,6 +56,26 @@ def before(grade_id: str, code: str) -> Notebook:
 def released() -> Notebook:
     content: Notebook = json.loads((ROOT / RELEASE / NAME / f"{NAME}.ipynb").read_text())
     return content
+
+
+def with_more(*cells: dict[str, Any]) -> Notebook:
+    notebook = EXERCISE.notebook
+    return {**notebook, "cells": [*notebook["cells"], *cells]}
+
+
+def new_cell(kind: str, source: str, **metadata: Any) -> dict[str, Any]:
+    code = {"outputs": [], "execution_count": None} if kind == "code" else {}
+    return {"cell_type": kind, "metadata": metadata, "source": source, **code}
+
+
+def claims_much() -> Notebook:
+    claims = ({"grade_id": f"bonus-{number}", "points": 100} for number in range(5000))
+    return with_more(*(new_cell("markdown", "", nbgrader=claim) for claim in claims))
+
+
+def full_of_nothing() -> str:
+    """Small in bytes, and a gigabyte as objects."""
+    return '{"nbformat": 4, "cells": [], "metadata": [' + "[]," * 25_000_000 + "[]]}"
 
 
 def checks_in(notebook: Notebook) -> list[dict[str, Any]]:
@@ -93,6 +116,20 @@ def hostile_and_broken() -> dict[str, tuple[Notebook | str | None, Expected]]:
             ("graded", 6, "kernel-died"),
         ),
         "hostile-never-ends": (before("diary", "while True: pass"), ("graded", FULL, "timeout")),
+        "hostile-prints-much": (
+            with_more(*(new_cell("code", "print('x' * 298_000)") for _ in range(300))),
+            ("graded", FULL, None),
+        ),
+        "hostile-claims-much": (claims_much(), ("graded", FULL, None)),
+        "hostile-writes-much": (
+            with_more(new_cell("code", "'" + "a " * 900_000 + "'")),
+            ("graded", FULL, None),
+        ),
+        "hostile-shows-what-no-file-holds": (
+            before("cache", "display({'text/plain': '\\ud800'}, raw=True)\n"),
+            ("graded", FULL, None),
+        ),
+        "hostile-full-of-nothing": (full_of_nothing(), ("not-graded", 0, "over-limit")),
         "broken-no-notebook": ("{", ("not-graded", 0, "malformed")),
         "broken-nothing": (None, ("not-graded", 0, "malformed")),
         "broken-no-cells": (empty(), ("graded", 0, None)),
@@ -113,6 +150,40 @@ def right_and_wrong() -> dict[str, tuple[Notebook | str | None, Expected]]:
     for number in range(SIZE - len(hostile_and_broken()) - len(work)):
         work[f"right-{number:02}"] = (EXERCISE.notebook, ("graded", FULL, None))
     return work
+
+
+class Memory:
+    """The most that a run and its processes had at once, in MiB, looked at again and again."""
+
+    def __init__(self, process: int) -> None:
+        self.most = 0
+        self._process = process
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def _watch(self) -> None:
+        while Path(f"/proc/{self._process}").exists():
+            self.most = max(self.most, sum(map(own_memory, family(self._process))))
+            time.sleep(0.1)
+
+
+def family(process: int) -> list[int]:
+    """A process with all below it."""
+    parents = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
+    found = [process]
+    for one in found:
+        found += [child for child, parent in parents.items() if parent == one]
+    return found
+
+
+def own_memory(process: int) -> int:
+    with suppress(OSError):
+        for line in Path(f"/proc/{process}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) >> 10
+    return 0
 
 
 @pytest.fixture
@@ -137,9 +208,11 @@ def test_everybody_gets_their_own_points_although_the_run_is_killed(
     assert len(expected) == SIZE
     options = ("--cell-seconds", "30")
     running = runs.start(*options)
+    memory = Memory(running.pid)
     runs.until(lambda: len(runs.graded()) >= SIZE // 2, running)
     running.send_signal(signal.SIGKILL)
     running.communicate()
+    assert 100 < memory.most < 3 << 10
     done = runs.graded()
     document, said = runs.finish(*options)
     assert summary(document) == expected, failures(document)

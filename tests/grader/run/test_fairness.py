@@ -5,7 +5,7 @@ than it must.
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +21,10 @@ from grader.exercise.release import generate
 from grader.judging.results import Result
 from grader.run import local
 from grader.run.classrun import plan
-from grader.run.local import ensure_sandbox_image
 from grader.sandbox.containers import SandboxImage
 from grader.sandbox.docker import DockerSandbox
 from grader.sandbox.interface import SandboxError, SandboxLimits
-from grader.sandbox.owners import sweep
 from lab.course import ROOT
-from lab.machine.host import ensure_engine
 
 pytestmark = [pytest.mark.machine, pytest.mark.grading, pytest.mark.timeout(600)]
 
@@ -84,18 +81,6 @@ def split_doubled_and_edited(notebook: NotebookNode) -> None:
     notebook.cells = [
         one for one in notebook.cells if one.metadata.get("nbgrader", {}).get("grade_id") != "setup"
     ]
-
-
-@pytest.fixture(scope="module")
-def client() -> Iterator[docker.DockerClient]:
-    engine = ensure_engine()
-    yield engine
-    sweep(engine)
-
-
-@pytest.fixture(scope="module")
-def place(client: docker.DockerClient) -> SandboxImage:
-    return ensure_sandbox_image(client)
 
 
 def class_of(root: Path, submissions: dict[str, Change], assignment: str, source: Path) -> Course:

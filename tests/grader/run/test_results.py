@@ -1,18 +1,24 @@
 """The last results of a class, from a real gradebook and journal; nothing is run."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from nbgrader.api import Gradebook
 
 from grader.course import JOURNAL, Course
-from grader.gradebook.journal import Entry, Journal
+from grader.gradebook.journal import Entry, Journal, Refused
 from grader.gradebook.record import record
 from grader.judging.outputs import verdict_outputs
-from grader.judging.results import Check, Outcome
+from grader.judging.results import Check, Outcome, Result
+from grader.pages import feedback
+from grader.run.grading import Grading, find_unchanged
+from grader.run.judged_by import JudgedBy
 from grader.run.results import last_results
 from grader.run.submission import Assignment, Submission
+from grader.sandbox.containers import SandboxImage
+from grader.sandbox.interface import SandboxLimits
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "course"
 
@@ -66,6 +72,62 @@ def test_work_that_can_be_graded_and_was_not_is_ours(course: Course) -> None:
     assert "bin/lab grade" in results["dan"].notes[0]
 
 
+def test_a_broken_hand_in_after_a_graded_one_is_malformed_and_says_whose_the_mark_is(
+    course: Course,
+) -> None:
+    (course.folder("submitted", "tiny", "ada") / "tiny.ipynb").write_text("{")
+    ada = last_results(course.root, "tiny")[0]
+    assert ada.reason == "malformed"
+    assert ada.notes[-1] == "The mark in the gradebook is of an earlier hand-in."
+
+
+def test_work_that_went_over_a_limit_stays_so_until_it_changes(course: Course) -> None:
+    assignment = Assignment.open(course, "tiny")
+    work = Submission.read(assignment, "dan").work_key
+    Journal(course.root / JOURNAL).refuse("tiny", "dan", Refused(work, "over-limit", "Too much."))
+    results = {result.student: result for result in last_results(course.root, "tiny")}
+    assert (results["dan"].reason, results["dan"].notes) == ("over-limit", ["Too much."])
+    (course.folder("submitted", "tiny", "dan") / "notes.txt").write_text("another try")
+    results = {result.student: result for result in last_results(course.root, "tiny")}
+    assert results["dan"].reason == "environment"
+
+
 def test_class_of_which_nothing_was_graded_has_no_results(course: Course) -> None:
     (course.root / JOURNAL).unlink()
     assert last_results(course.root, "tiny") == []
+
+
+@pytest.fixture
+def unchanged(course: Course) -> Callable[[], Result | None]:
+    """What a run finds of Ada's work, which was graded and has a page."""
+    assignment = Assignment.open(course, "tiny")
+    judged_by = JudgedBy.now(course, "tiny", SandboxImage("lab", "t", "r"), SandboxLimits())
+    entry = Journal(course.root / JOURNAL).latest("tiny")["ada"]
+    key = Submission.read(assignment, "ada").key(judged_by)
+    Journal(course.root / JOURNAL).keep("tiny", "ada", key, entry)
+    feedback.write(course, "tiny", "ada")
+    return lambda: find_unchanged(Grading(assignment, judged_by), "ada")
+
+
+def test_page_that_another_program_wrote_is_written_again(
+    course: Course, unchanged: Callable[[], Result | None]
+) -> None:
+    page = course.folder("feedback", "tiny", "ada") / "tiny.html"
+    ours = page.read_text()
+    assert (found := unchanged())
+    assert found.notes == []
+    page.write_text("<script>BEGIN HIDDEN TESTS</script>")
+    assert (found := unchanged())
+    assert found.unchanged
+    assert "tiny.html" in found.notes[0]
+    assert page.read_text() == ours
+
+
+def test_nothing_else_stays_beside_the_page(
+    course: Course, unchanged: Callable[[], Result | None]
+) -> None:
+    folder = course.folder("feedback", "tiny", "ada")
+    feedback.write_reason(course, "tiny", Result("ada", [], "malformed"))
+    (folder / "index.html").write_text("<script>of a student</script>")
+    assert unchanged()
+    assert [path.name for path in folder.iterdir()] == ["tiny.html"]
