@@ -1,8 +1,11 @@
 """A cell of an exercise as it was released, and what it is for."""
 
 import ast
+import re
 from dataclasses import dataclass
 from typing import Any
+
+DIRECTIVE = re.compile(r"^#\s*from-student:\s*(.+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,24 @@ class ReleasedCell:
             "checksum": self.checksum,
         }
         return {**fields, "points": self.points} if self.graded or self.task else fields
+
+
+def items_from_student(source: str) -> list[str]:
+    """What the comments of a test cell take from the student, as they spell it.
+
+    >>> items_from_student("# from-student: answer, file:web/Dockerfile")
+    ['answer', 'file:web/Dockerfile']
+    """
+    items = (item.strip() for line in DIRECTIVE.findall(source) for item in line.split(","))
+    return [item for item in items if item]
+
+
+def may_be_taken(item: str) -> bool:
+    """Whether it is a variable, or a file in the student's folder."""
+    if not item.startswith("file:"):
+        return item.isidentifier()
+    path = item.removeprefix("file:").strip()
+    return bool(path) and not path.startswith("/") and ".." not in path.split("/")
 
 
 def title_of(source: str, grade_id: str) -> str:

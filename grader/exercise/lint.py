@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from grader.exercise.lint_setups import setup_problems
+from grader.exercise.lint_tests import test_problems
+
 Cell = dict[str, Any]
 
 # nbgrader's markers: what the region is called, and the key of the cells that may hold it
@@ -36,6 +39,13 @@ def problems(notebook: Path) -> list[str]:
         f"{notebook.name}, {_label(cell, number)} {text}"
         for number, cell in enumerate(cells, 1)
         for text in _cell_problems(cell)
+    ]
+    tests = [source_text(cell) for cell in cells if _is_test(cell)]
+    sentences += [
+        f"{notebook.name}, {_label(cell, number)} {text}"
+        for number, cell in enumerate(cells, 1)
+        if _is_setup(cell)
+        for text in setup_problems(source_text(cell), tests)
     ]
     sentences += [f"{notebook.name} {text}" for text in _notebook_problems(cells)]
     return sentences + [
@@ -88,6 +98,17 @@ def as_released(source: str) -> str:
     return "\n".join(shown)
 
 
+def sample_answers(notebook: Path) -> dict[str, str]:
+    """The author's own answers in words to what a person grades, in Markdown, by grade_id."""
+    samples = {}
+    for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]:
+        meta = cell["metadata"].get("nbgrader", {})
+        if cell["cell_type"] == "markdown" and meta.get("grade") and meta.get("solution"):
+            lines = source_text(cell).split("\n")
+            samples[meta["grade_id"]] = "\n".join(line for line in lines if not MARKER.search(line))
+    return samples
+
+
 def visible_lines(cells: list[Cell]) -> set[str]:
     """All lines, stripped, that the author wrote outside hidden regions."""
     counts = Counter(line.strip() for cell in cells for line in source_text(cell).split("\n"))
@@ -131,7 +152,7 @@ def _cell_problems(cell: Cell) -> Iterator[str]:
     yield from _marker_problems(cell)
     meta = cell["metadata"].get("nbgrader", {})
     if cell["cell_type"] == "code" and meta.get("grade") and not meta.get("solution"):
-        yield from _syntax_problems(cell)
+        yield from _test_problems(cell)
 
 
 def _metadata_problems(cell: Cell) -> Iterator[str]:
@@ -151,14 +172,19 @@ def _metadata_problems(cell: Cell) -> Iterator[str]:
         yield f"has nbgrader metadata of another version: {error}. Run `nbgrader update` on it."
 
 
-def _syntax_problems(cell: Cell) -> Iterator[str]:
+def _test_problems(cell: Cell) -> Iterator[str]:
     """A test that Python cannot parse would fail every answer, even the right ones."""
     from IPython.core.inputtransformer2 import TransformerManager
 
+    meta, source = cell["metadata"]["nbgrader"], source_text(cell)
+    if not meta.get("locked"):
+        yield "is a test that is not locked, so students could change it: lock it."
     try:
-        ast.parse(TransformerManager().transform_cell(source_text(cell)))  # type: ignore[no-untyped-call]
+        tree = ast.parse(TransformerManager().transform_cell(source))  # type: ignore[no-untyped-call]
     except SyntaxError as error:
         yield f"is a test that Python cannot parse: {error.msg} (line {error.lineno})."
+        return
+    yield from test_problems(source, tree, meta.get("points") or 0)
 
 
 def _marker_problems(cell: Cell) -> Iterator[str]:
@@ -182,6 +208,16 @@ def _marker_problems(cell: Cell) -> Iterator[str]:
         opened = region if edge == "BEGIN" else None
     if opened:
         yield f"has BEGIN {opened} without END {opened}."
+
+
+def _is_test(cell: Cell) -> bool:
+    meta = cell["metadata"].get("nbgrader", {})
+    return bool(cell["cell_type"] == "code" and meta.get("grade") and not meta.get("solution"))
+
+
+def _is_setup(cell: Cell) -> bool:
+    meta = cell["metadata"].get("nbgrader", {})
+    return bool(cell["cell_type"] == "code" and meta.get("locked") and not meta.get("grade"))
 
 
 def _notebook_problems(cells: list[Cell]) -> Iterator[str]:

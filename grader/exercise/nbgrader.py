@@ -2,12 +2,13 @@
 
 import logging
 import os
+import re
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from grader.course import RELEASE, SOURCE, Course
 from lab.errors import LabError
@@ -47,11 +48,35 @@ def course_directory(course: Course, assignment: str, **changed: str) -> "Course
     )
 
 
+def literal(converter: type[Any]) -> type[Any]:
+    """A converter of nbgrader's that takes the one folder that it is told.
+
+    nbgrader's own looks for folders by a pattern, in which ``[a]nna`` means another name.
+    """
+
+    class Literal(converter):  # type: ignore[misc]
+        def init_notebooks(self) -> None:
+            folder = self._format_source(self.coursedir.assignment_id, self.coursedir.student_id)
+            # as it is written: nbgrader matches it with an expression
+            found = sorted(f"{folder}/{path.name}" for path in Path(folder).glob("*.ipynb"))
+            if not found:
+                super().init_notebooks()  # it says what is missing
+            self.assignments: dict[str, list[str]] = {folder: found}
+            self.notebooks: list[str] = []
+
+    return Literal
+
+
 def find_alembic() -> None:
     """nbgrader starts ``alembic`` by name to create a gradebook; it is next to this Python."""
     here = str(Path(sys.executable).parent)
     if here not in os.environ["PATH"].split(os.pathsep):
         os.environ["PATH"] = here + os.pathsep + os.environ["PATH"]
+
+
+FOLLOWED = re.compile(
+    r"\n(?:During handling of the above exception|The above exception was the direct cause)"
+)
 
 
 class _Listener(logging.Handler):
@@ -84,11 +109,14 @@ def what_nbgrader_said(doing: str, hint: str) -> Iterator[None]:
     try:
         yield
     except NbGraderException as error:
-        traces = [
-            text.strip().split("\n")[-1]
-            for text in _LISTENER.messages
-            if text.startswith("Traceback")
-        ]
+        traces = [text for text in _LISTENER.messages if text.startswith("Traceback")]
+        if traces and _cause(traces[-1]).startswith("MemoryError"):
+            raise MemoryError from error
         raise LabError(
-            f"nbgrader cannot {doing}: {traces[-1] if traces else error}", hint
+            f"nbgrader cannot {doing}: {_cause(traces[0]) if traces else error}", hint
         ) from error
+
+
+def _cause(trace: str) -> str:
+    """The last line of a traceback; of exceptions that led to one another, the first one's."""
+    return FOLLOWED.split(trace)[0].strip().split("\n")[-1]

@@ -13,15 +13,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from grader.course import RELEASE, SOURCE, sources, swap
 from grader.exercise.lint import hidden_regions, problems, visible_lines
-from grader.exercise.nbgrader import converter_config, quiet_log, what_nbgrader_said
+from grader.exercise.nbgrader import converter_config, literal, quiet_log, what_nbgrader_said
 from lab.errors import LabError
-
-if TYPE_CHECKING:
-    pass
 
 NOT_RELEASED = {".ipynb_checkpoints", "__pycache__", ".DS_Store"}
 TELLING = 8  # shorter lines of a hidden test (`else:`, `)`) give nothing away
@@ -63,7 +60,7 @@ def generate(course: Path, assignment: str, into: Path, db_url: str | None = Non
     with what_nbgrader_said(
         f"convert {assignment}", f"correct {SOURCE}/{assignment}, then release again."
     ):
-        GenerateAssignment(
+        literal(GenerateAssignment)(
             coursedir=CourseDirectory(config=config, log=log), config=config, log=log, force=True
         ).start()
     _keep_executable(course / SOURCE / assignment, into / assignment)
@@ -154,7 +151,7 @@ def _check_leaks(source: Path, released: Path) -> None:
         for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]
     ]
     visible = visible_lines(cells)
-    given = {path: set(_lines(path)) for path in _files(released)}
+    given = {path: set(lines_of(path)) for path in _files(released)}
     for region in hidden_regions(cells):
         telling = {
             text
@@ -173,7 +170,8 @@ def _check_leaks(source: Path, released: Path) -> None:
                 )
 
 
-def _lines(path: Path) -> Iterator[str]:
+def lines_of(path: Path) -> Iterator[str]:
+    """The lines of a file, stripped; of a notebook the lines of all its texts."""
     text = path.read_text(encoding="utf-8", errors="replace")
     blocks = _strings(json.loads(text)) if path.suffix == ".ipynb" else iter([text])
     for block in blocks:

@@ -10,8 +10,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from grader.commands.release import release_command
-from grader.exercise.lint import wants_cluster
+from grader.exercise.lint import sample_answers, wants_cluster
 from grader.exercise.release import differences, release
+from lab.course import ROOT
 from lab.errors import LabError
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "release"
@@ -44,6 +45,13 @@ def edit(course: Path, change: Change) -> None:
     content = json.loads(path.read_text())
     change(content["cells"])
     path.write_text(json.dumps(content, indent=1))
+
+
+def test_folder_whose_name_means_others_as_a_pattern_is_taken_as_it_is(course: Path) -> None:
+    root = course.parent / "course [ab]"
+    shutil.copytree(course, root)
+    release(root)
+    assert snapshot(root / "assignments") == snapshot(FIXTURE / "assignments")
 
 
 def test_release_gives_exactly_what_is_committed(course: Path) -> None:
@@ -170,6 +178,7 @@ HIDDEN = '### BEGIN HIDDEN TESTS\nassert "secret-expectation" not in recipe\n###
         ),
         (set_cell(2, source="assert 1\nassert 'it's there'"), r"Python cannot parse: .*\(line 2\)"),
         (set_cell(0, surprise=1), "not a valid notebook"),
+        (set_meta(2, locked=False), "a test that is not locked"),
     ],
 )
 def test_a_faulty_source_is_named_and_nothing_is_released(
@@ -182,6 +191,106 @@ def test_a_faulty_source_is_named_and_nothing_is_released(
         release(course)
     assert snapshot(course / "assignments") == before
     assert sorted(path.name for path in course.iterdir()) == ["assignments", "solutions"]
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("recipe == 1", "ends with a value that no one looks at: `recipe == 1`"),
+        ("assert recipe\nFalse", "ends with a value that no one looks at: `False`"),
+        ("recipe.startswith('FROM')", "ends with a value"),
+        ("not recipe", "ends with a value"),
+        (
+            "from grader import container\ncontainer('web').running",
+            "ends with a value that no one looks at",
+        ),
+        (
+            "from grader import credit\nwith credit(3) as points:\n    pass",
+            r"`credit\(3\)`, but the cell gives 2 in all",
+        ),
+        (
+            "from grader import credit\nwith credit(2):\n    pass\nwith credit(2):\n    pass",
+            "2 `credit` blocks",
+        ),
+        (
+            "from grader import container\ncontainer('web').must_mounts('a:/b')",
+            "calls `must_mounts`, which no check has. Did you mean `must_mount`",
+        ),
+        (
+            "from grader import containr",
+            "imports `containr` from grader.* Did you mean `container`",
+        ),
+        ("import containr", "imports the module `containr`.* Did you mean `container`"),
+        ("import container", "write `from grader import container`"),
+        ("import jsno", "imports the module `jsno`.* Did you mean `json`"),
+        ("container('web').must_exist()", "uses `container` and does not import it"),
+        ("# from-students: total\nassert total", "almost a directive: '# from-students: total'"),
+        ("#from student: total\nassert total", "almost a directive"),
+        ("    # from-student: total", "almost a directive"),
+        ("# from-student: file:../x", "takes 'file:../x' from the student"),
+        ("# from-student: the total", "takes 'the total' from the student"),
+        (
+            "from grader import given\ngiven('total').must_equal(3, hint='')",
+            "looks at the student's variable `total`, which does not reach it",
+        ),
+        (
+            "# from-student: file:Dockerfil\nfrom grader import dockerfile\n"
+            "dockerfile().must_parse()",
+            "looks at the student's file `Dockerfile`, which does not reach it",
+        ),
+        (
+            "from grader import file\nfile('web/page').must_exist()",
+            "add '# from-student: file:web/page'",
+        ),
+        (
+            "from grader import container\ncontainer('db').must_run('psql -c 1', printing='1')",
+            "runs `psql` inside the student's container",
+        ),
+        (
+            "from grader import container\ndb = container('db')\nname = 'x'\n"
+            "db.exec('sh', '-c', f'redis-cli get {name}')",
+            "runs `redis-cli` inside the student's container",
+        ),
+        (
+            "from grader import image\nfrom subprocess import run\n"
+            "run(['docker', 'build', '-q', '-t', 'mine', '.'])\nimage('mine').must_exist()",
+            "builds an image under a name",
+        ),
+        ("%shell docker build --tag=mine .", "builds an image under a name"),
+        (
+            "from grader import container\ncontainer('web').must_exist()\n"
+            "container('web').must_be_running()",
+            r'has container\("web"\) 2 times',
+        ),
+    ],
+)
+def test_a_test_that_fails_or_passes_or_believes_everybody_is_named(
+    course: Path, source: str, message: str
+) -> None:
+    edit(course, set_cell(2, source=source))
+    with pytest.raises(LabError, match=message):
+        release(course)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "# from-student: total\nfrom grader import given\ngiven('total').must_equal(3, hint='')",
+        "# From students we take nothing here.\nassert True",
+        "recipe = 2\nrecipe",
+        "from grader import *\ncontainer('web').must_exist()",
+        "# from-student: file:Dockerfile\nfrom grader import dockerfile\ndockerfile().must_parse()",
+        "from grader import given\ngiven('made', 3).must_equal(3, hint='docker build -t mine .')",
+        "from grader import credit\nwith credit(2) as points:\n    with points(2):\n        pass",
+        "from grader import container\ncontainer('db').must_serve('psql', client='postgres')",
+        "from grader import container\ncontainer('web').must_run('wget -qO- localhost')",
+        "import yaml\nassert yaml",
+        "from subprocess import run\nrun(['docker', 'build', '-q', '.'], check=True)",
+    ],
+)
+def test_a_sound_test_is_released(course: Path, source: str) -> None:
+    edit(course, set_cell(2, source=source))
+    release(course)
 
 
 def test_hidden_test_in_a_file_beside_the_notebook_is_a_leak(course: Path) -> None:
@@ -265,3 +374,11 @@ def wish(course: Path, course_metadata: Any) -> None:
     source.write_text(
         json.dumps({**notebook, "metadata": {**notebook["metadata"], "course": course_metadata}})
     )
+
+
+def test_sample_answers_are_those_that_students_give_in_words() -> None:
+    path = "solutions/01-containers/01-containers.ipynb"
+    samples = sample_answers(ROOT / path)
+    assert list(samples) == ["explain"]
+    assert samples["explain"].startswith("`docker stop` sends SIGTERM")
+    assert "SOLUTION" not in samples["explain"]
