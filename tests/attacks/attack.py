@@ -35,6 +35,51 @@ for words in (
     ["rollout", "status", "deployment/web", "--timeout=50s"],
 ):
     subprocess.run(["kubectl", *words], check=True)"""
+BELIEFS = "beliefs"
+BELIEFS_ANSWERS = {
+    "ignore": 'open(".dockerignore", "w").write(".env\\n")',
+    "user": (
+        'from subprocess import run\nrun(["docker", "build", "-q", "-t", "app", "-"], check=True,'
+        ' input=b\'FROM busybox\\nUSER 1000\\nCMD ["sleep", "600"]\\n\')'
+    ),
+    "cache": (
+        'from subprocess import run\nrun(["docker", "run", "-d", "--name", "cache",'
+        ' "redis:alpine"], check=True)'
+    ),
+    "bell": 'from subprocess import run\nrun(["docker", "start", "-a", "bell"], check=True)',
+    "page": (
+        'from pathlib import Path\nPath("web").mkdir()\nPath("web/page").write_text("welcome")'
+    ),
+    "talker": (
+        'from subprocess import run\nrun(["docker", "run", "--name", "talker", "busybox", "sh",'
+        ' "-c", "echo hello; exit 7"])'
+    ),
+}
+OBJECTS = "objects"
+GREETER = """%%shell
+kubectl apply -f - <<'YAML'
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: greeter}
+spec:
+  selector: {matchLabels: {app: greeter}}
+  template:
+    metadata: {labels: {app: greeter}}
+    spec:
+      containers:
+      - name: greeter
+        image: busybox
+        command: [sleep, "3600"]
+        envFrom: [{configMapRef: {name: greeter}}]
+YAML"""
+OBJECTS_ANSWERS = {
+    "crates": (
+        "%shell kubectl label pods -l cargo,size=large ship=now\n"
+        "%shell kubectl delete pods -l cargo,size=small --now"
+    ),
+    "orders": "%shell kubectl set selector service orders app=orders",
+    "greeter": GREETER,
+}
 # What an attack aims at, as the grader has it: one at a place that has moved would prove nothing.
 PLACES = {
     "@WORK@": WORK,
@@ -72,6 +117,17 @@ TRIALS = {
         },
         by_hand=2.0,
     ),
+    BELIEFS: Trial(
+        BELIEFS_ANSWERS,
+        {
+            "ignore-test": ("ignore", 2.0),
+            "user-test": ("user", 1.0),
+            "cache-test": ("cache", 2.0),
+            "bell-test": ("bell", 1.0),
+            "page-test": ("page", 1.0),
+            "talker-test": ("talker", 3.0),
+        },
+    ),
     PODS: Trial(
         {"web": SERVE},
         {
@@ -80,6 +136,14 @@ TRIALS = {
             "port-test": ("web", 2.0),
             "replaced-test": ("web", 2.0),
             "node-test": ("", 1.0),
+        },
+    ),
+    OBJECTS: Trial(
+        OBJECTS_ANSWERS,
+        {
+            "crates-test": ("crates", 2.0),
+            "orders-test": ("orders", 2.0),
+            "greeter-test": ("greeter", 2.0),
         },
     ),
 }
@@ -91,7 +155,7 @@ class Attack:
     done what it could prints ``attempted``.
 
     ``answers`` are the questions that it answers honestly, ``earns`` the tests whose requirements
-    the forged work meets in truth. ``code`` prints ``SUCCEEDED`` where it gets at something that it
+    the forged work meets in truth, or the part of their points that it earns. ``code`` prints ``SUCCEEDED`` where it gets at something that it
     must not get at.
     """
 
@@ -102,7 +166,7 @@ class Attack:
     answers: tuple[str, ...] = ()
     change: Change | None = None
     place: Callable[[Path], None] | None = None
-    earns: tuple[str, ...] = ()
+    earns: tuple[str, ...] | Mapping[str, float] = ()
     reason: tuple[Reason | None, ...] = (None,)
     attempts: bool = True
     note: str = ""
@@ -119,8 +183,14 @@ class Attack:
     @property
     def earned(self) -> dict[str, float]:
         """The points of an honest hand-in with the same answers, by test."""
+        full = {test: points for test, (_, points) in TRIALS[self.trial].earned.items()}
+        met = (
+            self.earns
+            if isinstance(self.earns, Mapping)
+            else {one: full[one] for one in self.earns}
+        )
         return {
-            test: points if not question or question in self.answers or test in self.earns else 0.0
+            test: points if not question or question in self.answers else met.get(test, 0.0)
             for test, (question, points) in TRIALS[self.trial].earned.items()
         }
 

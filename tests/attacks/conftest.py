@@ -28,16 +28,22 @@ from lab.machine.host import ensure_engine
 
 from ..suite.items import Item
 from ..suite.plugin import Charge, chosen
-from .attack import EVERYTHING, PODS, TRIALS, Attack
+from . import by_user
+from .attack import EVERYTHING, TRIAL, TRIALS, Attack
 from .suite import ATTACKS, ITEMS
 
 FIXTURE = Path(__file__).parent / "fixtures" / "solutions"
 LIMITS = SandboxLimits(
     cell_seconds=15, submission_seconds=60, check_seconds=20, engine_disk=384, work_disk=16
 )
-HONEST = [Attack(f"{place} honest", "", answers=EVERYTHING) for place in ("aa", "kk", "zz")]
-HONEST_WITH_PODS = [
-    Attack(f"{place} honest with pods", "", answers=("web",), trial=PODS) for place in ("aa", "zz")
+HONEST = [
+    Attack(f"{place} honest", "", by_user.NEEDS, answers=EVERYTHING) for place in ("aa", "kk", "zz")
+]
+HONEST_ELSEWHERE = [
+    Attack(f"{place} honest with {trial}", "", answers=tuple(TRIALS[trial].answers), trial=trial)
+    for trial in TRIALS
+    if trial != TRIAL
+    for place in ("aa", "zz")
 ]
 WRONG = Attack("kk wrong", "", 'open("Dockerfile", "w").write("FROM alpine")\ntotal = 1')
 SECRET = "canary-of-another-student"
@@ -57,6 +63,21 @@ class Listener:
             connected, _ = self._sockets[0].accept()
             self.visits += 1
             connected.close()
+
+
+def shown_in(notebook: Any) -> str:
+    """All that a graded notebook's own cells showed, the tests left out."""
+    return "\n".join(
+        str(
+            output.get("text")
+            or output.get("data", {}).get("text/plain")
+            or output.get("evalue")
+            or ""
+        )
+        for one in notebook.cells
+        if one.cell_type == "code" and not one.metadata.get("nbgrader", {}).get("grade")
+        for output in one.outputs
+    )
 
 
 @dataclass
@@ -79,17 +100,7 @@ class Class:
 
     def shown(self, student: str) -> str:
         """All that the student's own cells showed."""
-        return "\n".join(
-            str(
-                output.get("text")
-                or output.get("data", {}).get("text/plain")
-                or output.get("evalue")
-                or ""
-            )
-            for one in self.autograded(student).cells
-            if one.cell_type == "code" and not one.metadata.get("nbgrader", {}).get("grade")
-            for output in one.outputs
-        )
+        return shown_in(self.autograded(student))
 
     def evidence(self, arguments: Mapping[str, Any]) -> dict[str, bytes]:
         """The graded notebook of the student that a test is about."""
@@ -119,8 +130,9 @@ def graded(
     listener = Listener()
     taken = chosen(request.session)
     attacks = [attack for attack in ATTACKS if str(ITEMS[attack.name]) in taken]
-    handed_in = [*HONEST, WRONG, *HONEST_WITH_PODS, *attacks]
-    _hand_in(root, handed_in, listener.port)
+    handed_in = [*HONEST, WRONG, *HONEST_ELSEWHERE, *attacks]
+    release(root)
+    hand_in(root, handed_in, listener.port)
     before = _files(around)
     place = ensure_sandbox_image(client)
     results: dict[str, Result] = {}
@@ -129,7 +141,7 @@ def graded(
         students = [one.student for one in handed_in if one.trial == trial]
         limits = (
             replace(LIMITS, cell_seconds=45, submission_seconds=90, check_seconds=40)
-            if trial == PODS
+            if trial != TRIAL
             else LIMITS
         )
         graded = plan(root, trial, students).grade(client, place, limits, 2, lambda result: None)
@@ -152,12 +164,18 @@ def _charge_all(
         charge({ITEMS.get(one.name, tests): results[one.student].seconds * scale})
 
 
-def _hand_in(root: Path, attacks: list[Attack], port: int) -> None:
+def release(root: Path) -> None:
+    """Make a course whose assignments are the trials."""
     shutil.copytree(FIXTURE, root / "solutions")
-    released = {}
     for trial in TRIALS:
         generate(root, trial, root / "assignments")
-        released[trial] = (root / "assignments" / trial / f"{trial}.ipynb").read_text()
+
+
+def hand_in(root: Path, attacks: list[Attack], port: int) -> None:
+    """Put each of them into the course; ``port``: of the service that nobody may reach."""
+    released = {
+        trial: (root / "assignments" / trial / f"{trial}.ipynb").read_text() for trial in TRIALS
+    }
     for attack in attacks:
         folder = root / "submitted" / attack.student / attack.trial
         folder.mkdir(parents=True)

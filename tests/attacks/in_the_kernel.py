@@ -123,6 +123,7 @@ def _claiming(value: str) -> str:
     return f"import json\nreal = json.dumps\njson.dumps = {lie}\ntotal = 1"
 
 
+NO_NUMBER = "holds an `int` that is too large, or no number"
 ATTACKS = [
     Attack(
         "A syntax tree transformer that empties cells", TWO_KERNELS, AST_TRANSFORMER, stock=True
@@ -143,7 +144,7 @@ ATTACKS = [
         "values cross as JSON",
         EQUAL,
         stock=True,
-        says={"total-test": "is not a value that JSON can hold"},
+        says={"total-test": "holds a Python object of type"},
     ),
     Attack(
         "A number that equals everything",
@@ -167,30 +168,30 @@ ATTACKS = [
         "A value that claims to be NaN",
         "claims are parsed strictly",
         _claiming("'NaN'"),
-        says={"total-test": "is not a value that JSON can hold"},
+        says={"total-test": NO_NUMBER},
     ),
     Attack(
         "A value nested 30,000 deep",
         "claims are parsed strictly",
         _claiming("'[' * 30_000 + ']' * 30_000"),
-        says={"total-test": "is not a value that JSON can hold"},
+        says={"total-test": NO_NUMBER},
     ),
     Attack(
         "A value of a million characters",
         "claims are capped",
         _claiming("'1' * 1_000_000"),
-        says={"total-test": "is too long"},
+        says={"total-test": NO_NUMBER},
     ),
     Attack(
         "A value that is not JSON",
         "claims are parsed strictly",
         _claiming("'__import__(\"os\")._exit(0)'"),
-        says={"total-test": "is not a value that JSON can hold"},
+        says={"total-test": NO_NUMBER},
     ),
     Attack(
         "A value that is not even text",
         "claims are parsed strictly",
         _claiming("type('x', (), {'__repr__': lambda self: '__import__(\"os\")._exit(0)'})()"),
-        says={"total-test": "is not a value that JSON can hold"},
+        says={"total-test": NO_NUMBER},
     ),
 ]

@@ -9,7 +9,7 @@ from nbgrader.api import Gradebook
 
 from ..conftest import GAINED
 from .attack import ATTEMPTED, SUCCEEDED, TRIALS, Attack
-from .conftest import HONEST, HONEST_WITH_PODS, SECRET, Class
+from .conftest import HONEST, HONEST_ELSEWHERE, SECRET, Class
 from .suite import ATTACKS, ITEMS, the_class
 
 pytestmark = [pytest.mark.machine, pytest.mark.grading, pytest.mark.timeout(1800)]
@@ -57,8 +57,8 @@ def test_honest_students_among_them_lose_nothing(honest: Attack, graded: Class) 
     assert (result.points, result.reason, result.notes) == (10, None, [])
 
 
-@pytest.mark.parametrize("honest", HONEST_WITH_PODS, ids=lambda honest: honest.name)
-def test_honest_students_with_a_cluster_lose_nothing(honest: Attack, graded: Class) -> None:
+@pytest.mark.parametrize("honest", HONEST_ELSEWHERE, ids=lambda honest: honest.name)
+def test_honest_students_of_other_trials_lose_nothing(honest: Attack, graded: Class) -> None:
     result = graded.results[honest.student]
     assert (result.points, result.reason, result.notes) == (
         TRIALS[honest.trial].max_points,
