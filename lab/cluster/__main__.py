@@ -19,7 +19,9 @@ os.environ["SSL_CERT_FILE"] = os.devnull
 
 from lab.cluster.apiserver import pki
 from lab.cluster.cluster import Cluster, Options
+from lab.cluster.controllers.nodelifecycle import GRACE_SECONDS
 from lab.cluster.kubelet.engine import Engine, EngineError
+from lab.cluster.registry.machines import MOST_NODES
 
 POLL_SECONDS = 0.02
 
@@ -113,6 +115,21 @@ async def serve(options: Options, engine_seconds: float) -> None:
     default=0,
     help="How long to wait for the engine's first answer.",
 )
+@click.option(
+    "--nodes",
+    type=click.IntRange(1, MOST_NODES),
+    default=1,
+    show_default=True,
+    help="How many nodes there are at least.",
+)
+@click.option(
+    "--node-monitor-grace-period",
+    "grace_seconds",
+    type=click.FloatRange(0, min_open=True),
+    default=GRACE_SECONDS,
+    show_default=True,
+    help="After how many seconds of silence a node is NotReady.",
+)
 @click.option("--verbose", is_flag=True, help="Log what the parts do.")
 def main(
     kubeconfig: Path,
@@ -123,6 +140,8 @@ def main(
     student_kubeconfig: Path | None,
     reserved: tuple[int, int] | None,
     engine_seconds: float,
+    nodes: int,
+    grace_seconds: float,
     verbose: bool,
 ) -> None:
     """Run a small Kubernetes on the Docker engine that DOCKER_HOST names."""
@@ -134,6 +153,8 @@ def main(
         context,
         student_kubeconfig.absolute() if student_kubeconfig else None,
         reserved_sockets(*reserved) if reserved else {},
+        nodes,
+        grace_seconds,
     )
     form = "%(asctime)s %(levelname)s %(name)s: %(message)s"
     logging.basicConfig(

@@ -8,29 +8,36 @@ import tempfile
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from aiohttp import web
 
 from lab.cluster import controllers
 from lab.cluster.apiserver import auth, pki
+from lab.cluster.apiserver.connections import Connections
 from lab.cluster.apiserver.openapi import OpenAPI
 from lab.cluster.apiserver.proxy import Proxy
 from lab.cluster.apiserver.server import APIServer
 from lab.cluster.apiserver.streams import Streams
 from lab.cluster.controllers.base import run as run_controllers
+from lab.cluster.controllers.nodelifecycle import GRACE_SECONDS
 from lab.cluster.kubelet.engine import Engine
-from lab.cluster.kubelet.kubelet import Kubelet
+from lab.cluster.kubelet.host import Machine
+from lab.cluster.kubelet.kubelet import HEARTBEAT_SECONDS, Kubelet
+from lab.cluster.kubelet.machines import Machines
+from lab.cluster.kubelet.podnetwork import PodNetwork
 from lab.cluster.kubelet.runtime import Runtime
 from lab.cluster.model.objects import Obj, at, name_of, namespace_of, uid_of
 from lab.cluster.model.resources import Resources
 from lab.cluster.model.schema import Schemas
 from lab.cluster.network import dns
+from lab.cluster.network.machines import MachineAddresses
 from lab.cluster.network.namespace import ServiceNetwork
 from lab.cluster.network.serviceproxy import ServiceProxy, api_service, dns_service
 from lab.cluster.registry.addresses import DNS_ADDRESS
 from lab.cluster.registry.admission import PRIORITY_CLASSES
 from lab.cluster.registry.client import Client
+from lab.cluster.registry.machines import ON, POD_NETWORKS, POWER
 from lab.cluster.registry.registry import Registry
 from lab.cluster.registry.slices import SERVICE, SLICES
 from lab.cluster.registry.store import Store
@@ -56,6 +63,7 @@ PRIORITIES = (
 )
 IDLE_SECONDS = 3600.0
 RESTART_SECONDS = 1.0
+HEARTBEATS = 5
 
 
 @dataclass(frozen=True)
@@ -66,6 +74,8 @@ class Options:
     ``student_kubeconfig``: where credentials go of somebody whose work this cluster is to judge.
     ``reserved``: sockets that are bound already, by their port, on which the API and node ports are
     served as well.
+    ``nodes``: how many there are at least. ``grace_seconds``: how long a node may be silent before
+    it counts as NotReady (a real cluster's ``--node-monitor-grace-period``).
     """
 
     kubeconfig: Path
@@ -75,6 +85,8 @@ class Options:
     context: str = pki.CONTEXT
     student_kubeconfig: Path | None = None
     reserved: Mapping[int, socket.socket] = field(default_factory=dict)
+    nodes: int = 1
+    grace_seconds: float = GRACE_SECONDS
 
 
 def own_address() -> str:
@@ -119,17 +131,16 @@ class Cluster:
         self.system = Client(self.registry, "kube-apiserver")
         self._bootstrap()
         system_namespace = self.store.get(("namespaces", "", "kube-system")) or {}
-        self.runtime = Runtime(engine, uid_of(system_namespace), DNS_ADDRESS, options.pause_image)
-        self.kubelet = Kubelet(
-            Client(self.registry, "kubelet"), self.runtime, self.node, self.address, self._token
-        )
+        self.network = PodNetwork(engine, uid_of(system_namespace))
+        first = Machine(self.node, self.address, str(POD_NETWORKS[0]), is_control_plane=True)
+        self.machines = Machines(Client(self.registry, "kubelet"), first, self._kubelet)
         authorizer = auth.Authorizer(self.store)
         self.server = APIServer(
             self.registry,
             auth.Authenticator(self.credentials, self.store),
             authorizer,
             OpenAPI(self.registry.schemas, self.registry.resources),
-            Streams(self.kubelet),
+            Streams(self.machines.kubelet_of, engine),
             Proxy(self.registry),
         )
 
@@ -145,8 +156,25 @@ class Cluster:
             obj = {"metadata": {"name": name}, "value": value, "description": description}
             self._ensure(PRIORITY_CLASSES, obj)
         self._ensure("services", dns_service())
+        self._add_nodes()
         for crd in self.store.list("customresourcedefinitions.apiextensions.k8s.io"):
             self.registry.resources.serve_custom(crd)
+
+    def _add_nodes(self) -> None:
+        """The nodes beyond the first that this start asks for."""
+        for number in range(2, self.options.nodes + 1):
+            meta = {"name": f"{self.node}-{number}", "annotations": {POWER: ON}}
+            self._ensure("nodes", {"metadata": meta})
+
+    def _kubelet(self, machine: Machine) -> Kubelet:
+        options = self.options
+        runtime = Runtime(
+            self.network, machine.name, machine.pod_cidr, DNS_ADDRESS, options.pause_image
+        )
+        # Several of them in a grace period, so that a late one does no harm.
+        heartbeat = min(HEARTBEAT_SECONDS, options.grace_seconds / HEARTBEATS)
+        client = Client(self.registry, "kubelet")
+        return Kubelet(client, runtime, machine, self._token, heartbeat)
 
     def _ensure(self, resource: str, obj: Obj) -> None:
         if self.system.get(resource, namespace_of(obj), name_of(obj)) is None:
@@ -209,17 +237,16 @@ class Cluster:
             handle_signals=False,
         )
         await runner.setup()
-        site = web.TCPSite(
-            runner, LOOPBACK, self.options.port, ssl_context=context, reuse_address=True
-        )
-        await site.start()
-        port = int(runner.addresses[0][1])
+        connections = Connections(cast(web.Server, runner.server), context)
+        self.server.asked = connections.asked
+        listener = socket.create_server((LOOPBACK, self.options.port))
+        port = int(listener.getsockname()[1])
+        connections.listen(listener)
         if outside := self.options.reserved.get(port):
-            await web.SockSite(runner, outside, ssl_context=context).start()
+            connections.listen(outside)
         self._publish_server(port)
         self._write_kubeconfigs(f"https://{LOOPBACK}:{port}")
         network = _service_network()
-        await self.runtime.prepare()
         tasks = [
             asyncio.ensure_future(self._supervise(name, start))
             for name, start in self._parts(port, network)
@@ -233,8 +260,9 @@ class Cluster:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             if self.options.data is None:
-                await self.runtime.remove_everything()
+                await self.network.remove_everything()
             self.store.close()
+            await connections.close()
             await runner.cleanup()
 
     def _write_kubeconfigs(self, server: str) -> None:
@@ -260,12 +288,14 @@ class Cluster:
     def _parts(self, port: int, network: ServiceNetwork | None) -> list[tuple[str, Any]]:
         controller_client = Client(self.registry, "kube-controller-manager")
         listed = controllers.all_controllers(
-            controller_client, self.credentials.authority.certificate.decode()
+            controller_client,
+            self.credentials.authority.certificate.decode(),
+            self.options.grace_seconds,
         )
         parts = [
             ("controller-manager", lambda: run_controllers(listed, controller_client)),
             ("scheduler", Scheduler(Client(self.registry, "kube-scheduler"), self.node).run),
-            ("kubelet", self.kubelet.run),
+            ("kubelets", self.machines.run),
         ]
         if network is None:
             return parts
@@ -274,6 +304,7 @@ class Cluster:
             *parts,
             ("proxy", ServiceProxy(proxy_client, network, port, self.options.reserved).run),
             ("dns", lambda: dns.serve(proxy_client, network)),
+            ("machines' addresses", MachineAddresses(proxy_client).run),
         ]
 
     async def _supervise(self, name: str, start: Any) -> None:

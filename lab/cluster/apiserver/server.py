@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import platform
+from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
@@ -14,6 +15,7 @@ from lab.cluster.apiserver.auth import Authenticator, Authorizer, User
 from lab.cluster.apiserver.negotiation import json_response, many, one
 from lab.cluster.apiserver.openapi import OpenAPI
 from lab.cluster.apiserver.openapiv2 import encode as encode_v2
+from lab.cluster.apiserver.pki import ADMIN_GROUP
 from lab.cluster.apiserver.proxy import Proxy
 from lab.cluster.apiserver.requestinfo import RequestInfo, parse
 from lab.cluster.apiserver.rest import DEPRECATED, Rest, warning_headers
@@ -101,6 +103,7 @@ class APIServer:
         self.subresources = Subresources(registry, self.rest, authenticator, authorizer)
         self.streams, self.proxy = streams, proxy
         self.ready = False
+        self.asked: Callable[..., None] = lambda *_, **__: None  # told of each request's connection
 
     def application(self) -> web.Application:
         app = web.Application(client_max_size=LARGEST_BODY)
@@ -125,6 +128,7 @@ class APIServer:
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         user = self._user(request)
+        self.asked(request.protocol, administrator=ADMIN_GROUP in user.groups)
         watch = request.query.get("watch") in ("true", "1", "") and "watch" in request.query
         info = parse(self.resources, request.method, request.path, watch=watch)
         self.authorizer.require(user, info.attributes())

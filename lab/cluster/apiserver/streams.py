@@ -16,7 +16,7 @@ from lab.cluster.apiserver.remotecommand import (
     failure,
     success,
 )
-from lab.cluster.kubelet.engine import EngineError
+from lab.cluster.kubelet.engine import Engine, EngineError
 from lab.cluster.kubelet.kubelet import Kubelet
 from lab.cluster.model.errors import APIError, bad_request
 from lab.cluster.model.objects import Obj, at, containers_of, name_of, namespace_of
@@ -24,6 +24,7 @@ from lab.cluster.model.objects import Obj, at, containers_of, name_of, namespace
 Handler = Callable[[Obj, web.Request], Awaitable[web.StreamResponse]]
 NOT_STARTED = b"OCI runtime exec failed"
 DRAIN_SECONDS = 0.3
+KUBELET_PORT = 10250
 
 
 class UpgradeRefused(Exception):  # noqa: N818  (its name says what happened)
@@ -38,14 +39,22 @@ class Streams:
     exec and attach, which kubectl no longer speaks first. ``APIServer`` calls ``handle``.
     """
 
-    def __init__(self, kubelet: Kubelet) -> None:
-        self.kubelet, self.engine = kubelet, kubelet.engine
+    def __init__(self, kubelet_of: Callable[[Obj], Kubelet | None], engine: Engine) -> None:
+        self._kubelet_of, self.engine = kubelet_of, engine
         self.handlers: Mapping[str, Handler] = {
             "log": self.log,
             "exec": self.exec,
             "attach": self.attach,
             "portforward": self.port_forward,
         }
+
+    def _kubelet(self, pod: Obj, asked: str = "error dialing backend") -> Kubelet:
+        """The kubelet of the Pod's node. APIError (500) when that machine does not answer."""
+        kubelet = self._kubelet_of(pod)
+        if kubelet is None:
+            why = f"dial tcp {_kubelet_address(pod)}: connect: no route to host"
+            raise APIError(500, "", f"{asked}: {why}")
+        return kubelet
 
     async def handle(self, kind: str, pod: Obj, request: web.Request) -> web.StreamResponse:
         """Answer a request for one of these subresources of a Pod."""
@@ -58,7 +67,9 @@ class Streams:
 
     async def log(self, pod: Obj, request: web.Request) -> web.StreamResponse:
         container = _container_name(pod, request)
-        identity = self.kubelet.log_source(
+        path = f"containerLogs/{namespace_of(pod)}/{name_of(pod)}/{container}"
+        asked = f'Get "https://{_kubelet_address(pod)}/{path}"'
+        identity = self._kubelet(pod, asked).log_source(
             pod, container, previous=request.query.get("previous") == "true"
         )
         follow = request.query.get("follow") == "true"
@@ -85,7 +96,7 @@ class Streams:
         command = request.query.getall("command", [])
         if not command:
             raise bad_request("you must specify at least one command for the container")
-        identity = self.kubelet.running_container(pod, container)
+        identity = self._kubelet(pod).running_container(pod, container)
         if identity is None:
             raise UpgradeRefused(f'container not found ("{container}")')
         tty, stdin = _flag(request, "tty"), _flag(request, "stdin")
@@ -113,7 +124,7 @@ class Streams:
 
     async def attach(self, pod: Obj, request: web.Request) -> web.StreamResponse:
         container = _container_name(pod, request)
-        identity = self.kubelet.running_container(pod, container)
+        identity = self._kubelet(pod).running_container(pod, container)
         # One that has just ended may not be known to have: kubectl then shows its log instead.
         if identity is None or not (await self.engine.inspect(identity))["State"]["Running"]:
             raise UpgradeRefused(
@@ -150,6 +161,7 @@ class Streams:
     # -------------------------------------------------------------- port-forward
 
     async def port_forward(self, pod: Obj, request: web.Request) -> web.StreamResponse:
+        self._kubelet(pod)
         address = at(pod, "status", "podIP")
         if not address or at(pod, "status", "phase") != "Running":
             raise UpgradeRefused(f'pod not found ("{name_of(pod)}_{namespace_of(pod)}")')
@@ -161,6 +173,10 @@ class Streams:
         await socket.prepare(request)
         await portforward.PortForward(socket, pod, address).run()
         return socket
+
+
+def _kubelet_address(pod: Obj) -> str:
+    return f"{at(pod, 'status', 'hostIP', default='')}:{KUBELET_PORT}"
 
 
 def _flag(request: web.Request, name: str) -> bool:

@@ -11,6 +11,7 @@ from lab.cluster.controllers.garbage import GarbageCollector
 from lab.cluster.controllers.horizontal import HorizontalPodAutoscalers
 from lab.cluster.controllers.job import Jobs
 from lab.cluster.controllers.namespace import Namespaces
+from lab.cluster.controllers.nodelifecycle import GRACE_SECONDS, NodeLifecycle
 from lab.cluster.controllers.quota import ResourceQuotas
 from lab.cluster.controllers.replicaset import ReplicaSets, ReplicationControllers
 from lab.cluster.controllers.serviceaccount import ServiceAccounts
@@ -22,8 +23,12 @@ from lab.cluster.controllers.volume import PersistentVolumes
 from lab.cluster.registry.client import Client
 
 
-def all_controllers(client: Client, authority: str) -> list[Controller]:
-    """Every controller; ``authority`` is the certificate that ServiceAccounts' Pods trust."""
+def all_controllers(
+    client: Client, authority: str, grace_seconds: float = GRACE_SECONDS
+) -> list[Controller]:
+    """Every controller; ``authority`` is the certificate that ServiceAccounts' Pods trust, and
+    after ``grace_seconds`` of silence a node is NotReady.
+    """
     kinds: list[type[Controller]] = [
         CustomResourceDefinitions,
         Namespaces,
@@ -44,4 +49,8 @@ def all_controllers(client: Client, authority: str) -> list[Controller]:
         EventTTL,
         Unenforced,
     ]
-    return [ServiceAccounts(client, authority), *(kind(client) for kind in kinds)]
+    return [
+        ServiceAccounts(client, authority),
+        NodeLifecycle(client, grace_seconds),
+        *(kind(client) for kind in kinds),
+    ]

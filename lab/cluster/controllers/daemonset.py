@@ -1,10 +1,11 @@
-"""DaemonSets: one Pod on each node that suits it. Here that is one node, or none."""
+"""DaemonSets: one Pod on each node that suits it."""
 
 import time
 
 from lab.cluster.controllers import pods
 from lab.cluster.controllers.base import Controller
 from lab.cluster.controllers.revisions import current_revision
+from lab.cluster.controllers.rollout import bound
 from lab.cluster.model.objects import (
     Obj,
     annotations_of,
@@ -16,7 +17,7 @@ from lab.cluster.model.objects import (
 )
 from lab.cluster.registry.defaults import TEMPLATE_GENERATION
 from lab.cluster.registry.store import Event
-from lab.cluster.scheduler.scheduler import node_suits
+from lab.cluster.scheduler.fit import node_suits
 
 HASH = "controller-revision-hash"
 TOLERATED = "not-ready unreachable disk-pressure memory-pressure pid-pressure unschedulable".split()
@@ -26,7 +27,7 @@ class DaemonSets(Controller):
     """Keeps one Pod of a DaemonSet on each node that suits it.
 
     The Pods are bound to their nodes by the scheduler, through an affinity to the node's name. Left
-    out: ``maxSurge`` and ``maxUnavailable``: on one node, an outdated Pod is replaced at once.
+    out: ``maxSurge``.
     """
 
     resource, watches, component = "daemonsets.apps", ("pods", "nodes"), "daemonset-controller"
@@ -48,6 +49,7 @@ class DaemonSets(Controller):
                 self._sync_node(
                     owner, node, [p for p in mine if _node(p) == name_of(node)], digest, wanted
                 )
+            self._replace_outdated(owner, wanted, digest)
         self._report(owner, pods.owned(self.client, owner, adopt=False), wanted, digest)
         return None
 
@@ -61,14 +63,31 @@ class DaemonSets(Controller):
             wanted.append(name_of(node))
         for pod in on_node:
             failed = at(pod, "status", "phase") in ("Succeeded", "Failed")
-            outdated = (
-                labels_of(pod).get(HASH) != digest
-                and at(owner, "spec", "updateStrategy", "type") == "RollingUpdate"
-            )
-            if not is_deleting(pod) and (failed or outdated or not stays):
+            if not is_deleting(pod) and (failed or not stays):
                 pods.delete(self.client, self.recorder, owner, pod)
         if suits and not on_node:
             pods.create(self.client, self.recorder, owner, template)
+
+    def _replace_outdated(self, owner: Obj, wanted: list[str], digest: str) -> None:
+        """Delete Pods of an older template: first what is not available anyway, and of the others
+        as many as may be missing at a time.
+        """
+        strategy = at(owner, "spec", "updateStrategy", default={})
+        if strategy.get("type") != "RollingUpdate":
+            return
+        mine = [p for p in pods.owned(self.client, owner, adopt=False) if not is_deleting(p)]
+        outdated = [p for p in mine if labels_of(p).get(HASH) != digest]
+        serving = {_node(p) for p in mine if _is_available(owner, p)}
+        most = bound(
+            at(strategy, "rollingUpdate", "maxUnavailable", default=1), len(wanted), up=True
+        )
+        left = max(1, most) - len(set(wanted) - serving)
+        for pod in outdated:
+            if _node(pod) in serving:
+                if left <= 0:
+                    continue
+                left -= 1
+            pods.delete(self.client, self.recorder, owner, pod)
 
     def _pod(self, owner: Obj, node: Obj, digest: str) -> Obj:
         pod = pods.from_template(owner, owner["spec"]["template"])
@@ -93,11 +112,7 @@ class DaemonSets(Controller):
     def _report(self, owner: Obj, mine: list[Obj], wanted: list[str], digest: str) -> None:
         current = [p for p in mine if _node(p) in wanted and not is_deleting(p)]
         ready = [p for p in current if pods.is_ready(p)]
-        available = [
-            p
-            for p in ready
-            if pods.is_available(p, at(owner, "spec", "minReadySeconds", default=0), time.time())
-        ]
+        available = [p for p in ready if _is_available(owner, p)]
         status: Obj = {
             "currentNumberScheduled": len(current),
             "desiredNumberScheduled": len(wanted),
@@ -111,6 +126,10 @@ class DaemonSets(Controller):
             numberUnavailable=len(wanted) - len(available),
         )
         self.client.set_status(self.resource, owner, status)
+
+
+def _is_available(owner: Obj, pod: Obj) -> bool:
+    return pods.is_available(pod, at(owner, "spec", "minReadySeconds", default=0), time.time())
 
 
 def _node(pod: Obj) -> str:

@@ -6,7 +6,7 @@ from lab.cluster.controllers.base import Controller
 from lab.cluster.model.objects import Obj, at, is_deleting, key_of, name_of, uid_of
 from lab.cluster.registry.client import Client
 from lab.cluster.registry.store import Event
-from lab.cluster.scheduler.scheduler import toleration_of
+from lab.cluster.scheduler.fit import toleration_of
 
 
 class TaintEviction(Controller):
@@ -26,10 +26,17 @@ class TaintEviction(Controller):
         """A taint came or went, or a Pod came to a node."""
         before = event.before or {}
         if event.key[0] == "nodes" and _taints(event.obj) != _taints(before):
-            self._since.clear()
+            gone = {taint["key"] for taint in _taints(before)} - {
+                taint["key"] for taint in _taints(event.obj)
+            }
             for pod in self.client.list("pods"):
                 if at(pod, "spec", "nodeName") == event.key[2]:
+                    for key in gone:
+                        self._since.pop((uid_of(pod), key), None)
                     self.enqueue(key_of(pod))
+        elif event.key[0] == "pods" and event.kind == "DELETED":
+            for taint in [key for key in self._since if key[0] == uid_of(event.obj)]:
+                del self._since[taint]
         elif event.key[0] == "pods" and at(event.obj, "spec", "nodeName") != at(
             before, "spec", "nodeName"
         ):

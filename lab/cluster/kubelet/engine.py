@@ -305,20 +305,10 @@ class Engine:
     async def exec_resize(self, process: str, width: int, height: int) -> None:
         await self.json("POST", f"/exec/{process}/resize", w=str(width), h=str(height))
 
-    async def run(
-        self, container: str, command: Sequence[str], seconds: float
-    ) -> tuple[int, bytes]:
-        """Run a command to its end: exit code and output. TimeoutError when it takes longer."""
-        process = await self.exec_create(container, command)
-        attached = await self.exec_start(process)
-        out = bytearray()
-        try:
-            async with asyncio.timeout(seconds):
-                async for _, data in attached.output():
-                    out += data
-        finally:
-            attached.close()
-        return int((await self.exec_inspect(process)).get("ExitCode") or 0), bytes(out)
+    async def exec_runs(self, process: str) -> bool:
+        """Whether its command has begun, and may have ended."""
+        state = cast(Obj, await self.json("GET", f"/exec/{process}/json"))
+        return bool(state.get("Pid")) or state.get("ExitCode") is not None
 
     # ------------------------------------------------------------ images, volumes
 
@@ -356,10 +346,10 @@ class Engine:
             or []
         )
 
-    async def events(self, label: str) -> AsyncIterator[Obj]:
-        """What happens to containers with that label."""
+    async def events(self, *labels: str) -> AsyncIterator[Obj]:
+        """What happens to containers with all these labels."""
         filters = json.dumps(
-            {"type": ["container"], "label": [label], "event": ["start", "die", "destroy"]}
+            {"type": ["container"], "label": list(labels), "event": ["start", "die", "destroy"]}
         )
         async for event in self.lines("GET", "/events", filters=filters):
             yield event

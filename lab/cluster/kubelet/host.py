@@ -1,14 +1,24 @@
-"""The host as a node of the cluster: its object, and the lease that shows that it lives."""
+"""A machine as a node of the cluster: its object, and the lease that shows that it lives."""
 
 import os
 import platform
+from dataclasses import dataclass
 from typing import Any
 
 from lab.cluster import VERSION
 from lab.cluster.kubelet.engine import Engine
-from lab.cluster.kubelet.runtime import POD_NETWORK
-from lab.cluster.model.objects import Obj, condition, new_condition, now, now_micro
+from lab.cluster.model.objects import (
+    Obj,
+    annotations_of,
+    at,
+    condition,
+    labels_of,
+    new_condition,
+    now,
+    now_micro,
+)
 from lab.cluster.registry.client import Client
+from lab.cluster.registry.machines import CONTROL_PLANE
 
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 RESERVED_KIB = 100 * 1024  # what the kubelet keeps back of memory
@@ -31,34 +41,53 @@ def go_architecture(machine: str) -> str:
     return ARCHITECTURES.get(machine, machine)
 
 
-async def register(client: Client, engine: Engine, name: str, address: str) -> None:
-    """Create the node, or bring the one from an earlier start up to date."""
-    info = await engine.json("GET", "/info")
+@dataclass(frozen=True)
+class Machine:
+    """A machine: its name, its address, the range of its Pods' addresses (``10.244.1.0/24``)."""
+
+    name: str
+    address: str
+    pod_cidr: str
+    is_control_plane: bool = False
+
+
+async def register(client: Client, engine: Engine, info: Obj, machine: Machine) -> None:
+    """Create the node, or bring the one that is there up to date.
+
+    ``info`` is what the engine says of itself (``docker info``).
+    """
     architecture = go_architecture(info.get("Architecture", ""))
-    existing = client.get("nodes", "", name)
+    labels = {
+        "beta.kubernetes.io/arch": architecture,
+        "beta.kubernetes.io/os": "linux",
+        "kubernetes.io/arch": architecture,
+        "kubernetes.io/hostname": machine.name,
+        "kubernetes.io/os": "linux",
+    } | ({CONTROL_PLANE: ""} if machine.is_control_plane else {})
+    annotations = {
+        "node.alpha.kubernetes.io/ttl": "0",
+        "volumes.kubernetes.io/controller-managed-attach-detach": "true",
+    }
+    spec = {"podCIDR": machine.pod_cidr, "podCIDRs": [machine.pod_cidr]}
+    existing = client.get("nodes", "", machine.name)
     if existing is None:
-        labels = {
-            "beta.kubernetes.io/arch": architecture,
-            "beta.kubernetes.io/os": "linux",
-            "kubernetes.io/arch": architecture,
-            "kubernetes.io/hostname": name,
-            "kubernetes.io/os": "linux",
-            "node-role.kubernetes.io/control-plane": "",
-        }
-        annotations = {
-            "node.alpha.kubernetes.io/ttl": "0",
-            "volumes.kubernetes.io/controller-managed-attach-detach": "true",
-        }
-        meta = {"name": name, "labels": labels, "annotations": annotations}
-        existing = client.create(
-            "nodes", {"metadata": meta, "spec": {"podCIDR": POD_NETWORK, "podCIDRs": [POD_NETWORK]}}
-        )
+        meta = {"name": machine.name, "labels": labels, "annotations": annotations}
+        existing = client.create("nodes", {"metadata": meta, "spec": spec})
+    elif not at(existing, "spec", "podCIDR"):
+
+        def complete(fresh: Obj) -> None:
+            meta = fresh["metadata"]
+            meta["labels"] = labels | labels_of(fresh)
+            meta["annotations"] = annotations | annotations_of(fresh)
+            fresh["spec"] = (fresh.get("spec") or {}) | spec
+
+        existing = client.change("nodes", existing, complete) or existing
     images = [
         {"names": [_full_name(tag) for tag in image["RepoTags"]], "sizeBytes": image["Size"]}
         for image in await engine.json("GET", "/images/json")
         if image.get("RepoTags")
     ]
-    status = _status(existing, info, architecture, name, address, images)
+    status = _status(existing, info, architecture, machine, images)
     client.set_status("nodes", existing, status)
 
 
@@ -67,7 +96,7 @@ def _full_name(tag: str) -> str:
 
 
 def _status(
-    existing: Obj, info: Any, architecture: str, name: str, address: str, images: list[Obj]
+    existing: Obj, info: Any, architecture: str, machine: Machine, images: list[Obj]
 ) -> Obj:
     memory = int(info.get("MemTotal", 0)) // 1024
     disk = os.statvfs("/")
@@ -80,11 +109,11 @@ def _status(
         "pods": "110",
     }
     boot = _read("/proc/sys/kernel/random/boot_id")
-    machine = _read("/etc/machine-id") or boot.replace("-", "")
+    identity = _read("/etc/machine-id") or boot.replace("-", "")
     return {
         "addresses": [
-            {"type": "InternalIP", "address": address},
-            {"type": "Hostname", "address": name},
+            {"type": "InternalIP", "address": machine.address},
+            {"type": "Hostname", "address": machine.name},
         ],
         "capacity": capacity,
         "allocatable": capacity | {"memory": f"{memory - RESERVED_KIB}Ki"},
@@ -94,8 +123,8 @@ def _status(
         "nodeInfo": {
             "architecture": architecture,
             "bootID": boot,
-            "machineID": machine,
-            "systemUUID": machine,
+            "machineID": identity,
+            "systemUUID": identity,
             "containerRuntimeVersion": f"docker://{info.get('ServerVersion', '')}",
             "kernelVersion": platform.release(),
             "kubeProxyVersion": "",

@@ -7,16 +7,18 @@ from collections.abc import Callable
 
 from lab.cluster.kubelet.container import RUNNING, Container
 from lab.cluster.kubelet.engine import EngineError
-from lab.cluster.kubelet.host import heartbeat, register
+from lab.cluster.kubelet.host import Machine, heartbeat, register
 from lab.cluster.kubelet.images import Images
 from lab.cluster.kubelet.node import Node
-from lab.cluster.kubelet.runtime import CLUSTER_LABEL, UID_LABEL, Runtime
+from lab.cluster.kubelet.podnetwork import CLUSTER_LABEL
+from lab.cluster.kubelet.runtime import UID_LABEL, Runtime
 from lab.cluster.kubelet.tokens import Tokens
 from lab.cluster.kubelet.worker import PodWorker
 from lab.cluster.model.errors import bad_request
-from lab.cluster.model.objects import Obj, at, name_of, uid_of
+from lab.cluster.model.objects import Obj, at, is_true, name_of, uid_of
 from lab.cluster.registry.client import Client
 from lab.cluster.registry.events import Recorder
+from lab.cluster.registry.machines import NODE_LABEL
 
 LOG = logging.getLogger("kubelet")
 HEARTBEAT_SECONDS = 10.0
@@ -34,27 +36,34 @@ class Kubelet:
     It registers the node and renews its lease, keeps a worker for each Pod, and wakes it when the
     Pod changes in the API or one of its containers ends on the engine. The API server asks it for
     logs and for containers to run commands in. Left out: evicting Pods under pressure, static Pods,
-    garbage collection of images. ``Cluster`` starts it.
+    garbage collection of images. ``Machines`` starts one for each node.
+
+    ``heartbeat_seconds``: how often it says that it lives.
     """
 
     def __init__(
         self,
         client: Client,
         runtime: Runtime,
-        name: str,
-        address: str,
+        machine: Machine,
         make_token: Callable[[Obj, int, str], str],
+        heartbeat_seconds: float = HEARTBEAT_SECONDS,
     ) -> None:
-        self.client, self.runtime, self.engine, self.name = client, runtime, runtime.engine, name
-        recorder, images = Recorder(client, "kubelet", name), Images(runtime.engine)
-        self.node = Node(client, recorder, runtime, images, address, Tokens(make_token))
+        self.client, self.runtime, self.engine = client, runtime, runtime.engine
+        self.machine, self.heartbeat_seconds = machine, heartbeat_seconds
+        recorder, images = Recorder(client, "kubelet", machine.name), Images(runtime.engine)
+        self.node = Node(client, recorder, runtime, images, machine.address, Tokens(make_token))
+        self._info: Obj = {}
         self._left_over: dict[str, list[Obj]] = {}
         self._workers: dict[str, PodWorker] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     async def run(self) -> None:
         """Until cancelled. The node is registered first."""
-        await register(self.client, self.engine, self.name, self.node.address)
+        self._info = await self.runtime.prepare()
+        # Before its status: a node that comes back is alive before it is ready.
+        heartbeat(self.client, self.machine.name)
+        await self._register()
         self._left_over = await self.runtime.pods()
         listening = asyncio.ensure_future(self._listen())
         beating = asyncio.ensure_future(self._beat())
@@ -67,8 +76,17 @@ class Kubelet:
                     if event.key[0] == "pods":
                         self._look(event.obj)
         finally:
-            for task in (listening, beating, *self._tasks.values()):
+            tasks = (listening, beating, *self._tasks.values())
+            for task in tasks:
                 task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _register(self) -> None:
+        await register(self.client, self.engine, self._info, self.machine)
+
+    async def leave(self) -> None:
+        """Remove all that its Pods have on the engine; the kubelet must not run any more."""
+        await asyncio.gather(*(self.runtime.remove_pod(uid) for uid in await self.runtime.pods()))
 
     def _look(self, pod: Obj) -> None:
         """Wake the Pod's worker; begin one for a Pod that is this node's."""
@@ -76,7 +94,9 @@ class Kubelet:
         worker = self._workers.get(uid)
         if worker is not None:
             worker.wake()
-        elif at(pod, "spec", "nodeName") == self.name and self.node.current(pod) is not None:
+        elif (
+            at(pod, "spec", "nodeName") == self.machine.name and self.node.current(pod) is not None
+        ):
             left_over = self._left_over.pop(uid, [])
             worker = self._workers[uid] = PodWorker(self.node, pod, left_over)
             task = self._tasks[uid] = asyncio.ensure_future(worker.run())
@@ -105,9 +125,10 @@ class Kubelet:
 
     async def _listen(self) -> None:
         """Wake workers whose containers end."""
+        labels = f"{CLUSTER_LABEL}={self.runtime.cluster}", f"{NODE_LABEL}={self.machine.name}"
         while True:
             with contextlib.suppress(EngineError):
-                async for event in self.engine.events(f"{CLUSTER_LABEL}={self.runtime.cluster}"):
+                async for event in self.engine.events(*labels):
                     attributes = at(event, "Actor", "Attributes", default={})
                     worker = self._workers.get(attributes.get(UID_LABEL, ""))
                     if worker is not None and event.get("Action") != "start":
@@ -118,8 +139,13 @@ class Kubelet:
 
     async def _beat(self) -> None:
         while True:
-            heartbeat(self.client, self.name)
-            await asyncio.sleep(HEARTBEAT_SECONDS)
+            await asyncio.sleep(self.heartbeat_seconds)
+            heartbeat(self.client, self.machine.name)
+            node = self.client.get("nodes", "", self.machine.name)
+            # It was taken for dead, perhaps while this process could not run.
+            if node is not None and not is_true(node, "Ready"):
+                with contextlib.suppress(EngineError):
+                    await self._register()
 
     # ------------------------------------------------- what the API server asks
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import aiohttp
 
+from lab.cluster.kubelet import commands
 from lab.cluster.kubelet.engine import Engine, EngineError
 from lab.cluster.model.objects import Obj, at
 
@@ -41,7 +42,7 @@ async def check(engine: Engine, identity: str, container: Obj, probe: Obj, addre
 
 async def _exec(engine: Engine, identity: str, command: list[str], seconds: float) -> None:
     try:
-        code, out = await engine.run(identity, command, seconds)
+        code, out = await commands.run(engine, identity, command, seconds)
     except TimeoutError as error:
         raise ProbeError(
             f'command timed out: "{" ".join(command)}" timed out after {seconds:g}s'

@@ -1,30 +1,29 @@
 """A Pod on the engine: the sandbox with its network and volumes, and its containers."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
+from lab.cluster.kubelet import commands
 from lab.cluster.kubelet.dns import resolv_conf
-from lab.cluster.kubelet.engine import Engine, EngineError
+from lab.cluster.kubelet.engine import EngineError
 from lab.cluster.kubelet.env import ConfigError, expand
 from lab.cluster.kubelet.images import reference
+from lab.cluster.kubelet.podnetwork import CLUSTER_LABEL, NETWORK, Addresses, PodNetwork
 from lab.cluster.kubelet.volumes import ROOT, Source, archive, mounts, sandbox_mounts
 from lab.cluster.model import quantity
 from lab.cluster.model.objects import Obj, at, name_of, namespace_of, uid_of
 from lab.cluster.registry.addresses import DOMAIN
+from lab.cluster.registry.machines import NODE_LABEL
 
-NETWORK = "kubernetes"
-POD_NETWORK, GATEWAY = "10.244.0.0/24", "10.244.0.1"
-CLUSTER_LABEL, UID_LABEL = "io.kubernetes.cluster", "io.kubernetes.pod.uid"
+UID_LABEL = "io.kubernetes.pod.uid"
 CONTAINER_LABEL = "io.kubernetes.container.name"
 ATTEMPT_LABEL = "io.kubernetes.container.restartCount"
 HASH_LABEL = "io.kubernetes.container.hash"
 # A runtime of the engine, where it has one of that name, which gives a container one pipe for
 # stdout and stderr.
 ONE_OUTPUT = "one-output"
-NETWORK_IDLE_SECONDS = 2.0  # how long the network of Pods outlives the last of them
+ADDRESS_TAKEN = "Address already in use"  # the engine's words
 SANDBOX = "POD"  # the name under which the sandbox goes among a Pod's containers
 HOSTS = (
     "# Kubernetes-managed hosts file.",
@@ -64,25 +63,30 @@ class Sandbox:
 class Runtime:
     """What the kubelet asks of the engine, in terms of Pods: the CRI of a real node.
 
-    ``cluster`` tells this cluster's containers from others'.
+    ``node`` is whose Pods they are, ``pod_cidr`` the range of their addresses.
     """
 
-    def __init__(self, engine: Engine, cluster: str, dns: str, pause_image: str) -> None:
-        self.engine, self.cluster, self.dns, self.pause_image = engine, cluster, dns, pause_image
+    def __init__(
+        self, network: PodNetwork, node: str, pod_cidr: str, dns: str, pause_image: str
+    ) -> None:
+        self.network, self.engine, self.cluster = network, network.engine, network.cluster
+        self.node, self.dns, self.pause_image = node, dns, pause_image
+        self.addresses = Addresses(pod_cidr)
         self.has_one_output = False
-        self._network = asyncio.Lock()
-        self._has_network = False
-        self._starting = 0  # sandboxes that count on the network and are no containers yet
-        self._tidying: asyncio.Task[None] | None = None
 
-    async def prepare(self) -> None:
-        """Ask the engine what it can do. EngineError when it does not answer."""
-        info = await self.engine.json("GET", "/info")
+    async def prepare(self) -> Obj:
+        """Ask the engine what it can do, and return what it says of itself (``docker info``).
+
+        EngineError when it does not answer.
+        """
+        info: Obj = await self.engine.json("GET", "/info")
         self.has_one_output = ONE_OUTPUT in (info.get("Runtimes") or {})
+        return info
 
     def labels(self, pod: Obj, container: str, attempt: int = 0) -> dict[str, str]:
         return {
             CLUSTER_LABEL: self.cluster,
+            NODE_LABEL: self.node,
             UID_LABEL: uid_of(pod),
             "io.kubernetes.pod.name": name_of(pod),
             "io.kubernetes.pod.namespace": namespace_of(pod),
@@ -90,54 +94,9 @@ class Runtime:
             ATTEMPT_LABEL: str(attempt),
         }
 
-    @contextlib.asynccontextmanager
-    async def _with_network(self) -> AsyncIterator[None]:
-        """The bridge that Pods are on is there, and stays while something is made on it.
-
-        Clusters on one engine share it.
-        """
-        self._starting += 1
-        try:
-            async with self._network:
-                if not self._has_network:
-                    await self._make_network()
-                    self._has_network = True
-            yield
-        finally:
-            self._starting -= 1
-
-    async def _make_network(self) -> None:
-        try:
-            await self.engine.json("GET", f"/networks/{NETWORK}")
-        except EngineError as error:
-            if error.status != 404:
-                raise
-            config = {
-                "Name": NETWORK,
-                "Driver": "bridge",
-                "IPAM": {"Config": [{"Subnet": POD_NETWORK, "Gateway": GATEWAY}]},
-                "Labels": {CLUSTER_LABEL: self.cluster},
-            }
-            await self.engine.json("POST", "/networks/create", config)
-
-    async def _tidy_network(self) -> None:
-        """Without Pods, nothing of a cluster is on the engine.
-
-        Anyone who does not use Kubernetes should not meet it there.
-        """
-        await asyncio.sleep(NETWORK_IDLE_SECONDS)
-        # Another cluster's Pods may be on it, or the engine gone.
-        with contextlib.suppress(EngineError):
-            async with self._network:
-                own = f"{CLUSTER_LABEL}={self.cluster}"
-                if self._starting or await self.engine.containers(own):
-                    return
-                self._has_network = False
-                await self.engine.json("DELETE", f"/networks/{NETWORK}")
-
     async def repair(self) -> None:
         """Bring back the network and the sandbox's image, which someone may have removed."""
-        self._has_network = False
+        self.network.look_again()
         if await self.engine.image(self.pause_image) is None:
             wanted = reference(self.pause_image)
             await self.engine.pull(wanted.repository, wanted.tag)
@@ -174,18 +133,38 @@ class Runtime:
             config["Cmd"] = ["trap 'exit 0' TERM INT; while :; do sleep 86400 & wait $!; done"]
         else:
             config |= {"Hostname": hostname, "Env": self._files(pod, hostname)}
-        async with contextlib.nullcontext() if host_network else self._with_network():
+        if host_network:
             identity = await self._create(pod, SANDBOX, attempt, config)
-        await self.engine.start(identity)
+            await self.engine.start(identity)
+        else:
+            identity = await self._start_in_network(pod, attempt, config)
         content = archive(volumes)
         if content:
             await self.engine.put_archive(identity, ROOT, content)
         return await self.sandbox(identity)
 
+    async def _start_in_network(self, pod: Obj, attempt: int, config: Obj) -> str:
+        """The sandbox's id, once it runs with an address of this node."""
+        while True:
+            if not self.addresses.by_engine:
+                own = {"IPAMConfig": {"IPv4Address": self.addresses.next()}}
+                config |= {"NetworkingConfig": {"EndpointsConfig": {NETWORK: own}}}
+            async with self.network.held():
+                identity = await self._create(pod, SANDBOX, attempt, config)
+            try:
+                await self.engine.start(identity)
+            except EngineError as error:
+                if self.addresses.by_engine or ADDRESS_TAKEN not in str(error):
+                    raise
+            else:
+                return identity
+
     async def sandbox(self, identity: str) -> Sandbox:
         details = await self.engine.inspect(identity)
         networks: dict[str, Any] = details["NetworkSettings"]["Networks"]
-        return Sandbox(identity, str((networks.get(NETWORK) or {}).get("IPAddress") or ""))
+        address = str((networks.get(NETWORK) or {}).get("IPAddress") or "")
+        self.addresses.seen(address)
+        return Sandbox(identity, address)
 
     async def refresh_volumes(self, sandbox: Sandbox, volumes: dict[str, Source]) -> None:
         """Bring what is projected up to date, and take away what it replaces."""
@@ -195,7 +174,9 @@ class Runtime:
             folders = [
                 f"{ROOT}/{name}" for name, source in volumes.items() if source.files is not None
             ]
-            await self.engine.run(sandbox.id, ["sh", "-c", TIDY, "tidy", *folders], TIDY_SECONDS)
+            await commands.run(
+                self.engine, sandbox.id, ["sh", "-c", TIDY, "tidy", *folders], TIDY_SECONDS
+            )
 
     def _files(self, pod: Obj, hostname: str) -> list[str]:
         """/etc/hosts and /etc/resolv.conf of the Pod, for its sandbox to write."""
@@ -302,33 +283,29 @@ class Runtime:
             return await self.engine.create(name, config)
 
     async def pods(self) -> dict[str, list[Obj]]:
-        """Summaries of all containers of this cluster, by their Pod's uid."""
+        """Summaries of all containers of this node, by their Pod's uid."""
         by_pod: dict[str, list[Obj]] = {}
+        # An earlier version made them, when there was one node.
+        unlabelled = self.node if self.addresses.by_engine else ""
         for container in await self.engine.containers(f"{CLUSTER_LABEL}={self.cluster}"):
-            by_pod.setdefault(container["Labels"].get(UID_LABEL, ""), []).append(container)
+            labels = container["Labels"]
+            if labels.get(NODE_LABEL, unlabelled) == self.node:
+                by_pod.setdefault(labels.get(UID_LABEL, ""), []).append(container)
         return by_pod
 
     async def remove_pod(self, uid: str) -> None:
         """Remove all that a Pod had on the engine: containers first, then volumes."""
-        for container in await self.engine.containers(f"{UID_LABEL}={uid}"):
-            await self.engine.remove(container["Id"])
-        for volume in await self.engine.volumes(f"{UID_LABEL}={uid}"):
-            await self.engine.remove_volume(volume["Name"])
-        if self._tidying is not None:
-            self._tidying.cancel()
-        self._tidying = asyncio.ensure_future(self._tidy_network())
+        await self.network.remove(f"{UID_LABEL}={uid}")
+        self.network.tidy_later()
 
-    async def remove_everything(self) -> None:
-        """Remove all that this cluster has on the engine."""
-        label = f"{CLUSTER_LABEL}={self.cluster}"
-        for container in await self.engine.containers(label):
-            await self.engine.remove(container["Id"])
-        for volume in await self.engine.volumes(label):
-            await self.engine.remove_volume(volume["Name"])
-        if self._tidying is not None:
-            self._tidying.cancel()
-        with contextlib.suppress(EngineError):  # another cluster's Pods are on it
-            await self.engine.json("DELETE", f"/networks/{NETWORK}")
+    async def cut_power(self) -> None:
+        """End all that runs on this node at once, as when a machine loses its power."""
+        labels = (f"{CLUSTER_LABEL}={self.cluster}", f"{NODE_LABEL}={self.node}")
+        # Again until nothing runs: the engine may have been starting one.
+        while running := [
+            c["Id"] for c in await self.engine.containers(*labels) if c["State"] == "running"
+        ]:
+            await asyncio.gather(*(self.engine.kill(identity) for identity in running))
 
 
 def container_hash(container: Obj) -> str:

@@ -39,6 +39,14 @@ class PodWorker(PodContainers):
         self._mount_delay = MOUNT_RETRY
 
     async def run(self) -> None:
+        """Until the Pod is gone, or its node loses its power and this is cancelled."""
+        try:
+            await self._work()
+        finally:
+            for container in self.containers:
+                self.probers.unwatch(container)
+
+    async def _work(self) -> None:
         with contextlib.suppress(EngineError):
             await self._adopt()
         while True:
@@ -185,6 +193,21 @@ class PodWorker(PodContainers):
         if self.node.current(self.pod) is not None:
             self._report()
         stopping = asyncio.ensure_future(self._stop_all())
+        try:
+            await self._until(stopping)
+        finally:
+            stopping.cancel()
+        self.ended = True
+        had_sandbox, self.sandbox = self.sandbox, None
+        if self.node.current(self.pod) is not None and had_sandbox:
+            self._report(sandbox_ready=True)
+        await self._remove_all()
+        if (left := self.node.current(self.pod)) is not None:
+            self._report()
+            self.node.client.delete("pods", left, grace=0, propagation=None)
+
+    async def _until(self, stopping: asyncio.Future[None]) -> None:
+        """Until all containers have stopped; what outlasts the Pod's grace is killed."""
         while not stopping.done():
             woken = asyncio.ensure_future(self._wake.wait())
             await asyncio.wait(
@@ -201,14 +224,6 @@ class PodWorker(PodContainers):
                     await self.engine.kill(container.id)
         with contextlib.suppress(EngineError):
             await stopping
-        self.ended = True
-        had_sandbox, self.sandbox = self.sandbox, None
-        if self.node.current(self.pod) is not None and had_sandbox:
-            self._report(sandbox_ready=True)
-        await self._remove_all()
-        if (left := self.node.current(self.pod)) is not None:
-            self._report()
-            self.node.client.delete("pods", left, grace=0, propagation=None)
 
     def _grace_left(self) -> float:
         """Seconds until what still runs is killed; a second deletion may have made them fewer."""

@@ -37,7 +37,7 @@ class ServiceNetwork:
         _call("unshare", CLONE_NEWNET)
         try:
             self._inside = _present_namespace()
-            _ip(
+            ip(
                 "link set lo up",
                 f"link add eth0 type veth peer name {name} netns"
                 f" /proc/{process}/fd/{self._outside}",
@@ -48,7 +48,7 @@ class ServiceNetwork:
             )
         finally:
             _call("setns", self._outside, CLONE_NEWNET)
-        _ip(
+        ip(
             f"address add {outside}/30 dev {name}",
             f"link set {name} up",
             # before that of a cluster that is about to end
@@ -94,7 +94,7 @@ def _call(name: str, *arguments: int) -> None:
         raise OSError(number, f"{name}: {os.strerror(number)}")
 
 
-def _ip(*commands: str) -> None:
+def ip(*commands: str) -> None:
     """Commands of ``ip``, in the namespace of this thread. Raises OSError."""
     done = subprocess.run(
         ["ip", "-batch", "-"],

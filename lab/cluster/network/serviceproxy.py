@@ -26,6 +26,7 @@ from lab.cluster.registry.targets import ready_targets
 LOG = logging.getLogger("proxy")
 CONNECT_SECONDS = 5.0
 UDP_IDLE_SECONDS = 60.0
+MOST = 1000  # connections at a time: each takes two file descriptors of a process that has others
 ANYWHERE = "0.0.0.0"
 
 
@@ -75,6 +76,7 @@ class ServiceProxy:
         self._reserved = dict(reserved)
         self._open: dict[Listener, _Open] = {}
         self._failed: set[Listener] = set()
+        self._served = 0
         # Kept: what is not referred to may be collected.
         self._outside: list[asyncio.AbstractServer] = []
 
@@ -182,7 +184,8 @@ class ServiceProxy:
         self, listener: Listener, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         """Pass one connection on to an endpoint."""
-        target = self.choose(listener.key)
+        target = self.choose(listener.key) if self._served < MOST else None
+        self._served += 1
         try:
             if target is not None:
                 async with asyncio.timeout(CONNECT_SECONDS):
@@ -191,6 +194,7 @@ class ServiceProxy:
         except (OSError, TimeoutError):
             writer.transport.abort()
         finally:
+            self._served -= 1
             writer.close()
 
 
@@ -226,7 +230,7 @@ class _Relay(asyncio.DatagramProtocol):
 
     async def _open(self, data: bytes, addr: tuple[str, int]) -> None:
         target = self.proxy.choose(self.listener.key)
-        if target is None:
+        if target is None or len(self.flows) >= MOST:
             return
         loop = asyncio.get_running_loop()
         flow, _ = await loop.create_datagram_endpoint(

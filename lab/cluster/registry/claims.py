@@ -29,6 +29,14 @@ def names_of(pod: Obj) -> list[str]:
     return [name for name in names if name]
 
 
+def affinities_of(client: Client, claims: list[Obj]) -> list[Obj]:
+    """The node selectors of the volumes that the claims are bound to: where each can be used."""
+    names = [at(claim, "spec", "volumeName", default="") for claim in claims]
+    volumes = [client.get(VOLUMES, "", name) for name in names if name]
+    required = [at(volume, "spec", "nodeAffinity", "required") for volume in volumes]
+    return [selector for selector in required if selector]
+
+
 def users_of(client: Client, claim: Obj) -> list[Obj]:
     """The Pods that use a claim and have not ended."""
     return [

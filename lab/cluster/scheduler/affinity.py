@@ -50,3 +50,23 @@ def unmet(pod: Obj, node: Obj, placed: list[tuple[Obj, Obj]]) -> str:
         ):
             return KEPT_AWAY
     return ""
+
+
+def preference(pod: Obj, node: Obj, placed: list[tuple[Obj, Obj]]) -> int:
+    """How much the Pod would rather be on the node for the Pods there: a sum of weights."""
+    total = 0
+    for kind, sign in (("podAffinity", 1), ("podAntiAffinity", -1)):
+        for wish in at(
+            pod,
+            "spec",
+            "affinity",
+            kind,
+            "preferredDuringSchedulingIgnoredDuringExecution",
+            default=[],
+        ):
+            term = wish["podAffinityTerm"]
+            near = [
+                o for o, where in placed if _means(term, pod, o) and _together(term, node, where)
+            ]
+            total += sign * wish["weight"] * len(near)
+    return total

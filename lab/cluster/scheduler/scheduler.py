@@ -4,7 +4,6 @@ import asyncio
 import logging
 from collections import Counter
 from decimal import Decimal
-from typing import cast
 
 from lab.cluster.model import quantity
 from lab.cluster.model.objects import (
@@ -17,90 +16,22 @@ from lab.cluster.model.objects import (
     namespace_of,
     now,
 )
-from lab.cluster.model.selectors import Requirement, matches
 from lab.cluster.registry import claims
 from lab.cluster.registry.binding import bind
 from lab.cluster.registry.client import Client
 from lab.cluster.registry.events import Recorder
 from lab.cluster.registry.store import Event
-from lab.cluster.scheduler import affinity
+from lab.cluster.scheduler import affinity, spread
+from lab.cluster.scheduler.fit import node_suits, requests, selector_matches
+from lab.cluster.scheduler.scoring import best
 
 LOG = logging.getLogger("scheduler")
 NAME = "default-scheduler"
-CORDONED = {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}
 HELPLESS = "Preemption is not helpful for scheduling."
 NO_VOLUME = "node(s) didn't find available persistent volumes to bind"
+OTHER_VOLUME = "node(s) had volume node affinity conflict"
 NO_VICTIMS = "No preemption victims found for incoming pod."
 RELEVANT = ("nodes", "persistentvolumeclaims", "persistentvolumes")
-
-
-def toleration_of(pod: Obj, taint: Obj) -> Obj | None:
-    """The first toleration by which a Pod bears a taint."""
-    for toleration in at(pod, "spec", "tolerations", default=[]):
-        if toleration.get("effect") not in (None, "", taint["effect"]):
-            continue
-        if toleration.get("operator", "Equal") == "Exists":
-            if toleration.get("key") in (None, "", taint["key"]):
-                return cast(Obj, toleration)
-        elif toleration.get("key") == taint["key"] and (toleration.get("value") or "") == (
-            taint.get("value") or ""
-        ):
-            return cast(Obj, toleration)
-    return None
-
-
-def _term_matches(term: Obj, node: Obj) -> bool:
-    expressions = [
-        Requirement(e["key"], e["operator"], tuple(e.get("values") or ()))
-        for e in term.get("matchExpressions") or []
-    ]
-    fields = [
-        Requirement(e["key"], e["operator"], tuple(e.get("values") or ()))
-        for e in term.get("matchFields") or []
-    ]
-    return matches(expressions, labels_of(node)) and matches(
-        fields, {"metadata.name": name_of(node)}
-    )
-
-
-def node_suits(pod: Obj, node: Obj, effects: tuple[str, ...] = ("NoSchedule", "NoExecute")) -> str:
-    """Why a Pod may not be on a node, apart from room; empty when it may.
-
-    Taints count that have one of the effects.
-    """
-    if at(node, "spec", "unschedulable") and toleration_of(pod, CORDONED) is None:
-        return "node(s) were unschedulable"
-    if at(pod, "spec", "nodeName") not in (None, "", name_of(node)):
-        return "node(s) didn't match the requested node name"
-    for taint in at(node, "spec", "taints", default=[]):
-        if (
-            taint["effect"] in effects
-            and taint["key"] != CORDONED["key"]
-            and toleration_of(pod, taint) is None
-        ):
-            return "node(s) had untolerated taint(s)"
-    selector = at(pod, "spec", "nodeSelector", default={})
-    required = at(
-        pod, "spec", "affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution"
-    )
-    unmet = not selector.items() <= labels_of(node).items()
-    if unmet or (
-        required and not any(_term_matches(term, node) for term in required["nodeSelectorTerms"])
-    ):
-        return "node(s) didn't match Pod's node affinity/selector"
-    return ""
-
-
-def requests(pod: Obj) -> dict[str, Decimal]:
-    """What a Pod asks of a node: the sum of its containers, or its largest init container."""
-    total: dict[str, Decimal] = {"pods": Decimal(1)}
-    for container in pod["spec"]["containers"]:
-        for name, amount in at(container, "resources", "requests", default={}).items():
-            total[name] = total.get(name, Decimal(0)) + quantity.parse(amount)
-    for container in pod["spec"].get("initContainers") or []:
-        for name, amount in at(container, "resources", "requests", default={}).items():
-            total[name] = max(total.get(name, Decimal(0)), quantity.parse(amount))
-    return total
 
 
 def _listed(counted: "Counter[str]") -> str:
@@ -108,12 +39,12 @@ def _listed(counted: "Counter[str]") -> str:
 
 
 class Scheduler:
-    """Finds a node for each Pod that has none: the first that nothing keeps the Pod from.
+    """Finds a node for each Pod that has none: the best of those that nothing keeps it from.
 
-    For each node it collects what is in the way (taints, selectors, room, volumes, other Pods); if
-    nothing is, it binds the Pod, and else writes the reasons into an Event and tries again when
-    something changes that may help. Left out: scoring nodes, preemption, and everything that is
-    only preferred. ``Cluster`` starts it.
+    For each node it collects what is in the way (taints, selectors, room, volumes, other Pods).
+    Among the nodes without any it binds the Pod to the one with the highest score; if there is no
+    such node, it writes the reasons into an Event and tries again when something changes that may
+    help. Left out: preemption. ``Cluster`` starts it.
     """
 
     def __init__(self, client: Client, host: str) -> None:
@@ -156,12 +87,12 @@ class Scheduler:
         )
 
     def _retry(self, *, near: bool = False) -> None:
-        """Try those that wait again; with ``near`` those that want to be near another Pod."""
+        """Try those that wait again; with ``near`` those that look at where other Pods are."""
         for namespace, name in sorted(self._waiting):
             pod = self.client.get("pods", namespace, name)
             if pod is None:
                 self._waiting.discard((namespace, name))
-            elif not near or affinity.terms(pod, "podAffinity"):
+            elif not near or affinity.terms(pod, "podAffinity") or spread.required(pod):
                 self._try(pod)
 
     def _try(self, pod: Obj) -> None:
@@ -186,13 +117,18 @@ class Scheduler:
             return
         reasons: Counter[str] = Counter()
         preemption: Counter[str] = Counter()
+        placed = self._placed(nodes)
+        suitable = []
         for node in nodes:
-            missing, could = self._missing(pod, node, nodes)
+            missing, could = self._missing(pod, node, nodes, placed)
             if not missing:
-                self._place(pod, node)
-                return
+                suitable.append(node)
+                continue
             reasons.update(missing)
             preemption[NO_VICTIMS if could else HELPLESS] += 1
+        if suitable:
+            self._place(pod, best(pod, suitable, placed))
+            return
         if not nodes:
             self._fail(pod, "no nodes available to schedule pods")
             return
@@ -203,16 +139,23 @@ class Scheduler:
             f" {none}{_listed(preemption)}",
         )
 
-    def _missing(self, pod: Obj, node: Obj, nodes: list[Obj]) -> tuple[list[str], bool]:
+    def _missing(
+        self, pod: Obj, node: Obj, nodes: list[Obj], placed: list[tuple[Obj, Obj]]
+    ) -> tuple[list[str], bool]:
         """What keeps the Pod from a node, and whether removing other Pods would help."""
         if why := node_suits(pod, node):
             return [why], False
-        missing, could = self._room(pod, node)
+        missing, could = self._room(pod, node, [p for p, where in placed if where is node])
         if missing:
             return missing, could
         if not all(claims.will_be_bound(self.client, claim) for claim in self._unbound(pod)):
             return [NO_VOLUME], False
-        apart = affinity.unmet(pod, node, self._placed(nodes))
+        fixed = claims.affinities_of(self.client, self._claims(pod))
+        if not all(selector_matches(selector, node) for selector in fixed):
+            return [OTHER_VOLUME], False
+        if skewed := spread.unmet(pod, node, nodes, placed):
+            return [skewed], skewed != spread.NO_LABEL
+        apart = affinity.unmet(pod, node, placed)
         return ([apart], apart != affinity.NOT_NEAR) if apart else ([], True)
 
     def _place(self, pod: Obj, node: Obj) -> None:
@@ -249,19 +192,17 @@ class Scheduler:
 
     def _unbound(self, pod: Obj) -> list[Obj]:
         """The Pod's claims that are bound only now, when the Pod is there."""
-        used = [
-            self.client.get(claims.CLAIMS, namespace_of(pod), name) for name in claims.names_of(pod)
-        ]
-        return [claim for claim in used if claim and at(claim, "status", "phase") != "Bound"]
+        return [c for c in self._claims(pod) if at(c, "status", "phase") != "Bound"]
 
-    def _room(self, pod: Obj, node: Obj) -> tuple[list[str], bool]:
+    def _claims(self, pod: Obj) -> list[Obj]:
+        """The claims that the Pod uses and that are there."""
+        used = (
+            self.client.get(claims.CLAIMS, namespace_of(pod), name) for name in claims.names_of(pod)
+        )
+        return [claim for claim in used if claim is not None]
+
+    def _room(self, pod: Obj, node: Obj, placed: list[Obj]) -> tuple[list[str], bool]:
         """What the node has too little of, and whether removing other Pods would help."""
-        placed = [
-            p
-            for p in self.client.list("pods")
-            if at(p, "spec", "nodeName") == name_of(node)
-            and at(p, "status", "phase") not in ("Succeeded", "Failed")
-        ]
         used: dict[str, Decimal] = {}
         for other in placed:
             for name, amount in requests(other).items():

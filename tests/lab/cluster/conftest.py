@@ -121,12 +121,18 @@ def _lab_without_its_own_cluster() -> Iterator[None]:
     (LABS_OWN / "held").touch()
     process = int((LABS_OWN / "pid").read_text())
     os.kill(process, signal.SIGTERM)
-    while (
-        Path(f"/proc/{process}/cmdline").exists() and Path(f"/proc/{process}/cmdline").read_bytes()
-    ):
+    while _runs(process):
         time.sleep(0.05)
     yield
     (LABS_OWN / "held").unlink()
+
+
+def _runs(process: int) -> bool:
+    """Whether it is there and has not ended; one that nobody waits for has no command line."""
+    try:
+        return bool(Path(f"/proc/{process}/cmdline").read_bytes())
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 @pytest.fixture(scope="session")

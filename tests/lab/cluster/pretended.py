@@ -33,16 +33,26 @@ class Pretended:
         self.client = Client(self.registry, "test")
         self.unready: set[str] = set()
         self.client.create("namespaces", {"metadata": {"name": "default"}})
-        self.client.create("nodes", {"metadata": {"name": NODE}})
-        room = {"cpu": "64", "memory": "64Gi", "pods": "1000"}
-        self.client.set_status(
-            "nodes", self.client.get("nodes", "", NODE), {"capacity": room, "allocatable": room}
-        )
+        self.add_node(NODE)
 
     def create(self, resource: str, name: str, **fields: Any) -> dict:
         return self.client.create(
             resource, {"metadata": {"name": name, "namespace": "default"}, **fields}
         )
+
+    def add_node(self, name: str, **labels: str) -> None:
+        labels["kubernetes.io/hostname"] = name
+        node = self.client.create("nodes", {"metadata": {"name": name, "labels": labels}})
+        room = {"cpu": "64", "memory": "64Gi", "pods": "1000"}
+        self.client.set_status("nodes", node, {"capacity": room, "allocatable": room})
+
+    def nodes_of(self, prefix: str) -> list[str]:
+        """The nodes of the Pods whose names begin so, in the Pods' order; "" while one has none."""
+        return [
+            at(pod, "spec", "nodeName", default="")
+            for pod in self.client.list("pods", "default")
+            if pod["metadata"]["name"].startswith(prefix) and not is_deleting(pod)
+        ]
 
     def get(self, resource: str, name: str) -> dict:
         found = self.client.get(resource, "default", name)
