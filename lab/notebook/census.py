@@ -58,9 +58,12 @@ def take_census(client: docker.DockerClient, label: str | None) -> Census:
     filters: Any = {"label": label} if label else {}
     found = client.containers.list(all=True, filters=filters, ignore_removed=True)
     raw = sorted((each.attrs for each in found), key=lambda attrs: str(attrs["Created"]))
-    names = shown_names((each["Id"], each["Name"].lstrip("/"), _image(each)) for each in raw)
+    tags_by_id = _tags_by_id(client)
+    images = {each["Id"]: _image(each, tags_by_id) for each in raw}
+    names = shown_names((each["Id"], each["Name"].lstrip("/"), images[each["Id"]]) for each in raw)
     containers = sorted(
-        (_container(each, names[each["Id"]]) for each in raw), key=attrgetter("name")
+        (_container(each, names[each["Id"]], images[each["Id"]]) for each in raw),
+        key=attrgetter("name"),
     )
     tags = (tag for image in client.images.list(filters=filters) for tag in image.tags)
     networks = (
@@ -84,10 +87,10 @@ def _sorted(*names: str | None) -> tuple[str, ...]:
     return tuple(sorted({name for name in names if name}))
 
 
-def _container(attrs: dict[str, Any], name: str) -> Container:
+def _container(attrs: dict[str, Any], name: str, image: str) -> Container:
     return Container(
         name=name,
-        image=_image(attrs),
+        image=image,
         state=state_of(attrs),
         networks=_sorted(*attrs["NetworkSettings"]["Networks"]),
         ports=tuple(_ports(attrs["NetworkSettings"].get("Ports") or {})),
@@ -101,8 +104,18 @@ def state_of(attrs: dict[str, Any]) -> str:
     return f"{status} ({attrs['State']['ExitCode']})" if status in {"exited", "dead"} else status
 
 
-def _image(attrs: dict[str, Any]) -> str:
-    return short_image(attrs["Config"]["Image"])
+def _image(attrs: dict[str, Any], tags_by_id: dict[str, str]) -> str:
+    """The image as it was named for the container; if that was an id, by the name it has now."""
+    given, image_id = attrs["Config"]["Image"], attrs["Image"]
+    if image_id.removeprefix("sha256:").startswith(given.removeprefix("sha256:")):
+        given = tags_by_id.get(image_id, given)
+    return short_image(given)
+
+
+def _tags_by_id(client: docker.DockerClient) -> dict[str, str]:
+    """One name for each image that has any."""
+    names = {image["Id"]: sorted(image["RepoTags"] or []) for image in client.api.images()}
+    return {id_: tags[0] for id_, tags in names.items() if tags and tags[0] != "<none>:<none>"}
 
 
 def _ports(ports: dict[str, list[dict[str, str]] | None]) -> Iterable[Port]:

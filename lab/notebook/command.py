@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from lab.notebook.output import background_log
 from lab.notebook.typist import Typist
 
 GRACE_SECONDS = 10.0
@@ -23,6 +24,12 @@ and `kill`.
 """
 
 _TICK_SECONDS = 0.05
+# Once bash has ended: for what its background processes still say to be a part of the cell.
+_LAST_WORDS_SECONDS = 0.5
+# What they say later goes to a file, so much of it. The rest is read and dropped: nobody is killed
+# by a full file, or by a pipe that nobody reads.
+_KEPT_BYTES = 1_000_000
+_KEEP = f"head -c {_KEPT_BYTES}; exec cat > /dev/null"
 _COLUMNS, _ROWS = 120, 40
 
 # Docker's tools draw progress bars and colours unless they are told that nobody watches a terminal.
@@ -63,6 +70,7 @@ class ScriptOutcome:
     statuses of its pipeline. For a pipe, `command` is the line of the script. `stopped` says why
     the script did not end by itself: `"timeout"`, `"deaf"` (did not react to Ctrl-C) or
     `"interrupt"` (the reader's stop button); `interrupted` that `interrupt_after` was reached.
+    `left_behind`: a process in the background goes on, and what it says goes to this file.
     """
 
     status: int
@@ -71,6 +79,7 @@ class ScriptOutcome:
     pipe: tuple[int, ...] = ()
     stopped: str | None = None
     interrupted: bool = False
+    left_behind: Path | None = None
 
 
 def run_script(
@@ -97,6 +106,7 @@ def run_script(
             source.seek(0)
             run = _on_pipes(stack, script, report, source, separate)
         stopped, interrupted = run.follow(output, limits)
+        left = None if stopped or tty else run.leave_behind(script)
         status = run.process.returncode
         line, command, pipe = _first_failure(report)
         if status == _SIGPIPE_STATUS and line is None:  # the last pipe's, and no failure
@@ -104,7 +114,7 @@ def run_script(
         if line and len(pipe) > 1:  # bash names only the last command of a pipe
             command = script.splitlines()[line - 1]
     return ScriptOutcome(
-        128 - status if status < 0 else status, line, command, pipe, stopped, interrupted
+        128 - status if status < 0 else status, line, command, pipe, stopped, interrupted, left
     )
 
 
@@ -153,9 +163,28 @@ class _Run:
             self._read(output, _TICK_SECONDS)
         # A process left in the background keeps the pipe open: take what is there, do not wait for
         # its end.
-        while self._read(output, _TICK_SECONDS):
+        deadline = time.monotonic() + _LAST_WORDS_SECONDS
+        while self._read(output, _TICK_SECONDS) and time.monotonic() < deadline:
             pass
         return True
+
+    def leave_behind(self, script: str) -> Path | None:
+        """Let somebody else hear what is still said, into a file; None where all is silent."""
+        heard = [key.fd for key in self.selector.get_map().values()]
+        if not heard:
+            return None
+        log = background_log(script)
+        for fd in heard:
+            os.set_blocking(fd, True)
+            with log.open("ab") as kept:
+                subprocess.Popen(
+                    ["sh", "-c", _KEEP],
+                    stdin=fd,
+                    stdout=kept,
+                    stderr=subprocess.DEVNULL,
+                    start_new_session=True,
+                )
+        return log
 
     def _read(self, output: Output, seconds: float) -> bool:
         if not self.selector.get_map():

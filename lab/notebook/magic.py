@@ -4,18 +4,20 @@ import argparse
 import io
 import shlex
 from collections.abc import Callable
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 from IPython.core.getipython import get_ipython
 from IPython.core.magic import no_var_expand
 
 from lab.notebook.command import TimeLimits, run_script
 from lab.notebook.errors import LessonError
-from lab.notebook.failure import judge
-from lab.notebook.output import FoldedOutput, show
+from lab.notebook.failure import CommandError, judge
+from lab.notebook.output import FoldedOutput, from_home, show
 
 TIMEOUT_SECONDS = 120.0
 CAPTURE_BYTES = 10 * 2**20
+BASH_SYNTAX = 2  # exit status of a script that bash cannot read
+PAUSE_SECONDS = 0.2  # between two tries of what a cell waits for
 
 
 class _Parser(argparse.ArgumentParser):
@@ -26,14 +28,24 @@ class _Parser(argparse.ArgumentParser):
         )
 
 
+def _status(text: str) -> int | Literal["any"]:
+    if text == "any":
+        return "any"
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a number nor `any`") from None
+
+
 def _parser() -> _Parser:
     parser = _Parser(prog="%%shell", add_help=False, allow_abbrev=False)
-    parser.add_argument("--expect-exit", type=int, metavar="N")
+    parser.add_argument("--expect-exit", type=_status, metavar="N")
     parser.add_argument("--timeout", type=float, metavar="S", default=TIMEOUT_SECONDS)
     parser.add_argument("--interrupt-after", type=float, metavar="S")
     parser.add_argument("--stdin", metavar="TEXT")
     parser.add_argument("--tty", action="store_true")
     parser.add_argument("--capture", metavar="NAME")
+    parser.add_argument("--until", metavar="COMMAND")
     return parser
 
 
@@ -44,17 +56,20 @@ def shell(line: str, cell: str | None = None) -> None:
     Nothing in the commands is changed on the way: braces, `$` and quotes reach bash as they stand.
     The first command that fails ends the cell (also in a pipe, also an unset variable), and the
     error says which line it was. Output is shown as it comes; over 60 lines it is folded and the
-    whole of it kept in a file. Standard input is empty.
+    whole of it kept in a file. Standard input is empty. A process in the background (`… &`)
+    outlives the cell.
 
-    --expect-exit N      the failure is the lesson: exactly exit status N must come
+    --expect-exit N      the failure is the lesson: exactly exit status N must come; `any`: it may
+                         fail or not, and nothing is said of it
     --timeout S          end the cell after S seconds (120)
     --interrupt-after S  press Ctrl-C after S seconds, which is no failure: for a foreground `docker
     run`,
                          `docker events`, `docker logs -f`; make it the cell's last command
     --stdin TEXT         what the commands read; \n in TEXT ends a line
     --tty                run on a terminal, for `docker exec -it`; TEXT of --stdin is typed line by
-    line, then Ctrl-D --capture NAME       also put standard output into the Python variable NAME
-    (str)
+                         line, then Ctrl-D
+    --capture NAME       also put standard output into the Python variable NAME (str)
+    --until COMMAND      then wait until COMMAND succeeds, tried again and again, within S seconds
 
     %%shell --expect-exit 125
     docker run --name web -d nginx
@@ -67,6 +82,21 @@ def shell(line: str, cell: str | None = None) -> None:
             "This shell cell is empty.\nTry: write commands below %%shell, or behind %shell."
         )
     _run(script, options)
+
+
+def uncovered(lines: list[str]) -> list[str]:
+    r"""The lines of a cell, without comments and blank lines above a cell magic: IPython wants that
+    to be the first line.
+
+    >>> uncovered(["# two of them\n", "%%shell\n", "docker ps\n"])
+    ['%%shell\n', 'docker ps\n']
+    """
+    for number, line in enumerate(lines):
+        if line.startswith("%%"):
+            return lines[number:]
+        if line.strip() and not line.lstrip().startswith("#"):
+            break
+    return lines
 
 
 def _parse(line: str, with_cell: bool) -> tuple[argparse.Namespace, str]:
@@ -127,11 +157,35 @@ def _run(script: str, options: argparse.Namespace) -> None:
         shown.close()
     if outcome.interrupted:
         show(f"^C (Ctrl-C after {options.interrupt_after:g} s)")
-    remark = judge(outcome, limits, options.expect_exit)
+    if outcome.left_behind:
+        log = from_home(outcome.left_behind)
+        show(f"A process goes on in the background; what it prints comes to {log}")
+    remark = judge(outcome, limits, options.expect_exit, shown.ends_with)
     if remark:
         show(remark)
     if options.capture:
         _assign(options.capture, bytes(captured))
+    if options.until:
+        _wait(options.until, options.timeout)
+
+
+def _wait(command: str, seconds: float) -> None:
+    script = f"until (\n{command}\n) > /dev/null 2>&1; do sleep {PAUSE_SECONDS}; done"
+    limits = TimeLimits(seconds)
+    outcome = run_script(script, lambda stream, data: None, limits)
+    if outcome.stopped == "timeout":
+        raise CommandError(
+            f"The cell waited for {seconds:g} s, and this did not succeed: {command}\n"
+            "Try: run it in a cell of its own to see why; then run this cell again.",
+            outcome.status,
+        )
+    if outcome.status == BASH_SYNTAX and not outcome.stopped:
+        raise CommandError(
+            f"bash cannot read the command of --until: {command}\n"
+            "Try: run it in a cell of its own, which shows what bash says to it.",
+            outcome.status,
+        )
+    judge(outcome, limits, None)
 
 
 def _assign(name: str, data: bytes) -> None:

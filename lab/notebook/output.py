@@ -6,6 +6,8 @@ import re
 import sys
 import tempfile
 from collections import deque
+from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from typing import IO
 
@@ -61,10 +63,15 @@ class FoldedOutput:
             self._log.close()
             show(
                 f"... {folded} lines folded; all {self._count} are in"
-                f" {_from_home(Path(self._log.name))}"
+                f" {from_home(Path(self._log.name))}"
             )
         for line in self._tail:
             show(line)
+
+    @property
+    def ends_with(self) -> str:
+        """The last lines."""
+        return "\n".join((*self._head[-TAIL_LINES:], *self._tail))
 
     def _add(self, line: str) -> None:
         self._count += 1
@@ -99,20 +106,38 @@ def plain(line: bytes) -> str:
 
 
 def _open_log(name: str) -> IO[str]:
+    return (_folder() / f"cell-{name}.log").open("w", encoding="utf-8")
+
+
+def background_log(script: str) -> Path:
+    """A new file for what the background processes of a script say, also where another notebook
+    runs the same script at the same time.
+    """
+    name = hashlib.sha256(script.encode()).hexdigest()[:8]
+    folder = _folder()
+    for number in count(1):
+        path = folder / f"background-{name}-{number}.log"
+        with suppress(FileExistsError):
+            path.touch(exist_ok=False)
+            return path
+    raise AssertionError("there is a further number")
+
+
+def _folder() -> Path:
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     for folder in (home / "lab", Path(tempfile.gettempdir()) / f"lab-{os.getuid()}"):
-        try:
+        with suppress(OSError):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            return (folder / f"cell-{name}.log").open("w", encoding="utf-8")
-        except OSError:
-            continue
+            if os.access(folder, os.W_OK):
+                return folder
     raise OSError(
         f"No folder takes the log of this cell: neither {home} nor {tempfile.gettempdir()} is"
         " writable."
     )
 
 
-def _from_home(path: Path) -> str:
+def from_home(path: Path) -> str:
+    """A path as a shell would take it."""
     try:
         return f"~/{path.relative_to(Path.home())}"
     except ValueError:

@@ -18,11 +18,16 @@ c.ServerApp.quit_button = False
 c.ServerApp.jpserver_extensions = {
     "jupyterlab": True,
     "jupyter_server_proxy": True,  # a page of the student's containers: /proxy/8080/
-    "nbgrader.server_extensions.assignment_list": True,
-    "nbgrader.server_extensions.validate_assignment": True,
-    "nbgrader.server_extensions.formgrader": instructor,
+    "grader.startpage": not instructor,  # of a student's workspace
+    "nbgrader.server_extensions.assignment_list": not instructor,  # it fetches and hands in
+    "nbgrader.server_extensions.validate_assignment": not instructor,  # below, with formgrader
+    "nbgrader.server_extensions.formgrader": False,  # its buttons would undo what bin/lab does
     "nbgrader.server_extensions.course_list": False,  # several courses on one server: not here
 }
+if instructor:  # the course's formgrader and Validate, from the checkout
+    c.ServerApp.jpserver_extensions["grader.formgrader"] = True
 c.LabApp.extension_manager = "readonly"
+# Beside the lessons, for them alone: it holds the answers.
+c.ContentsManager.hide_globs = ["__pycache__", "*.pyc", "*~", ".DS_Store", "lesson-texts"]
 c.FileContentsManager.delete_to_trash = False  # a container has no trash
 c.TerminalManager.cull_inactive_timeout = 0

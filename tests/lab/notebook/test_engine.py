@@ -121,6 +121,23 @@ def test_a_map_shows_ports_networks_volumes_and_states(cell: RunCell, mark: str)
     )
 
 
+def test_a_map_has_one_image_for_containers_made_by_its_name_and_by_its_id(
+    cell: RunCell, mark: str
+) -> None:
+    ran = cell(
+        f"%%shell\nid=$(echo 'FROM busybox' | docker build -q --label lesson={mark} -t {mark} -)\n"
+        f"docker create --name a-{mark} {mark}\ndocker create --name b-{mark} $id"
+    )
+    assert ran.error is None
+    assert (
+        str(engine_map(label=f"lesson={mark}")) == "network bridge\n"
+        f"├─ a-{mark}  created\n"
+        f"│  └─ image {mark}\n"
+        f"└─ b-{mark}  created\n"
+        f"   └─ image {mark}"
+    )
+
+
 def test_states_are_marked_where_containers_are(cell: RunCell, mark: str) -> None:
     cell(
         f"%%shell\ndocker run -d --name {mark} -l lesson={mark} busybox sleep 600\ndocker pause"

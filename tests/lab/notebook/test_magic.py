@@ -1,6 +1,8 @@
 """`%%shell` as a reader meets it; no engine needed."""
 
 import os
+import re
+import signal
 import time
 from pathlib import Path
 
@@ -162,11 +164,89 @@ def test_a_failure_before_ctrl_c_is_one(cell: RunCell) -> None:
     assert "exit status 5" in str(cell("%%shell --interrupt-after 30\nexit 5").error)
 
 
+LEFT = re.compile(
+    r"A process goes on in the background; what it prints comes to (\S+/background-\w+-\d+\.log)\n"
+)
+
+
+def log_of(output: str) -> Path:
+    """The file that is named at the end of what a cell printed."""
+    found = LEFT.search(output)
+    assert found, output
+    return Path(found[1]).expanduser()
+
+
 def test_a_background_process_does_not_hold_the_cell(cell: RunCell) -> None:
     begun = time.monotonic()
-    ran = cell("%%shell\nsleep 60 &\necho done")
-    assert (ran.output, ran.error) == ("done\n", None)
+    ran = cell("%%shell\nsleep 60 &\necho $!")
     assert time.monotonic() - begun < 30
+    assert ran.error is None
+    os.kill(int(ran.output.split()[0]), signal.SIGKILL)
+
+
+@pytest.mark.parametrize("option", ["", "--capture taken "])
+def test_a_background_process_outlives_its_cell_and_may_print(cell: RunCell, option: str) -> None:
+    script = "(for n in 1 2 3; do sleep 0.7; echo said $n; done; echo to both >&2) &\necho $!"
+    log = log_of(cell(f"%%shell {option}\n{script}").output)
+    deadline = time.monotonic() + 20
+    said = {"said 2", "said 3", "to both"}  # with --capture by two ways, so in any order
+    while not said <= set(log.read_text().splitlines()) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert said <= set(log.read_text().splitlines())
+    assert log_of(cell(f"%%shell {option}\n{script}").output) != log
+
+
+def test_a_server_in_the_background_answers_the_next_cell(cell: RunCell, tmp_path: Path) -> None:
+    (tmp_path / "page").write_text("welcome")
+    ran = cell(f"%%shell\ncd {tmp_path}\npython3 -m http.server 9713 &\necho $!")
+    asks = "curl -sf --retry 20 --retry-connrefused localhost:9713/page"
+    try:
+        assert [cell(f"%shell {asks}").output for _ in range(3)] == ["welcome\n"] * 3
+    finally:
+        os.kill(int(ran.output.split()[0]), signal.SIGKILL)
+
+
+@pytest.mark.parametrize("background", ["(timeout 30 yes) &", "(timeout 30 yes >&2) &\necho a"])
+def test_a_talkative_background_process_does_not_hold_the_cell(
+    cell: RunCell, background: str
+) -> None:
+    begun = time.monotonic()
+    assert cell(f"%%shell --timeout 5\n{background}\n").error is None
+    assert time.monotonic() - begun < 10
+
+
+@pytest.mark.parametrize(
+    "above", ["# What runs?\n", "\n\n# one\n  # two\n\n", "#%%shell\n", "   \n"]
+)
+def test_comments_may_stand_above_a_cell_magic(cell: RunCell, above: str, tmp_path: Path) -> None:
+    ran = cell(f"{above}%%shell\necho '# kept'")
+    assert (ran.output, ran.error) == ("# kept\n", None)
+    file = tmp_path / "Dockerfile"
+    assert cell(f"{above}%%writefile {file}\n# kept\nFROM busybox\n").error is None
+    assert file.read_text() == "# kept\nFROM busybox\n"
+
+
+def test_code_above_a_cell_magic_stays_an_error(cell: RunCell) -> None:
+    assert isinstance(cell("a = 1\n%%shell\necho no").error, SyntaxError)
+    assert cell("# a comment\nprint('Python')").output == "Python\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("$ echo hello", "the `$ ` in front is a shell's prompt"),
+        ("ls\u00a0-l", "after `ls` stands a character that only looks right, U+00A0"),
+        ("ls \u2013l", "U+2013 (en dash). A shell wants - or -- there"),
+        ("ls \u201cno such file\u201d", 'U+201C (left double quotation mark). A shell wants "'),
+        ("ls\u200b", "U+200B (zero width space). A shell wants nothing there"),
+    ],
+)
+def test_a_character_copied_from_a_page_is_named(cell: RunCell, line: str, says: str) -> None:
+    assert says in str(cell(f"%%shell\n{line}").error)
+
+
+def test_such_a_character_in_a_text_is_no_matter(cell: RunCell) -> None:
+    assert "only looks right" not in str(cell("%%shell\ngrep -q '\u2013' /etc/hostname").error)
 
 
 def test_capture_takes_standard_output_only(cell: RunCell, ipython: InteractiveShell) -> None:
@@ -226,7 +306,7 @@ def test_without_a_terminal_there_is_none(cell: RunCell) -> None:
         ("%%shell ls\nls", "'ls' is no option"),
         ("%%shell --timeout\nls", "expected one argument"),
         ("%%shell --timeout 0\nls", "more than 0 seconds"),
-        ("%%shell --expect-exit x\nls", "invalid int value"),
+        ("%%shell --expect-exit x\nls", "neither a number nor"),
         ("%%shell --capture 1x\nls", "no name of a Python variable"),
         ("%%shell --stdin 'open\nls", "no closing quotation"),
         ("%%shell\n\n", "This shell cell is empty."),
@@ -253,3 +333,35 @@ def test_unloading_undoes_loading(ipython: InteractiveShell) -> None:
 
 def test_loading_prints_nothing(cell: RunCell) -> None:
     assert cell("%reload_ext lab.notebook").output == ""
+
+
+@pytest.mark.parametrize("status", [0, 3])
+def test_any_exit_status_may_be_expected_and_is_not_told(cell: RunCell, status: int) -> None:
+    ran = cell(f"%%shell --expect-exit any\necho here\nexit {status}")
+    assert (ran.output, ran.error) == ("here\n", None)
+
+
+def test_a_cell_waits_for_what_it_started(cell: RunCell, tmp_path: Path) -> None:
+    file = tmp_path / "made"
+    waiting = f"%%shell --until 'echo unseen && test -e {file}'"
+    ran = cell(f"{waiting}\n(sleep 0.5; touch {file}) &\necho started")
+    assert ran.error is None
+    assert file.exists()
+    assert "unseen" not in ran.output
+
+
+def test_what_never_comes_is_told(cell: RunCell) -> None:
+    ran = cell("%%shell --until false --timeout 1\necho started")
+    assert ran.output.startswith("started\n")
+    assert "waited for 1 s, and this did not succeed: false" in str(ran.error)
+
+
+def test_what_bash_cannot_wait_for_is_named(cell: RunCell) -> None:
+    ran = cell("%%shell --until 'test -e ('\necho started")
+    assert "bash cannot read the command of --until: test -e (" in str(ran.error)
+    assert "--expect-exit" not in str(ran.error)
+
+
+def test_a_cell_that_failed_waits_for_nothing(cell: RunCell) -> None:
+    ran = cell("%%shell --until false\nexit 4")
+    assert "exit status 4" in str(ran.error)

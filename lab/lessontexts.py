@@ -1,0 +1,150 @@
+"""What a lesson asks of its reader: predictions, tasks, the quiz. They stand beside it, not in its
+cells.
+
+``course/lesson-texts/`` has a file for each lesson, named like it. So no cell shows an answer
+before the reader has seen what happens, and where an answer stands is drawn by lot.
+"""
+
+import hashlib
+import tomllib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lab.errors import LabError
+
+FOLDER = "lesson-texts"
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A question of a lesson. ``options`` are their texts by id, in the order in which a reader
+    sees them; ``answer`` is the id of the one that happens in the lab, and ``why`` it happens: for
+    `str.format`, with the facts that the lesson's cell finds out.
+    """
+
+    key: str
+    question: str
+    options: dict[str, str]
+    answer: str
+    why: str
+
+
+@dataclass(frozen=True)
+class WrongAnswer:
+    """What a reader may plausibly write in the place of a task's solution, and a part of what the
+    check then says.
+    """
+
+    answer: str
+    says: str
+
+
+@dataclass(frozen=True)
+class Task:
+    """A cell that the reader writes. ``check`` is Python, which calls the checks of exercises;
+    ``hints`` come one with each miss: a nudge, the command's name, the command. ``solution`` is the
+    whole cell, like each of ``wrong``. ``undo`` (bash) takes away what an answer made, so that the
+    tests can try the next one.
+    """
+
+    key: str
+    check: str
+    hints: list[str]
+    solution: str
+    undo: str
+    wrong: list[WrongAnswer]
+
+
+@dataclass(frozen=True)
+class LessonTexts:
+    """What stands beside one lesson: predictions and tasks by key, and quiz questions in
+    jupyterquiz's format.
+    """
+
+    predictions: dict[str, Prediction]
+    tasks: dict[str, Task]
+    quiz: list[dict[str, Any]]
+
+
+def read(file: Path) -> LessonTexts:
+    """The texts in this file. Raises LabError where it cannot be used."""
+    try:
+        content = tomllib.loads(file.read_text(encoding="utf-8"))
+        return _texts(file.stem.partition("-")[0], content)
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        why = str(error)
+    except KeyError as error:
+        why = f"an entry has no {error}"
+    except (AttributeError, TypeError) as error:
+        why = f"an entry is of another kind than it should be ({error})"
+    raise LabError(
+        f"The questions of this lesson cannot be read: {why}.",
+        f"move {file} away; `bin/lab up` puts it there again.",
+    )
+
+
+def find(number: str, start: Path) -> Path | None:
+    """The file of the lesson with this number, as seen from a folder of the course: a lesson runs
+    in ``course/``, a reader's copy of it perhaps elsewhere in the workspace.
+    """
+    for folder in _candidates(start.absolute()):
+        for file in sorted(folder.glob(f"{number}-*.toml")):
+            return file
+    return None
+
+
+def by_lot(question: dict[str, Any]) -> dict[str, Any]:
+    """A quiz question with its answers in an order drawn by lot, the same each time."""
+    if "choice" not in question["type"]:
+        return question
+    answers = {answer["answer"]: answer for answer in question["answers"]}
+    return question | {"answers": [answers[one] for one in _drawn(question["question"], answers)]}
+
+
+def _texts(number: str, content: dict[str, Any]) -> LessonTexts:
+    return LessonTexts(
+        {
+            f"{number}-{name}": _prediction(f"{number}-{name}", entry)
+            for name, entry in content.get("predictions", {}).items()
+        },
+        {
+            f"{number}-{name}": _task(f"{number}-{name}", entry)
+            for name, entry in content.get("tasks", {}).items()
+        },
+        [by_lot(question) for question in content.get("quiz", [])],
+    )
+
+
+def _prediction(key: str, entry: dict[str, Any]) -> Prediction:
+    options: dict[str, str] = entry["options"]
+    return Prediction(
+        key,
+        entry["question"],
+        {name: options[name] for name in _drawn(key, options)},
+        entry["answer"],
+        entry.get("why", ""),
+    )
+
+
+def _task(key: str, entry: dict[str, Any]) -> Task:
+    return Task(
+        key,
+        entry["check"],
+        entry["hints"],
+        entry["solution"].strip("\n"),
+        entry.get("undo", ""),
+        [WrongAnswer(each["answer"].strip("\n"), each["says"]) for each in entry["wrong"]],
+    )
+
+
+def _drawn(seed: str, names: Iterable[str]) -> list[str]:
+    """In an order that depends on nothing that an author chooses, and stays the same."""
+    return sorted(names, key=lambda name: hashlib.sha256(f"{seed}|{name}".encode()).digest())
+
+
+def _candidates(start: Path) -> Iterator[Path]:
+    for folder in (start, *start.parents):
+        yield folder / FOLDER
+        yield folder / "course" / FOLDER
