@@ -1,10 +1,10 @@
 """Every lesson, run by nbval strictly, twice on one lab; it leaves nothing behind.
 
-The second runs go by turns (tests/suite).
+The second runs go by turns, and those on a busy machine only with ``--all`` (tests/suite).
 """
 
 import json
-import shutil
+import os
 import time
 from collections.abc import Iterator
 
@@ -13,8 +13,10 @@ from docker.models.containers import Container
 
 from lab.machine.host import ensure_engine
 
+from .busy import busy_processes
 from .conftest import ROOT, TestLab
-from .suite.items import Item
+from .lesson_tasks import put_solved
+from .suite.items import Item, Turn
 
 LESSONS = sorted(path.name for path in (ROOT / "course").glob("*.ipynb"))
 HAVE_RUN: set[str] = set()  # in the lab of this process
@@ -88,14 +90,14 @@ def somebody_elses(test_lab: TestLab) -> Iterator[Container]:
 
 
 def each_lesson(kind: str) -> pytest.MarkDecorator:
-    """Each lesson as an item of this kind; of the second runs one is in every run of the suite."""
+    """Each lesson as an item of this kind; of the second runs one is in every run of the suite, and
+    a busy machine would disturb the tests that run beside it.
+    """
 
     def item(lesson: str) -> Item:
-        return Item(
-            kind,
-            lesson.removesuffix(".ipynb"),
-            "always" if lesson == LESSONS[0] or kind == "lesson" else "by turns",
-        )
+        turn: Turn = "always" if lesson == LESSONS[0] or kind == "lesson" else "by turns"
+        turn = "all only" if kind == "busy machine" else turn
+        return Item(kind, lesson.removesuffix(".ipynb"), turn)
 
     marked = [pytest.param(one, marks=pytest.mark.proves(item(one)), id=one) for one in LESSONS]
     return pytest.mark.parametrize("lesson", marked)
@@ -104,7 +106,7 @@ def each_lesson(kind: str) -> pytest.MarkDecorator:
 def run(lesson: str, lab: TestLab, somebody_elses: Container) -> None:
     """Run a lesson; it passes, leaves nothing, and touches nothing else."""
     before = objects(lab)
-    shutil.copy(ROOT / "course" / lesson, lab.workspace / "course" / lesson)
+    put_solved(lesson, lab.workspace)
     done = lab.run(
         *NBVAL,
         lesson,
@@ -136,6 +138,16 @@ def test_lesson_runs_again_and_leaves_nothing(
     if lesson not in HAVE_RUN:
         run(lesson, test_lab, somebody_elses)
     run(lesson, test_lab, somebody_elses)
+
+
+@pytest.mark.lesson
+@pytest.mark.timeout(1800)
+@each_lesson("busy machine")
+def test_lesson_runs_on_a_busy_machine(
+    lesson: str, test_lab: TestLab, somebody_elses: Container
+) -> None:
+    with busy_processes(os.cpu_count() or 1):
+        run(lesson, test_lab, somebody_elses)
 
 
 @pytest.mark.lesson

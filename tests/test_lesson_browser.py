@@ -1,0 +1,135 @@
+"""A lesson as a reader works through it, by key presses, in a real browser: a prediction, a cell of
+their own, a quiz.
+"""
+
+import json
+import os
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from lab.lessontexts import Task
+from lab.machine import workspace
+
+from .conftest import ROOT, TestLab
+from .lesson_tasks import texts_of
+from .test_browser import PATIENCE, browser, open_notebook, page, wait_for_kernel
+from .test_start_page import theme
+
+__all__ = ["browser", "page"]  # fixtures
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
+LESSON = "02-how-docker-runs-a-container"
+CHOICES = ".predictions.json"
+DARK = "JupyterLab Dark"
+
+
+@pytest.fixture
+def panel(page: Page, test_lab: TestLab) -> Locator:
+    """The lesson, as somebody finds it who has not begun."""
+    folder = test_lab.workspace
+    owner = folder.stat()
+    (folder / CHOICES).unlink(missing_ok=True)
+    (folder / "course" / f"{LESSON}.ipynb").unlink(missing_ok=True)
+    workspace.update(folder, (owner.st_uid, owner.st_gid))
+    opened = open_notebook(page, test_lab, f"course/{LESSON}.ipynb")
+    opened.locator(".jp-Cell").first.click()
+    return opened
+
+
+def go_on(panel: Locator, until: Callable[[], bool]) -> None:
+    """Shift+Enter, cell after cell, until something is there."""
+    for _ in range(60):
+        panel.page.keyboard.press("Shift+Enter")
+        wait_for_kernel(panel)
+        if until():
+            return
+    raise AssertionError("the lesson was run to its end")
+
+
+def seen(locator: Locator) -> Callable[[], bool]:
+    """Whether it is there, with a moment for the browser to draw it."""
+
+    def look() -> bool:
+        locator.page.wait_for_timeout(300)
+        return locator.count() > 0
+
+    return look
+
+
+def picture(page: Page, name: str) -> None:
+    """A picture for the docs, light and dark."""
+    if "UPDATE_SCREENSHOTS" in os.environ:
+        page.wait_for_timeout(1000)
+        page.screenshot(path=ROOT / "docs" / "images" / f"{name}.png")
+        with theme(page, DARK):
+            page.wait_for_timeout(1000)
+            page.screenshot(path=ROOT / "docs" / "images" / f"{name}-dark.png")
+
+
+def test_a_prediction_is_kept(panel: Locator, page: Page, test_lab: TestLab) -> None:
+    options = panel.locator(".widget-radio-box").first.locator("input")
+    go_on(panel, seen(options))
+    expect(panel.locator(".jp-InputPlaceholder", has_text="predict(").first).to_be_hidden()
+    options.nth(1).check()
+    page.keyboard.press("Shift+Enter")  # a click made the question's cell the active one
+    wait_for_kernel(panel)
+    expect(options.nth(1)).to_be_checked(timeout=PATIENCE)
+    kept = json.loads((test_lab.workspace / CHOICES).read_text())
+    assert list(kept) == ["02-alone"]
+    picture(page, "prediction")
+    page.get_by_role("menuitem", name="Kernel", exact=True).click()
+    page.locator(".lm-Menu-itemLabel").get_by_text("Restart Kernel…", exact=True).click()
+    page.locator(".jp-Dialog").get_by_role("button", name="Confirm Kernel Restart").click()
+    wait_for_kernel(panel)
+    panel.locator(".jp-Cell").first.click()
+    go_on(panel, seen(panel.locator(".widget-radio-box input:checked")))
+    expect(options.nth(1)).to_be_checked(timeout=PATIENCE)
+    go_on(panel, seen(panel.get_by_text("You predicted")))
+
+
+def first_task() -> Task:
+    return next(iter(texts_of(LESSON).values()))
+
+
+def test_a_reader_writes_and_is_told_at_once(panel: Locator, page: Page) -> None:
+    task = first_task()
+    go_on(panel, seen(panel.get_by_text("Not yet")))  # nothing was written
+    expect(panel.get_by_text(task.hints[0].replace("`", ""), exact=False)).to_be_visible()
+    solution = panel.locator("details", has_text="A solution").locator("pre")
+    expect(solution).to_be_hidden()
+    picture(page, "your-turn-missed")
+    missed = panel.locator(".jp-Cell", has=panel.page.get_by_text("Not yet")).first
+    written = missed.locator("xpath=preceding-sibling::*[contains(@class, 'jp-CodeCell')][1]")
+    written.locator(".cm-content").click()
+    page.keyboard.press("Control+a")
+    # an editor that completes brackets and indents would change what is typed
+    page.keyboard.insert_text(task.solution)
+    page.keyboard.press("Shift+Enter")
+    wait_for_kernel(panel)
+    page.keyboard.press("Shift+Enter")
+    wait_for_kernel(panel)
+    expect(panel.get_by_text("✓ That is it.")).to_be_visible(timeout=PATIENCE)
+    picture(page, "your-turn-passed")
+
+
+def test_shell_cells_look_like_shell(panel: Locator, page: Page) -> None:
+    cell = panel.locator(".jp-CodeCell", has_text="docker image ls").first
+    cell.scroll_into_view_if_needed()
+    expect(cell.locator(".cm-content")).to_have_attribute("data-language", "shell")
+
+
+def test_questions_can_be_read_in_a_dark_theme(panel: Locator, page: Page) -> None:
+    with theme(page, DARK):
+        panel.locator(".jp-Cell").first.click()  # the menu has the keys
+        options = panel.locator(".widget-radio-box").first.locator("label")
+        go_on(panel, seen(options))
+        text, background = (
+            max(int(one) for one in re.findall(r"\d+", options.first.evaluate(script))[:3])
+            for script in (
+                "it => getComputedStyle(it).color",
+                "it => getComputedStyle(it.closest('.jp-Notebook')).backgroundColor",
+            )
+        )
+        assert background < 64 < 160 < text
