@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import webbrowser
 from contextlib import suppress
 from pathlib import Path
 from typing import Literal
@@ -13,10 +12,13 @@ import click
 
 from lab import doctor as doctors
 from lab import up as labs
+from lab.browser import open_page
 from lab.commandline import Commands
 from lab.completion import completion
 from lab.course import ROOT, WORKSPACE
+from lab.edition import require_checkout
 from lab.errors import LabError
+from lab.inside import nodes as inside
 from lab.machine import containers, joined_cluster
 from lab.machine.host import connect, ensure_engine
 from lab.progress import say
@@ -54,11 +56,18 @@ def main() -> None:
     """  # noqa: D301  (click reads the backspace)
 
 
+def _instructors(ctx: click.Context, _: click.Parameter, kind: Kind) -> Kind:
+    if kind == "instructor":
+        require_checkout(f"{ctx.command_path} --instructor")
+    return kind
+
+
 instructor_option = click.option(
     "--instructor",
     "kind",
     flag_value="instructor",
     default="student",
+    callback=_instructors,
     help="Use the instructor's lab: JupyterLab with the whole course and formgrader.",
 )
 
@@ -118,12 +127,8 @@ def up(
         )
     say("The course is open. In your browser:")
     click.echo(state.url)
-    if (
-        not no_browser
-        and os.environ.get("DISPLAY", os.environ.get("WAYLAND_DISPLAY"))
-        and state.url
-    ):
-        webbrowser.open(state.url)
+    if state.url and not no_browser:
+        open_page(state.url)
 
 
 @main.command()
@@ -213,6 +218,24 @@ def sh(kind: Kind, command: tuple[str, ...]) -> None:
     sys.exit(labs.enter(client, lab, list(command)))
 
 
+@main.command(
+    "nodes",
+    help=(inside.nodes.help or "").replace("  lab nodes", "  bin/lab nodes"),
+    params=[*inside.nodes.params],
+)
+@instructor_option
+def nodes(kind: Kind, count: int | None, off: str | None, on: str | None) -> None:
+    """Run ``lab nodes`` in the lab, with the same arguments; exits with its exit status."""
+    given = [str(count)] if count is not None else []
+    given += [
+        text for option, name in (("--off", off), ("--on", on)) if name for text in (option, name)
+    ]
+    client, lab = connect(), labs.Lab(kind)
+    if not labs.status(client, lab).running:
+        raise LabError("The lab is not running.", "bin/lab up")
+    sys.exit(labs.enter(client, lab, ["lab", "nodes", *given]))
+
+
 @main.command(context_settings={"ignore_unknown_options": True})
 @click.option(
     "--fast",
@@ -240,6 +263,7 @@ def test(fast: bool, everything: bool, plan: bool, arguments: tuple[str, ...]) -
     one process, or in as many as -n says. What you need to find out why a test failed is kept in
     .lab/failed.
     """
+    require_checkout(click.get_current_context().command_path)
     if not fast:
         # inside pytest it is too late to switch to root: this command line is no longer known there
         with suppress(LabError):

@@ -6,6 +6,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 STATE = ROOT / ".lab"  # ignored by git: logs, the pid file of an engine that the lab started
 WORKSPACE = ROOT / "workspace"
+RECORD = ".course.json"  # in a workspace: which files the course put there
 
 REPOSITORY = "docker-course/lab"  # of the lab image, whichever checkout built it
 # on every container, volume and image of the lab; its value is the checkout's name

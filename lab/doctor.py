@@ -3,8 +3,7 @@
 import os
 import platform
 import shutil
-from dataclasses import asdict, dataclass
-from typing import Literal
+from datetime import UTC, datetime
 
 import docker
 from docker.errors import DockerException
@@ -13,41 +12,50 @@ from rich.console import Console
 from rich.table import Table
 
 from lab import up as labs
+from lab.build import image as images
 from lab.build import template
 from lab.build.base_image import hub_answers
 from lab.course import ROOT
 from lab.errors import LabError
+from lab.finding import Finding, course_images
+from lab.inside.sandbox_engine import OLDEST_LINUX, grades
 from lab.machine import containers, joined_cluster
 from lab.machine.host import connect
 from lab.seat import NONE, OWN
 from lab.version import describe
 
+IMAGE_DAYS = 90
 OLDEST_API = (1, 41)  # Docker 20.10: the first with private cgroup namespaces
 MEMORY_GIB = 2.0  # JupyterLab, the engine and a lesson's containers: an estimate, not a measurement
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One thing examined: ok, note (works, with a caveat) or bad (the course cannot run)."""
-
-    name: str
-    state: Literal["ok", "note", "bad"]
-    found: str
-    todo: str = ""
-
-    def as_json(self) -> dict[str, str]:
-        """The finding as an element of ``doctor --json``."""
-        return asdict(self)
-
-
 def examine() -> list[Finding]:
     """All findings about this machine; nothing is changed or started."""
-    findings = [Finding("course", "ok", f"version {describe()}"), _memory(), _disk()]
+    findings = [Finding("course", "ok", f"version {describe()}"), _memory()]
     try:
         client = connect()
     except LabError as error:
-        return [*findings, Finding("engine", "bad", error.what, error.hint)]
-    return [*findings, *_engine(client), _hub(client), *_lab(client)]
+        return [*findings, _disk(labs.FREE_GIB), Finding("engine", "bad", error.what, error.hint)]
+    findings += [_disk(labs.space_needed(client, labs.Lab())), *_engine(client), _hub(client)]
+    return [*findings, *_image(client), *_lab(client)]
+
+
+def _image(client: docker.DockerClient) -> list[Finding]:
+    """How old the packages of the lab image are: Debian mends the engine's meanwhile."""
+    since = images.packages_since(client, images.image_name())
+    if since is None:
+        return []  # the next `bin/lab up` makes it
+    days = (datetime.now(UTC) - since).days
+    if days <= IMAGE_DAYS:
+        return [Finding("lab image", "ok", f"its packages are {days} days old")]
+    return [
+        Finding(
+            "lab image",
+            "note",
+            f"its packages are {days} days old: Debian has mended some of them since",
+            "bin/lab down --all, then bin/lab up, which makes it again; your files stay",
+        )
+    ]
 
 
 def _memory() -> Finding:
@@ -64,14 +72,14 @@ def _memory() -> Finding:
     return Finding("memory", "ok", f"{gib:.1f} GiB")
 
 
-def _disk() -> Finding:
+def _disk(needed: float) -> Finding:
     free = shutil.disk_usage(ROOT).free / 2**30
-    if free < labs.FREE_GIB:
+    if free < needed:
         return Finding(
             "disk",
             "bad",
             f"{free:.1f} GiB free",
-            f"free some space: the lab needs {labs.FREE_GIB} GiB while it is built",
+            f"free some space: what is still to be made needs {needed:.1f} GiB",
         )
     return Finding("disk", "ok", f"{free:.1f} GiB free")
 
@@ -86,6 +94,7 @@ def _engine(client: docker.DockerClient) -> list[Finding]:
             "api", "bad" if old else "ok", api, "update Docker to 20.10 or newer" if old else ""
         ),
         Finding("cgroups", "ok", f"version {info.get('CgroupVersion', '1')}"),
+        _linux(info["KernelVersion"]),
     ]
     if info["Driver"] not in {"overlay2", "overlayfs"}:
         findings.append(
@@ -101,6 +110,12 @@ def _engine(client: docker.DockerClient) -> list[Finding]:
             )
         )
     return findings
+
+
+def _linux(release: str) -> Finding:
+    if grades(release):
+        return Finding("linux", "ok", release)
+    return Finding("linux", "note", release, f"update the system to grade: Linux {OLDEST_LINUX}")
 
 
 def _hub(client: docker.DockerClient) -> Finding:
@@ -189,14 +204,7 @@ def _stand_ins(container: Container) -> Finding:
             "{{.Repository}}:{{.Tag}}",
         ],
     ).text.split()
-    if not listing:
-        return Finding("course images", "ok", f"{', '.join(template.names())} (from Docker Hub)")
-    return Finding(
-        "course images",
-        "note",
-        "stand-ins: " + ", ".join(sorted(listing)),
-        "nothing: the lessons and exercises work with them; `apk add` and the like do not",
-    )
+    return course_images(listing, [] if listing else template.names())
 
 
 def show(findings: list[Finding]) -> None:

@@ -27,10 +27,12 @@ from lab.machine.host import ensure_engine, owner
 from lab.progress import say, step
 from lab.seat import Seat
 
-# image 1.3 GB, course images 0.5 GB in the template and again in the engine; the rest is room to
-# build and work
-FREE_GIB = 6
+# What each part needs while it is made: the image 1.3 GB, and as much to build it; the course
+# images 0.5 GB in the template, and their build; again 0.5 GB in the engine, and room to work.
+IMAGE_GIB, TEMPLATE_GIB, ENGINE_GIB = 3.0, 1.5, 1.5
+FREE_GIB = IMAGE_GIB + TEMPLATE_GIB + ENGINE_GIB
 START_SECONDS = 180
+FIRST_PORT, LAST_PORT = 8888, 65535
 
 
 @dataclass(frozen=True)
@@ -79,8 +81,8 @@ def up(
     lab's label. ``cluster``: own, or current (the cluster of kubectl's current context on this
     machine); if not given, the one that the lab already has.
     """
-    require_space()
     client = ensure_engine()
+    require_space(space_needed(client, lab, on_host=on_host))
     running = containers.find(client, lab.name)
     present = Seat.from_container(running) if running else None
     cluster_choice = joined_cluster.chosen(cluster, present, on_host=on_host)
@@ -103,13 +105,24 @@ def up(
     return status(client, lab)
 
 
-def require_space() -> None:
-    """Raise LabError if the disk that holds the course has too little space for the lab."""
+def space_needed(client: docker.DockerClient, lab: Lab, *, on_host: bool = False) -> float:
+    """How many GiB are needed for what is still to be made; 0 when all is there."""
+    image = 0.0 if images.is_made(client) else IMAGE_GIB
+    if on_host:
+        return image
+    layers = 0.0 if template.is_made(client) else TEMPLATE_GIB
+    volumes = client.volumes.list(filters={"name": lab.volume})
+    engine = 0.0 if any(one.name == lab.volume for one in volumes) else ENGINE_GIB
+    return image + layers + engine
+
+
+def require_space(needed: float) -> None:
+    """Raise LabError if the disk that holds the course has less than so many GiB free."""
     free = shutil.disk_usage(ROOT).free / 2**30
-    if free < FREE_GIB:
+    if free < needed:
         raise LabError(
-            f"Only {free:.1f} GiB are free on the disk that holds {ROOT}; the lab needs {FREE_GIB}"
-            " GiB.",
+            f"Only {free:.1f} GiB are free on the disk that holds {ROOT}; what is still to be made"
+            f" needs {needed:.1f} GiB.",
             "free some space (`docker system df` shows what Docker uses; `bin/lab down --all`"
             " removes the lab's images), then run bin/lab up again.",
         )
@@ -170,8 +183,7 @@ def _explain(error: APIError, port: int) -> LabError:
     text = error.explanation or str(error)
     if "port is already allocated" in text or "address already in use" in text:
         return LabError(
-            f"Port {port} on this machine is taken by another program.",
-            f"bin/lab up --port {port + 1}",
+            f"Port {port} on this machine is taken by another program.", _another_port(port)
         )
     return LabError(
         f"The machine's Docker refuses to run an engine inside a container: {text}",
@@ -182,16 +194,28 @@ def _explain(error: APIError, port: int) -> LabError:
 
 def free_port(wanted: int) -> int:
     """``wanted``, or LabError with the next step if something already listens there."""
+    if not _is_free(wanted):
+        raise LabError(
+            f"Port {wanted} on this machine is taken by another program.", _another_port(wanted)
+        )
+    return wanted
+
+
+def _another_port(taken: int) -> str:
+    """The command that takes the next free port; beyond the last port there is none."""
+    ports = [*range(taken + 1, LAST_PORT + 1), *range(FIRST_PORT, taken)]
+    return f"bin/lab up --port {next(filter(_is_free, ports), 'PORT')}"
+
+
+def _is_free(port: int) -> bool:
+    """Whether nothing listens on this port of the machine."""
     with closing(socket.socket()) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1", wanted))
-        except OSError as error:
-            raise LabError(
-                f"Port {wanted} on this machine is taken by another program.",
-                f"bin/lab up --port {wanted + 1}",
-            ) from error
-    return wanted
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def _wait_until_open(container: Container) -> None:

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import docker
@@ -16,8 +17,9 @@ from lab.machine.host import run_as_root
 from lab.progress import say, step
 
 IMAGE = "debian:trixie-slim"
-MADE = "docker-course/base:trixie"
+MADE = "docker-course/base:trixie-security"
 MIRROR = re.compile(r"/debian/?$")
+SECURITY = re.compile(r"/debian-security/?$")
 # Docker's own packages are at …docker.com/linux/debian
 OTHERS = re.compile(r"https?://[^/]*docker")
 SOURCES = re.compile(r"^(?:URIs:|deb(?:\s+\[[^]]*\])?)\s+(\S+)", re.MULTILINE)
@@ -54,7 +56,7 @@ def _make(client: docker.DockerClient) -> None:
         step("Build the base image from Debian's packages"),
     ):
         tar = Path(folder, "base.tar")
-        _bootstrap(tar, mirror)
+        _bootstrap(tar, sources(mirror, security_mirror(mirror)))
         repository, _, tag = MADE.partition(":")
         client.api.import_image_from_file(
             str(tar),
@@ -76,7 +78,7 @@ def _install_mmdebstrap() -> None:
         run_as_root([*install, *packages], "apt-get install mmdebstrap")
 
 
-def _bootstrap(tar: Path, mirror: str) -> None:
+def _bootstrap(tar: Path, lines: list[str]) -> None:
     command = [
         "mmdebstrap",
         "--variant=minbase",
@@ -85,7 +87,7 @@ def _bootstrap(tar: Path, mirror: str) -> None:
         "--keyring=/usr/share/keyrings/debian-archive-keyring.gpg",
         "trixie",
         str(tar),
-        *([mirror] if mirror else []),
+        *lines,
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -96,17 +98,32 @@ def _bootstrap(tar: Path, mirror: str) -> None:
         )
 
 
+def sources(mirror: str, security: str) -> list[str]:
+    """The lines of sources.list that the base is made from and keeps: the packages of the engine
+    come at their security version. None where mmdebstrap's own default has them all.
+
+    >>> sources("http://a/debian", "http://a/debian-security")
+    ['deb http://a/debian trixie main', 'deb http://a/debian-security trixie-security main']
+    """
+    if not mirror:
+        return []
+    return [f"deb {mirror} trixie main", f"deb {security} trixie-security main"]
+
+
+def security_mirror(mirror: str, folder: Path = Path("/etc/apt")) -> str:
+    """Where security updates come from: as this machine's own apt has it, else beside the
+    mirror.
+    """
+    return next(_addresses(folder, SECURITY), "") or f"{mirror.rstrip('/')}-security"
+
+
 def apt_mirror(folder: Path = Path("/etc/apt")) -> str:
     """The Debian mirror that this machine's own apt uses, else "" for mmdebstrap's default.
 
     Raises LabError if there is no apt: the base cannot be built here.
     """
-    parts = folder / "sources.list.d"
-    files = [*parts.glob("*.sources"), *parts.glob("*.list"), folder / "sources.list"]
-    for file in files:
-        for found in SOURCES.finditer(file.read_text()) if file.is_file() else ():
-            if MIRROR.search(found[1]) and not OTHERS.match(found[1]):
-                return found[1]
+    if mirror := next(_addresses(folder, MIRROR), ""):
+        return mirror
     if shutil.which("apt-get"):
         return ""
     raise LabError(
@@ -115,3 +132,12 @@ def apt_mirror(folder: Path = Path("/etc/apt")) -> str:
         f"connect the engine to Docker Hub (a proxy? a login?) so that `docker pull {IMAGE}` works,"
         " then run bin/lab up again.",
     )
+
+
+def _addresses(folder: Path, kind: re.Pattern[str]) -> Iterator[str]:
+    parts = folder / "sources.list.d"
+    files = [*parts.glob("*.sources"), *parts.glob("*.list"), folder / "sources.list"]
+    for file in files:
+        for found in SOURCES.finditer(file.read_text()) if file.is_file() else ():
+            if kind.search(found[1]) and not OTHERS.match(found[1]):
+                yield found[1]

@@ -24,11 +24,21 @@ Entry = tuple[str, bytes, bool]
 DOCKER_FILES = ("Dockerfile", "start", "runtime", "one-output", "registry", "jupyter")
 
 # Rooms whose modules are started by name in there, or imported by a student's cells and by tests.
-ROOMS = ("lab/inside", "lab/notebook", "lab/cluster", "grader/checks", "grader/sandbox/inside")
-COMMANDS = ("submit",)
+ROOMS = (
+    "lab/inside",
+    "lab/notebook",
+    "lab/cluster",
+    "grader/checks",
+    "grader/sandbox/inside",
+    "grader/startpage",
+)
+VALIDATE = "grader.judging.validate"
+"""What Validate runs, as jupyter/nbgrader_config.py names it."""
+
+COMMANDS = ("nodes", "submit")
 """The commands of ``lab.commands`` that a student has in a terminal of the lab."""
 
-DATA = {".json", ".bash"}  # what modules read from the folder of their package
+DATA = {".json", ".bash", ".css", ".jinja"}  # what modules read from the folder of their package
 
 _IMPORT = re.compile(
     r"^\s*(?:from\s+((?:lab|grader)\b[\w.]*)\s+import\s+(\([^)]*\)|[^\n]*)"
@@ -91,7 +101,7 @@ def _course_files(root: Path, project: dict[str, Any]) -> list[Path]:
     rooms = (path for room in ROOMS for path in (root / room).rglob("*.py"))
     packaged = {path for path in rooms if (path.parent / "__init__.py").is_file()}
     commands = (entry_points[name].partition(":")[0] for name in COMMANDS)
-    modules = imported(root, {_module(root, path) for path in packaged} | set(commands))
+    modules = imported(root, {_module(root, path) for path in packaged} | {*commands, VALIDATE})
     packages = {path.parent for path in modules.values() if path.name == "__init__.py"}
     beside = (path for folder in packages for path in folder.iterdir() if path.suffix in DATA)
     return [*modules.values(), *beside]

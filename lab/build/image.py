@@ -3,6 +3,7 @@
 import hashlib
 import io
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 import docker
@@ -25,7 +26,7 @@ def ensure_lab_image(client: docker.DockerClient, *, hub: bool) -> str:
     Two commands at once build it once.
     """
     context = build_context()
-    name = f"{REPOSITORY}:{hashlib.sha256(context).hexdigest()[:12]}"
+    name = image_name(context)
     if not _exists(client, name):
         with alone("image"):
             if not _exists(client, name):
@@ -34,6 +35,31 @@ def ensure_lab_image(client: docker.DockerClient, *, hub: bool) -> str:
                     _build(client, context, name, base, progress)
                 _forget_older(client, name)
     return name
+
+
+def image_name(context: bytes | None = None) -> str:
+    """The name of this checkout's lab image, made or not."""
+    digest = hashlib.sha256(build_context() if context is None else context)
+    return f"{REPOSITORY}:{digest.hexdigest()[:12]}"
+
+
+def is_made(client: docker.DockerClient) -> bool:
+    """Whether this checkout's lab image is there."""
+    return _exists(client, image_name())
+
+
+def packages_since(client: docker.DockerClient, name: str) -> datetime | None:
+    """When the packages of a lab image were installed; None without such an image.
+
+    The image itself may be newer: each change of the course makes it again on the same packages.
+    """
+    try:
+        layers = client.api.history(name)  # type: ignore[no-untyped-call]
+    except ImageNotFound:
+        return None
+    installed = [layer["Created"] for layer in layers if "apt-get" in layer["CreatedBy"]]
+    made = min(installed, default=max(layer["Created"] for layer in layers))
+    return datetime.fromtimestamp(made, UTC)
 
 
 def _exists(client: docker.DockerClient, name: str) -> bool:

@@ -11,7 +11,8 @@ import tarfile
 import tempfile
 import time
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from typing import cast
 
@@ -19,7 +20,7 @@ import docker
 from docker.errors import APIError
 from docker.models.containers import Container
 
-from lab.build.base_image import MADE
+from lab.build.base_image import ensure_base
 from lab.build.context import host_certificates
 from lab.course import LABEL, ROOT
 from lab.errors import LabError
@@ -34,6 +35,7 @@ BUILDER = "docker-course-template-builder"
 # docker-registry itself: the front on port 5000 lets no one write the mirror's own images
 REGISTRY = "127.0.0.1:5001"
 READY_SECONDS = 60
+AT_ONCE = 3  # much of making an image is waiting for the network
 COMPLETE = "complete"
 SCRATCH = "/opt"  # a folder of the builder, which is thrown away
 
@@ -104,6 +106,32 @@ def _ensure(client: docker.DockerClient, lab_image: str, *, hub: bool) -> str:
     return volume
 
 
+def side_by_side(
+    images: Sequence[CourseImage], work: Callable[[CourseImage], None]
+) -> Iterator[CourseImage]:
+    """Do the work for ``AT_ONCE`` images at a time, for each one after the image it is built on.
+
+    Yields each image when it is done. The first error is raised when the work that has begun ends.
+    """
+
+    def after(base: Future[CourseImage] | None, image: CourseImage) -> CourseImage:
+        if base:
+            base.result()
+        work(image)
+        return image
+
+    begun: dict[str, Future[CourseImage]] = {}
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for image in images:
+            started = pool.submit(after, begun.get(image.args.get("BASE", "")), image)
+            begun |= dict.fromkeys(image.tags, started)
+        try:
+            for done in as_completed(set(begun.values())):
+                yield done.result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
 def remove_all(client: docker.DockerClient, *, but: str = "") -> None:
     """Remove every template, of this or an earlier version, that nothing uses."""
     for volume in client.volumes.list(filters={"label": f"{LABEL}=template"}):
@@ -128,6 +156,11 @@ def _volume(*, hub: bool) -> str:
                 path.relative_to(STANDINS).as_posix().encode() + b"\0" + path.read_bytes()
             )
     return f"{HUB if hub else STAND_INS}{digest.hexdigest()[:12]}"
+
+
+def is_made(client: docker.DockerClient) -> bool:
+    """Whether a template is there: from Docker Hub's images, or from stand-ins."""
+    return any(_exists(client, _volume(hub=mode)) for mode in (True, False))
 
 
 def _exists(client: docker.DockerClient, volume: str) -> bool:
@@ -164,17 +197,21 @@ class Builder:
     def fill(self, bring: Callable[[CourseImage], None], *, hub: bool) -> None:
         """Bring each image into the engine, and into the registry under its Docker Hub name."""
         images = course_images()
+
+        def work(image: CourseImage) -> None:
+            progress.note(image.name)
+            bring(image)
+            for tag in image.offered(hub=hub):
+                name = f"{REGISTRY}/library/{tag}"
+                self.run(
+                    f"docker tag {tag} {name} && docker push --quiet {name}"
+                    f" && docker image rm {name}"
+                )
+
         with step("Prepare the course images") as progress:
-            for number, image in enumerate(images):
+            progress.advance(0, len(images))
+            for number, _ in enumerate(side_by_side(images, work), 1):
                 progress.advance(number, len(images))
-                progress.note(image.name)
-                bring(image)
-                for tag in image.offered(hub=hub):
-                    name = f"{REGISTRY}/library/{tag}"
-                    self.run(
-                        f"docker tag {tag} {name} && docker push --quiet {name}"
-                        f" && docker image rm {name}"
-                    )
             internal = " ".join(tag for image in images if image.internal for tag in image.tags)
             self.run(
                 f"docker image rm {internal} || true; docker builder prune --all --force;"
@@ -209,8 +246,9 @@ class Builder:
 
     def _copy_base(self) -> None:
         """The base image's files, streamed from the machine's containers."""
+        base = ensure_base(self.client, hub=False)
         donor = self.client.containers.create(
-            MADE, ["true"], labels={LABEL: "probe"}, network_disabled=True
+            base, ["true"], labels={LABEL: "probe"}, network_disabled=True
         )
         try:
             with tempfile.TemporaryFile() as tar:

@@ -1,15 +1,14 @@
 """`bin/lab docs`: build the documentation and show it."""
 
 import functools
-import os
 import tempfile
-import webbrowser
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import find_spec
 from pathlib import Path
 
 import click
 
+from lab.browser import open_page
 from lab.errors import LabError
 from lab.progress import say, step
 
@@ -85,8 +84,8 @@ def _show(server: ThreadingHTTPServer, no_browser: bool) -> None:
     url = f"http://127.0.0.1:{server.server_port}/"
     say("The documentation is open until you press Ctrl-C. In your browser:")
     click.echo(url)
-    if not no_browser and os.environ.get("DISPLAY", os.environ.get("WAYLAND_DISPLAY")):
-        webbrowser.open(url)
+    if not no_browser:
+        open_page(url)
     try:
         server.serve_forever()
     except KeyboardInterrupt:

@@ -1,6 +1,5 @@
 """A lesson's notebook as a page to read: its text, its commands and the outputs stored with it."""
 
-import ast
 import base64
 import re
 from collections.abc import Iterator
@@ -10,7 +9,7 @@ from typing import Any
 
 import nbformat
 
-from lab.errors import LabError
+from lab import lessontexts
 
 LANGUAGES = {
     "Dockerfile": "docker",
@@ -30,7 +29,7 @@ lab you run them yourself: [`bin/lab up`](../start.md), then open `course/{name}
 def page(notebook: Path, pictures: Path) -> str:
     """The lesson in Markdown; its pictures are written into the folder `pictures`."""
     cells = nbformat.read(notebook, as_version=4).cells  # type: ignore[no-untyped-call]
-    parts = [part for cell in cells for part in _cell(cell, notebook.stem, pictures)]
+    parts = [part for cell in cells for part in _cell(cell, notebook, pictures)]
     number = notebook.stem.partition("-")[0]
     parts.insert(1, HOW_TO_READ.format(number=number, name=notebook.stem))
     return "\n\n".join(parts) + "\n"
@@ -54,12 +53,15 @@ def contents(notebooks: list[Path]) -> str:
     return "\n\n".join([*rows, "\n".join(table)]) + "\n"
 
 
-def _cell(cell: Any, name: str, pictures: Path) -> Iterator[str]:
+def _cell(cell: Any, notebook: Path, pictures: Path) -> Iterator[str]:
     if cell.cell_type == "markdown":
         yield cell.source
         return
     if cell.source.startswith("quiz("):
-        yield _quiz(cell.source)
+        yield _quiz(notebook)
+        return
+    if task := re.match(r'check\("(.+)"\)', cell.source):
+        yield _folded("One way to write it", _texts(notebook).tasks[task[1]].solution)
         return
     if not cell.metadata.get("jupyter", {}).get("source_hidden"):
         yield _fence(_language(cell.source), cell.source, "command")
@@ -71,7 +73,7 @@ def _cell(cell: Any, name: str, pictures: Path) -> Iterator[str]:
         if printed:
             yield _fence("text", printed, "output")
             printed = ""
-        yield _output(output, f"{name}-{cell.id}", pictures)
+        yield _output(output, f"{notebook.stem}-{cell.id}", pictures)
     if printed:
         yield _fence("text", printed, "output")
 
@@ -130,15 +132,14 @@ def _prediction(text: str) -> str:
     return _box("predict", "Predict", f"<p>{escape(question)}</p><ul>{items}</ul>")
 
 
-def _quiz(source: str) -> str:
+def _quiz(notebook: Path) -> str:
     """The questions, their answers folded away; their texts are HTML, as jupyterquiz has them."""
-    try:
-        questions: list[dict[str, Any]] = ast.literal_eval(source.removeprefix("quiz"))
-    except ValueError as error:
-        raise LabError(
-            f"A self-check computes its questions ({error}).", "write them out in quiz([...])."
-        ) from error
-    return "\n\n".join(_box("question", "Question", _question(question)) for question in questions)
+    questions = _texts(notebook).quiz
+    return "\n\n".join(_box("question", "Question", _question(each)) for each in questions)
+
+
+def _texts(notebook: Path) -> lessontexts.LessonTexts:
+    return lessontexts.read(notebook.parent / lessontexts.FOLDER / f"{notebook.stem}.toml")
 
 
 def _question(question: dict[str, Any]) -> str:
