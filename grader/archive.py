@@ -137,10 +137,10 @@ def unambiguous(entries: Iterable[Member | Refusal]) -> tuple[list[Member], list
             refused.append(Refusal(entry.path, problem))
         elif JUNK.isdisjoint(entry.path.split("/")):
             members.append(entry)
-    times = Counter(_same(member.path) for member in members)
+    times = Counter(same_name(member.path) for member in members)
     kept: list[Member] = []
     for member in members:
-        if times[_same(member.path)] == 1 and not _file_above(member.path, times):
+        if times[same_name(member.path)] == 1 and not _file_above(member.path, times):
             kept.append(member)
         else:
             refused.append(
@@ -335,11 +335,11 @@ def _name_problem(path: str) -> str | None:
     return None
 
 
-def _same(path: str) -> str:
+def same_name(path: str) -> str:
     """Equal for names that some file system takes for one."""
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", path).casefold())
 
 
 def _file_above(path: str, times: Counter[str]) -> bool:
-    parts = _same(path).split("/")
+    parts = same_name(path).split("/")
     return any("/".join(parts[:end]) in times for end in range(1, len(parts)))

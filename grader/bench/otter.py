@@ -23,7 +23,6 @@ from docker.errors import DockerException
 from grader.bench.classes import PointsLostError, full_points
 from grader.sandbox.containers import SandboxImage
 from grader.sandbox.docker import PYTHON, DockerSandbox
-from grader.sandbox.files import USER
 from grader.sandbox.interface import SandboxLimits
 from lab.course import LABEL, NAME
 from lab.errors import LabError
@@ -110,7 +109,7 @@ class OtterGrader:
                 "submission.ipynb",
                 "--no-logo",
             ]
-            done = containers.run(container, command, user=str(USER), workdir=WORK)
+            done = containers.run(container, command, user=str(sandbox.users.student), workdir=WORK)
             if done.exit_code:
                 raise LabError(f"otter run failed:\n{done.text[-2000:]}", "bin/lab bench again")
             results = json.loads(sandbox.read_file("results.json"))

@@ -59,7 +59,8 @@ def _class_rows(figures: Figures) -> list[tuple[str, str]]:
     ]
     growth = [
         (
-            f"seconds per submission, {point['students']} students, {point['workers']} workers",
+            f"seconds per submission, {_counted(point['students'], 'student')},"
+            f" {_counted(point['workers'], 'worker')}",
             f"{point['seconds_each']:.1f}",
         )
         for point in _points(figures)
@@ -74,6 +75,10 @@ def _class_rows(figures: Figures) -> list[tuple[str, str]]:
         ("checks that right submissions did not pass there", str(lost)),
         ("class, assignment, workers compared", compared),
     ]
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _machine_rows(figures: Figures) -> list[tuple[str, str]]:

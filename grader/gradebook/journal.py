@@ -19,6 +19,9 @@ from grader.judging.results import Outcome
 TABLE = """CREATE TABLE IF NOT EXISTS graded (
     assignment TEXT, student TEXT, key TEXT NOT NULL, entry TEXT NOT NULL, at TEXT NOT NULL,
     PRIMARY KEY (assignment, student))"""
+REFUSALS = """CREATE TABLE IF NOT EXISTS refused (
+    assignment TEXT, student TEXT, work TEXT NOT NULL, reason TEXT NOT NULL, note TEXT NOT NULL,
+    PRIMARY KEY (assignment, student))"""
 # SQLite keeps it as user_version; grader/gradebook/upgrade.py has what came before
 FORMAT = 1
 BUSY_SECONDS = 60.0  # another run of the same course may write
@@ -36,6 +39,15 @@ class Entry:
     seconds: float
     notes: list[str] = field(default_factory=list)
     work: str = ""
+
+
+@dataclass(frozen=True)
+class Refused:
+    """Work that was not graded, since grading it went over a limit; ``work`` as in Entry."""
+
+    work: str
+    reason: str
+    note: str
 
 
 class Journal:
@@ -71,6 +83,22 @@ class Journal:
         row = (assignment, student, key, json.dumps(asdict(entry)), datetime.now(UTC).isoformat())
         with self._opened() as database:
             database.execute("INSERT OR REPLACE INTO graded VALUES (?, ?, ?, ?, ?)", row)
+            database.execute(
+                "DELETE FROM refused WHERE assignment = ? AND student = ?", (assignment, student)
+            )
+
+    def refuse(self, assignment: str, student: str, refused: Refused) -> None:
+        """Record why a student's work was not graded. An earlier grading stays recorded."""
+        row = (assignment, student, refused.work, refused.reason, refused.note)
+        with self._opened() as database:
+            database.execute("INSERT OR REPLACE INTO refused VALUES (?, ?, ?, ?, ?)", row)
+
+    def refused(self, assignment: str) -> dict[str, Refused]:
+        """What was not graded, by student."""
+        query = "SELECT student, work, reason, note FROM refused WHERE assignment = ?"
+        with self._opened() as database:
+            rows = database.execute(query, (assignment,)).fetchall()
+        return {student: Refused(*row) for student, *row in rows}
 
     def rename_key(self, assignment: str, student: str, key: str) -> None:
         """The same record, under another key from now on."""
@@ -92,6 +120,7 @@ class Journal:
         new = not self._path.exists()
         with closing(sqlite3.connect(self._path, timeout=BUSY_SECONDS)) as database, database:
             database.execute(TABLE)
+            database.execute(REFUSALS)
             if new:
                 database.execute(f"PRAGMA user_version = {FORMAT}")
             yield database

@@ -17,11 +17,9 @@ from typing import Any
 
 import nbformat
 from filelock import FileLock
-from nbconvert.exporters import NotebookExporter
 from nbformat import NotebookNode
 from nbgrader.api import Gradebook, MissingEntry  # type: ignore[import-untyped]
 from nbgrader.converters import Autograde  # type: ignore[import-untyped]
-from nbgrader.converters.base import NbGraderException  # type: ignore[import-untyped]
 from nbgrader.preprocessors import (  # type: ignore[import-untyped]
     AssignLatePenalties,
     CheckCellMetadata,
@@ -52,6 +50,7 @@ from grader.exercise.nbgrader import (
     LOCK,
     course_directory,
     find_alembic,
+    literal,
     quiet_log,
     what_nbgrader_said,
 )
@@ -157,13 +156,14 @@ def record(
         directory = course_directory(
             course,
             assignment,
+            student_id=student,
             submitted_directory=f"{folder}/in",
             autograded_directory=f"{folder}/out",
         )
         with what_nbgrader_said(
             f"record the grades of {student}", "correct what it names, then grade again"
         ):
-            converter = Autograde(
+            converter = literal(Autograde)(
                 coursedir=directory,
                 log=quiet_log()[0],
                 force=True,
@@ -312,16 +312,3 @@ def _opened(course: Course) -> Iterator[Gradebook]:
     find_alembic()
     with Gradebook(course.db_url) as gradebook:
         yield gradebook
-
-
-class GradeInSandbox(NotebookExporter):
-    """In place of nbgrader's own autograding (a button of formgrader, ``nbgrader autograde``),
-    which would run submissions as the instructor.
-
-    It refuses before anything is converted, so what was graded stays.
-    """
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        raise NbGraderException(
-            "Submissions are graded in sandboxes, from a terminal: bin/lab grade ASSIGNMENT"
-        )
