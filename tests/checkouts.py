@@ -6,12 +6,14 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import docker
 
+from grader.exercise import edition
 from lab.course import ROOT
 from lab.machine.host import ensure_engine
 
@@ -39,6 +41,33 @@ def copy_checkout(folder: Path) -> None:
             shutil.copytree(source, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
         elif source.exists():
             shutil.copy(source, folder / part)
+
+
+def copy_tracked(folder: Path) -> None:
+    """Copy all files that git tracks here, as they are in the working tree, into a checkout of
+    their own, where git tracks them too.
+    """
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True)
+    for name in filter(None, os.fsdecode(listed.stdout).split("\0")):
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / name)
+    track(folder)
+
+
+def unpack_edition(folder: Path) -> Path:
+    """The students' edition of this course, packed and unpacked; the folder that it makes."""
+    copy_tracked(folder / "checkout")
+    edition.write(folder / "checkout", [], folder / "edition.tar.gz")
+    with tarfile.open(folder / "edition.tar.gz") as archive:
+        archive.extractall(folder, filter="data")
+    return folder / edition.TOP
+
+
+def track(folder: Path) -> None:
+    """Make a checkout of a folder: git tracks what is in it now."""
+    for command in (["init", "--quiet"], ["add", "--all", "--force"]):
+        subprocess.run(["git", *command], cwd=folder, check=True)
 
 
 class Checkout:

@@ -1,5 +1,5 @@
-"""The exercises as tests see them: source notebooks, wrong answers to them, and what each wrong
-answer must earn and say.
+"""The exercises as tests see them: source notebooks, other right answers to them, wrong answers,
+and what each wrong answer must earn and say.
 """
 
 import configparser
@@ -19,6 +19,7 @@ from lab.course import ROOT
 from .suite.items import Item, Turn
 
 WRONG = ROOT / "tests" / "wrong"
+RIGHT = ROOT / "tests" / "right"
 SANITIZE = ROOT / "tests" / "nbval-sanitize.cfg"
 ASSIGNMENTS = sorted(path.parent.name for path in (ROOT / SOURCE).glob("*/*.ipynb"))
 LIMITS = SandboxLimits(cell_seconds=25, submission_seconds=240, check_seconds=60)
@@ -118,6 +119,13 @@ class Exercise:
         path = WRONG / f"{self.name}.toml"
         found = tomllib.loads(path.read_text())["wrong"] if path.exists() else []
         return [Wrong(self.name, **one) for one in found]
+
+    @property
+    def right(self) -> dict[str, dict[str, str]]:
+        """Right answers that go another way than the solution, by their name."""
+        path = RIGHT / f"{self.name}.toml"
+        found = tomllib.loads(path.read_text())["right"] if path.exists() else []
+        return {one["name"]: one["answers"] for one in found}
 
     def with_answers(self, answers: Mapping[str, str]) -> dict[str, Any]:
         """The solution with some of its answers replaced."""

@@ -1,6 +1,7 @@
 """Every exercise is graded for real: its solution earns all points, its release none, each wrong
 answer its own points and message.
 
+``tests/right/<assignment>.toml`` holds right answers that go another way: all points for them, too.
 ``tests/wrong/<assignment>.toml`` holds the wrong answers. Each takes the place of one answer of the
 solution. Wrong answers that touch different checks share one submission, so that a few gradings are
 enough and every question is seen not to depend on the others. A run grades the wrong answers that
@@ -155,12 +156,14 @@ def charge_all(charge: Charge, exercise: Exercise, graded: Class, seconds: float
 
 
 def hand_in_all(root: Path, exercise: Exercise, groups: list[list[Wrong]]) -> None:
-    """A class: ``released``, and for each of `TIMES` ``right-0``, and ``wrong-0-0``, ``wrong-1-0``,
-    …
+    """A class: ``released``, ``other-0`` … with other right answers, and for each of `TIMES`
+    ``right-0``, and ``wrong-0-0``, ``wrong-1-0``, …
     """
     shutil.copytree(ROOT / SOURCE / exercise.name, root / SOURCE / exercise.name)
     released = json.loads((ROOT / RELEASE / exercise.name / f"{exercise.name}.ipynb").read_text())
     class_ = {f"right-{repeat}": exercise.notebook for repeat in TIMES} | {"released": released}
+    for number, answers in enumerate(exercise.right.values()):
+        class_[f"other-{number}"] = exercise.with_answers(answers)
     for number, group in enumerate(groups):
         changed = exercise.with_answers({wrong.question: wrong.answer for wrong in group})
         class_ |= {f"wrong-{number}-{repeat}": changed for repeat in TIMES}
@@ -178,12 +181,37 @@ def test_solution_earns_all_points(exercise: Exercise, classes: dict[str, Class]
         result = classes[exercise.name].results[f"right-{repeat}"]
         checks = by_id(exercise, result)
         assert (result.reason, result.notes) == (None, [])
-        assert [
-            one
-            for name, one in checks.items()
-            if name not in exercise.by_hand and one.status != "passed"
-        ] == []
+        assert lost(exercise, result) == []
         assert {checks[name].status for name in exercise.by_hand} == {"needs-grading"}
+
+
+@pytest.mark.machine
+@pytest.mark.grading
+@each_graded_exercise
+def test_right_answers_of_other_kinds_earn_all_points(
+    exercise: Exercise, classes: dict[str, Class]
+) -> None:
+    results = classes[exercise.name].results
+    assert {
+        name: lost(exercise, results[f"other-{number}"])
+        for number, name in enumerate(exercise.right)
+        if lost(exercise, results[f"other-{number}"])
+    } == {}
+
+
+@each_exercise
+def test_right_answers_name_cells_that_exist(exercise: Exercise) -> None:
+    answered = {question for answers in exercise.right.values() for question in answers}
+    assert answered <= set(exercise.answers)
+
+
+def lost(exercise: Exercise, result: Result) -> list[Check]:
+    """The checks that are not passed, but for those that a person makes."""
+    return [
+        one
+        for name, one in by_id(exercise, result).items()
+        if name not in exercise.by_hand and one.status != "passed"
+    ]
 
 
 @pytest.mark.machine
@@ -208,7 +236,8 @@ def test_wrong_answer_earns_its_points_and_its_message(
         checks = by_id(exercise, graded.results[f"wrong-{graded.group(wrong)}-{repeat}"])
         assert {name: checks[name].points for name in wrong.points} == wrong.points
         said, expected = (
-            sanitized(checks[first_lost(wrong, exercise)].message).strip(),
+            # a note names the cell that ended early: which one is for the notebook to say
+            sanitized(checks[first_lost(wrong, exercise)].message.partition("\nNote: ")[0]).strip(),
             wrong.message.strip(),
         )
         if not re.fullmatch(pattern(expected), said):

@@ -111,6 +111,38 @@ def test_a_cluster_that_crashed_comes_back(checkout: Checkout) -> None:
     assert "deployment.apps/kept" in shell(checkout, "kubectl -n mine get deployments -o name")
 
 
+def node_names(checkout: Checkout) -> list[str]:
+    return shell(checkout, "kubectl get nodes -o jsonpath={.items[*].metadata.name}").split()
+
+
+def test_nodes_are_added_switched_off_and_taken_away(checkout: Checkout) -> None:
+    shown = checkout.lab("nodes", "3").splitlines()
+    assert [line.split()[:2] for line in shown[1:]] == [
+        ["lab", "Ready"],
+        ["lab-2", "Ready"],
+        ["lab-3", "Ready"],
+    ]
+    shell(
+        checkout,
+        "kubectl create deployment spread --image=busybox --replicas=3 -- sleep 600 && kubectl"
+        " rollout status deployment/spread --timeout=120s",
+    )
+    running = "docker ps -q --filter label=io.kubernetes.node.name=lab-2 | wc -l"
+    assert shell(checkout, running) == "2\n"  # the Pod's container and its sandbox
+    checkout.lab("nodes", "--off", "lab-2")
+    assert shell(checkout, running) == "0\n"
+    checkout.lab("nodes", "--on", "lab-2")
+    assert "control plane" in checkout.lab("nodes", "--off", "lab", expect=1)
+    assert "There is no node lab-7" in checkout.lab("nodes", "--off", "lab-7", expect=1)
+    checkout.lab("nodes", "3", "--off", "lab-2", expect=2)
+    shell(checkout, "kubectl rollout status deployment/spread --timeout=120s")
+    shell(checkout, "lab nodes 1")
+    assert node_names(checkout) == ["lab"]
+    assert shell(checkout, f"{running.replace('-q', '-aq')}") == "0\n"
+    shell(checkout, "kubectl rollout status deployment/spread --timeout=120s")
+    shell(checkout, "kubectl delete deployment spread")
+
+
 def test_reset_gives_a_fresh_one(checkout: Checkout) -> None:
     checkout.lab("reset")
     ready(checkout)

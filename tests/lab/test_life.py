@@ -99,14 +99,18 @@ def test_the_machines_own_containers_are_never_touched(checkout: Checkout) -> No
         own.remove(force=True)
 
 
-def test_reset_keeps_work(checkout: Checkout) -> None:
+def test_reset_keeps_work_and_progress(checkout: Checkout) -> None:
     (checkout.folder / "workspace/course/notes.md").write_text("mine")
+    done = {"course/01-what-is-docker.ipynb": {"done": True}}
+    (checkout.folder / "workspace/.progress.json").write_text(json.dumps(done))
     checkout.lab(
         "sh", "docker", "run", "-d", "--name", "gone-after-reset", "busybox", "sleep", "600"
     )
     checkout.lab("reset")
     assert (checkout.folder / "workspace/course/notes.md").read_text() == "mine"
     assert checkout.lab("sh", "docker", "ps", "-aq") == ""
+    with urllib.request.urlopen(checkout.up().replace("/lab?", "/course?"), timeout=60) as answer:
+        assert b"1 of " in answer.read().partition(b" lessons done")[0][-10:]
 
 
 def test_a_stopped_or_half_started_lab_comes_back_with_its_engine(checkout: Checkout) -> None:

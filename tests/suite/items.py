@@ -54,6 +54,7 @@ def _exercise(tree: Tree, name: str) -> Iterable[str]:
     return (
         *tree.below(source),
         *tree.below(f"assignments/{name}"),
+        f"tests/right/{name}.toml",
         f"tests/wrong/{name}.toml",
         *_checks(tree, f"{source}/{name}.ipynb"),
     )
@@ -63,13 +64,25 @@ def _wrong_answer(tree: Tree, name: str) -> Iterable[str]:
     return _exercise(tree, name.partition(": ")[0])
 
 
+def _slow_machine(tree: Tree, name: str) -> Iterable[str]:
+    return (*_exercise(tree, name.partition(": ")[0]), "tests/grader/run/test_slow_machine.py")
+
+
+def _validate(tree: Tree, name: str) -> Iterable[str]:
+    return ["tests/grader/judging/test_validate.py", *tree.below("grader/judging")]
+
+
 def _attack(tree: Tree, name: str) -> Iterable[str]:
     return [f"tests/attacks/{name.partition(': ')[0]}.py"]
 
 
+def _control(tree: Tree, name: str) -> Iterable[str]:
+    return [*_attack(tree, name), "tests/attacks/controls.py", "tests/attacks/without.py"]
+
+
 def _lesson(tree: Tree, name: str) -> Iterable[str]:
     notebook = f"course/{name}.ipynb"
-    yield notebook
+    yield from (notebook, f"course/lesson-texts/{name}.toml")
     for app in set(re.findall(r"apps/[\w-]+(?:\.[\w-]+)*", tree.read(notebook))):
         yield from (f"course/{app}", *tree.below(f"course/{app}"))
 
@@ -86,9 +99,14 @@ KINDS: dict[str, Callable[[Tree, str], Iterable[str]]] = {
     "file": _file,  # all tests of a file that name no other item
     "exercise": _exercise,  # its solution and its release, graded
     "wrong answer": _wrong_answer,  # exercise: question: name
+    "slow machine": _slow_machine,  # exercise: how it is slow; its solution, graded
+    "validate": _validate,  # what a notebook did, and what Validate and grading say
     "attack": _attack,  # module of tests/attacks: name
+    "control": _control,  # the same attack with a line of defence missing
     "lesson": _lesson,  # run once
     "second run": _lesson,  # of a lesson, where the first has left its traces
+    "task": _lesson,  # the cells that readers write, with right and wrong answers
+    "busy machine": _lesson,  # a lesson beside as many busy processes as there are processors
     "mutation": _mutation,  # an exercise, or the checks
 }
 

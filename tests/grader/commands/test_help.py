@@ -6,7 +6,7 @@ from click.testing import CliRunner
 from lab.cli import main
 
 
-@pytest.mark.parametrize("command", ["collect", "release", "submit"])
+@pytest.mark.parametrize("command", ["check", "collect", "release", "submit"])
 @pytest.mark.parametrize("program", ["bin/lab", "lab"])
 def test_examples_name_the_command_as_it_was_typed(command: str, program: str) -> None:
     shown = CliRunner().invoke(main, [command, "--help"], prog_name=program).output

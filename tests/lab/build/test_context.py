@@ -110,6 +110,11 @@ def test_whole_rooms_are_in_it() -> None:
     assert {path for path in wanted - there if not path.startswith(JUPYTER)} == set()
 
 
+def test_lessons_and_study_notes_are_not_in_it() -> None:
+    assert (ROOT / "course/notes.md").is_file()
+    assert {name.split("/")[0] for name in course(ROOT)} == {"grader", "lab", "pyproject.toml"}
+
+
 def imported(content: bytes) -> Iterator[str]:
     """The modules that a file imports at any place, as Python itself reads it."""
     for node in ast.walk(ast.parse(content)):
@@ -176,4 +181,5 @@ def test_submit_is_a_command_of_the_lab(inside: Path) -> None:
     shown = run(inside, "from lab.inside.command import main; main(['--help'], 'lab')")
     assert "Usage: lab" in shown
     assert "submit" in shown
+    assert "bin/lab check ASSIGNMENT" in shown
     assert "grade " not in shown
