@@ -116,7 +116,7 @@ def _make(
 
 def _run(api: Any, container: str, command: list[str]) -> None:
     handle = api.exec_create(container, command, user=str(TEMPLATE.student))["Id"]
-    output = api.exec_start(handle).decode(errors="replace")
+    output = b"".join(containers.printed(api, handle)).decode(errors="replace")
     if code := api.exec_inspect(handle)["ExitCode"]:
         raise SandboxError(
             f"`{' '.join(command)}` failed while the sandboxes' images were made (exit status"

@@ -1,6 +1,7 @@
 """Containers on the machine's Docker: find and start them, run commands and put files in them."""
 
 import os
+import struct
 import tarfile
 import tempfile
 from collections.abc import Iterator
@@ -14,6 +15,8 @@ from docker.models.containers import Container
 from lab.course import LABEL, REPOSITORY
 from lab.errors import LabError
 from lab.seat import Seat
+
+FRAME_HEAD = struct.Struct(">BxxxL")  # of the engine's: which stream, and how many bytes
 
 
 def start(client: docker.DockerClient, seat: Seat) -> Container:
@@ -55,9 +58,31 @@ class Output:
 
 
 def run(container: Container, command: list[str], **options: Any) -> Output:
-    """Run a command inside, as root; options as for docker-py's ``exec_run``."""
-    code, out = container.exec_run(command, **options)
-    return Output(code or 0, cast(bytes, out or b"").decode(errors="replace"))
+    """Run a command inside, as root; options as for docker-py's ``exec_create``."""
+    api = container.client.api
+    handle = api.exec_create(container.id, command, **options)["Id"]
+    text = b"".join(printed(api, handle)).decode(errors="replace")
+    return Output(api.exec_inspect(handle)["ExitCode"] or 0, text)
+
+
+def printed(api: Any, handle: str) -> Iterator[bytes]:
+    """Start a command that `exec_create` has prepared; what it prints, as it comes.
+
+    Read from the response's own buffer. What a quick command prints may come in one piece with the
+    answer's head, and docker-py, which reads the socket itself, then misses it.
+    """
+    connected = api.exec_start(handle, socket=True)
+    response = connected._response
+    getattr(connected, "_sock", connected).settimeout(None)  # a command may be silent for long
+    try:
+        reader = response.raw._fp.fp
+        while len(head := reader.read(FRAME_HEAD.size)) == FRAME_HEAD.size:
+            _, size = FRAME_HEAD.unpack(head)
+            yield reader.read(size)
+    finally:
+        # in this order: a response that outlives its socket complains when it is collected
+        response.close()
+        connected.close()
 
 
 def stream(client: docker.DockerClient, container: Container, command: list[str]) -> Iterator[str]:
@@ -65,7 +90,7 @@ def stream(client: docker.DockerClient, container: Container, command: list[str]
     handle = client.api.exec_create(container.id, command)["Id"]
     rest = ""
     tail: list[str] = []
-    for chunk in client.api.exec_start(handle, stream=True):
+    for chunk in printed(client.api, handle):
         *lines, rest = (rest + chunk.decode(errors="replace")).split("\n")
         for line in lines:
             tail = [*tail[-9:], line]

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from . import summary
+from .again import Again, Failures
 from .history import History, NoHistoryError
 from .items import Item
 from .ledger import Ledger
@@ -53,6 +54,8 @@ class Suite:
         self.plan: Plan | None = None
         self.running: pytest.Item | None = None
         self.ledger: Ledger | None = None
+        self.failures = Failures()
+        self.again: Again | None = None
         given = getattr(config, "workerinput", {}).get("suite")
         self.facts: Facts = pickle.loads(given) if given else _facts(config)
         if self.facts.mode == "all" and not given and not config.option.plan:
@@ -100,6 +103,7 @@ class Suite:
         self.running = item
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self.failures.add(report)
         if self.ledger:
             self.ledger.add(report)
 
@@ -113,7 +117,12 @@ class Suite:
         if sent := getattr(node, "workeroutput", {}).get("suite"):
             self.plan = pickle.loads(sent)
 
+    @pytest.hookimpl(trylast=True)  # the workers have left, and their labs are gone
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        if self._tries_again(session):
+            self.again = self.failures.tried_again(self.config)
+            if self.again and self.again.passed:
+                session.exitstatus = pytest.ExitCode.OK
         if hasattr(self.config, "workeroutput"):
             self.config.workeroutput["suite"] = pickle.dumps(self.plan)
         if self.plan and session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
@@ -123,6 +132,11 @@ class Suite:
             elif self.plan.left and not self.plan.taken:  # all was green before
                 session.exitstatus = pytest.ExitCode.OK
 
+    def _tries_again(self, session: pytest.Session) -> bool:
+        first = not hasattr(self.config, "workeroutput")
+        red = session.exitstatus == pytest.ExitCode.TESTS_FAILED
+        return first and red and self.facts.mode == "turns" and not self.config.option.plan
+
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         if not self.plan:
             return
@@ -130,6 +144,10 @@ class Suite:
         seconds = None if self.config.option.plan else time.monotonic() - self.start
         for line in summary.lines(self.plan, self.facts, self.ledger, seconds):
             terminalreporter.write_line(line)
+        if self.again:
+            terminalreporter.section("tried again")
+            for line in self.again.lines():
+                terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from .conftest import Repository
 from .history import PROVED
 
 TESTS = '''
-import os, pytest
+import os, pathlib, pytest
 from tests.suite.items import Item
 from tests.suite.plugin import chosen
 
@@ -47,8 +47,14 @@ def test_leaves_nothing(item, taken):
 def test_whole_class(taken):
     assert not red("class")
 
+def fails_first(times):
+    told = pathlib.Path("../told")
+    before = told.stat().st_size if told.exists() else 0
+    told.write_text("x" * (before + 1))
+    return before < times
+
 def test_of_the_file():
-    pass
+    assert not fails_first(int(os.environ.get("FIRST", 0)))
 '''
 LONG = """
 import pytest
@@ -78,8 +84,8 @@ def suite(repository: Repository) -> Repository:
     return repository
 
 
-def run(suite: Repository, *arguments: str, red: str = "") -> tuple[int, str]:
-    """Exit status and output."""
+def run(suite: Repository, *arguments: str, red: str = "", first: int = 0) -> tuple[int, str]:
+    """Exit status and output. ``red``: what fails; ``first``: how often one test does at first."""
     environment = {
         name: value
         for name, value in os.environ.items()
@@ -89,6 +95,8 @@ def run(suite: Repository, *arguments: str, red: str = "") -> tuple[int, str]:
         "PYTHONPATH": str(ROOT),
         "PYTHONDONTWRITEBYTECODE": "1",
         "RED": red,
+        "FIRST": str(first),
+        "COURSE_TESTS_FAILED": str(suite.root.parent / "failed"),
         "COLUMNS": "200",
     }
     environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # they cost a second of each run
@@ -187,6 +195,48 @@ def test_all_goes_on_where_it_was_and_writes_what_is_green(
     assert set(proofs(suite)) == green | {"second run: 01", "second run: 02"}
     status, said = run(suite, "--all", *workers)
     assert (status, passed(said)) == (0, set())
+
+
+TRIED = "failed among all others, and"
+
+
+@pytest.mark.parametrize("workers", [[], ["-n", "2"]], ids=["alone", "two workers"])
+def test_what_failed_once_is_named_and_the_run_is_green(
+    suite: Repository, workers: list[str]
+) -> None:
+    status, said = run(suite, *workers, first=1)
+    assert f"1 {TRIED} passed 2 times alone" in said
+    assert said.count("tests/test_lessons.py::test_of_the_file\n") == 1
+    assert "left to other runs" in said
+    assert status == 0
+
+
+@pytest.mark.parametrize("first", [2, 9])
+def test_what_fails_again_is_red(suite: Repository, first: int) -> None:
+    status, said = run(suite, first=first)
+    assert f"1 {TRIED} failed again" in said
+    assert status == 1
+
+
+def test_what_fails_each_time_among_others_is_red(suite: Repository) -> None:
+    status, said = run(suite, red="class", first=1)
+    assert f"2 {TRIED} failed again" in said
+    assert status == 1
+
+
+def test_many_failures_are_no_accident(suite: Repository) -> None:
+    status, said = run(suite, red="00 00-left 03", first=1)
+    assert TRIED not in said
+    assert status == 1
+
+
+@pytest.mark.parametrize("chosen", [["--all"], ["tests/test_lessons.py"], ["-k", "of_the_file"]])
+def test_everything_and_what_is_named_is_never_tried_again(
+    suite: Repository, chosen: list[str]
+) -> None:
+    status, said = run(suite, *chosen, first=1)
+    assert TRIED not in said
+    assert status == 1
 
 
 def test_killed_run_keeps_what_was_complete(suite: Repository) -> None:

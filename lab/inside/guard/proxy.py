@@ -13,10 +13,13 @@ import.
 
 import argparse
 import contextlib
+import fcntl
 import json
 import os
 import select
 import socket
+import sys
+import termios
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -36,6 +39,8 @@ CONNECTIONS = 64
 HEAD_SECONDS = 30.0  # for a client to say what it wants
 LINGER_SECONDS = 2.0  # for a client that was refused to finish what it says
 LINGER_BYTES = 1_000_000
+HEAD_READ_SECONDS = 5.0  # for a client to read that the engine has agreed
+LOOK_SECONDS = 0.001
 PAUSE_SECONDS = 0.1  # before the next client is accepted, where one could not be served
 FORWARDED = (b"user-agent", b"accept", b"x-registry-auth", b"x-registry-config", b"traceparent")
 NOTHING = 0  # of what can be asked of a poll; that nobody is at the other end is said always
@@ -141,19 +146,22 @@ class Upstream:
 
     def agrees(self, client: socket.socket) -> bool:
         """Hand on the engine's answer; whether it was 101, so that its end is not ours to see."""
+        piece = b""
         while True:
             try:
                 event = self.parser.next_event()
             except h11.RemoteProtocolError:
-                return False
-            if event is h11.NEED_DATA:
+                event = None
+            if isinstance(event, h11.InformationalResponse):
+                if event.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
+                    _send_apart(client, piece, self.parser.trailing_data[0])
+                    return True
+            elif event is h11.NEED_DATA:
+                client.sendall(piece)
                 piece = self._next_piece(client)
                 self.parser.receive_data(piece)
-                client.sendall(piece)
-            elif isinstance(event, h11.InformationalResponse):
-                if event.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
-                    return True
             elif not isinstance(event, h11.Response | h11.Data):
+                client.sendall(piece)
                 return False
 
     def _next_piece(self, client: socket.socket) -> bytes:
@@ -256,6 +264,22 @@ def _carry_upgrade(client: Client, upstream: Upstream, head: h11.Request, conten
         _wait_until_gone(client.socket)
     _hang_up(connected)
     answering.join()
+
+
+def _send_apart(client: socket.socket, piece: bytes, output: bytes) -> None:
+    """The head of an answer and the output behind it, each by itself. Docker's Python SDK reads the
+    head through a buffer and the output past it: what came together would be lost.
+    """
+    client.sendall(piece[: len(piece) - len(output)])
+    deadline = time.monotonic() + HEAD_READ_SECONDS
+    while _unread(client) and time.monotonic() < deadline:
+        time.sleep(LOOK_SECONDS)
+    client.sendall(output)
+
+
+def _unread(client: socket.socket) -> int:
+    """How many bytes of memory hold what the other end has not read yet (unix(7), SIOCOUTQ)."""
+    return int.from_bytes(fcntl.ioctl(client, termios.TIOCOUTQ, bytes(4)), sys.byteorder)
 
 
 def _inspect(engine: Path, name: str) -> Mapping[str, Any] | None:

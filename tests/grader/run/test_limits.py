@@ -225,7 +225,7 @@ def squat():
             mine.containers.create("busybox", name="bell")
         except docker.errors.DockerException:
             pass
-for _ in range(2):
+for _ in range(8):  # one of them has the name whenever it is free
     threading.Thread(target=squat, daemon=True).start()
 time.sleep(1)
 """

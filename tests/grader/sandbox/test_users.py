@@ -16,6 +16,7 @@ from grader.sandbox.channel import Kernel
 from grader.sandbox.docker import LABEL, ROLES, DockerSandbox
 from grader.sandbox.interface import SandboxError, SandboxLimits
 from lab.inside.users import Users
+from lab.machine import containers
 from lab.machine.host import ensure_engine
 
 pytestmark = [pytest.mark.grading, pytest.mark.timeout(300)]
@@ -80,7 +81,7 @@ def test_no_process_of_an_engine_is_root_or_can_have_its_rights(
     sandbox = pair[0]
     engine = client.containers.get(sandbox.container("engine"))
     command = ["sh", "-c", "cat /proc/[1-9]*/status"]
-    status = engine.exec_run(command, user=str(sandbox.users.student)).output.decode()
+    status = containers.run(engine, command, user=str(sandbox.users.student)).text
     fields = [line.partition(":")[::2] for line in status.splitlines()]
     names = {value.strip() for name, value in fields if name == "Name"}
     assert {"tini", "dockerd", "containerd", "slirp4netns"} <= names

@@ -65,4 +65,4 @@ def test_the_lab_has_no_ipv6_loopback_where_the_engine_gives_one(
         assert started.status == "running", started.logs().decode()
         assert time.monotonic() < deadline, started.logs().decode()
         time.sleep(0.2)
-    assert started.exec_run(ADDRESSES).output == b""
+    assert containers.run(started, ADDRESSES) == containers.Output(0, "")

@@ -4,6 +4,7 @@ further bytes only after it has agreed to a stream.
 
 import random
 import socket
+import struct
 import threading
 import time
 from collections.abc import Iterator
@@ -12,9 +13,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import docker
 import h11
 import pytest
 
+from lab.inside.guard import proxy
 from lab.inside.guard.policy import ROUTES, judge, judged_body
 from lab.inside.guard.proxy import ASKING, serve
 
@@ -29,10 +32,12 @@ AGREED = (
     b"HTTP/1.1 101 UPGRADED\r\nContent-Type: application/vnd.docker.raw-stream\r\n"
     b"Connection: Upgrade\r\nUpgrade: tcp\r\n\r\n"
 )
+PRINTED = struct.pack(">BxxxL", 1, 4) + b"run\n"  # a frame of the engine's: standard output
 AGREED_AND_SAID = AGREED.replace(b"tcp", b"h2c").replace(b"UPGRADED", b"Switching Protocols") + b"2"
 # What an engine can answer, and whether it has become a stream by that.
 ANSWERS: dict[bytes, bool] = {
     AGREED: True,
+    AGREED + PRINTED: True,
     AGREED_AND_SAID: True,
     NO: False,
     b"HTTP/1.1 100 Continue\r\n\r\n" + NO: False,
@@ -181,13 +186,23 @@ def test_an_engine_gets_one_judged_request_on_each_connection(
 UPGRADE = "Connection: Upgrade\r\nUpgrade: tcp\r\n"
 
 
-def ask_for_stream(path: Path, later: bytes, upgrade: str = UPGRADE) -> bytes:
-    """Ask to take part in a process, and go on as if that had been granted; the answers."""
+def asking_for_stream(upgrade: str = UPGRADE) -> bytes:
+    """A request to take part in a process."""
     body = b'{"Detach":false,"Tty":false}'
     head = f"POST /v1.45/exec/none/start HTTP/1.1\r\nHost: d\r\n{upgrade}"
     head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-    said = head.encode() + body
-    steps = [("send", said), ("answer", b""), ("send", later), ("end", b""), ("rest", b"")]
+    return head.encode() + body
+
+
+def ask_for_stream(path: Path, later: bytes, upgrade: str = UPGRADE) -> bytes:
+    """Ask for it, and go on as if that had been granted; the answers."""
+    steps = [
+        ("send", asking_for_stream(upgrade)),
+        ("answer", b""),
+        ("send", later),
+        ("end", b""),
+        ("rest", b""),
+    ]
     return lead(str(path), steps)
 
 
@@ -206,6 +221,36 @@ def test_after_the_engines_agreement_all_bytes_pass(answering: tuple[Engine, Pat
     while engine.heard[0].later != b"typed" and time.monotonic() < deadline:
         time.sleep(0.01)
     assert engine.heard[0].later == b"typed"
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("answer", [AGREED + PRINTED])
+def test_output_that_comes_with_the_agreement_reaches_dockers_own_client(
+    answering: tuple[Engine, Path],
+) -> None:
+    _, path = answering
+    client = docker.APIClient(base_url=f"unix://{path}", version="1.45")
+    for _ in range(20):
+        pieces, said = client.exec_start("an-exec", stream=True), b""
+        while len(said) < len(b"run\n"):  # one frame may come in several pieces
+            said += next(pieces)
+        assert said == b"run\n"
+
+
+@pytest.mark.parametrize("answer", [AGREED + PRINTED])
+def test_a_client_that_does_not_read_the_agreement_gets_all_of_it_later(
+    answering: tuple[Engine, Path], monkeypatch: pytest.MonkeyPatch, answer: bytes
+) -> None:
+    monkeypatch.setattr(proxy, "HEAD_READ_SECONDS", 0.2)
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(20)
+        client.connect(str(answering[1]))
+        client.sendall(asking_for_stream())
+        time.sleep(1)
+        said = b""
+        while len(said) < len(answer):
+            said += client.recv(9)
+    assert said == answer
 
 
 @pytest.mark.parametrize("answer", [one for one, stream in ANSWERS.items() if not stream and one])
