@@ -59,7 +59,7 @@ class Output:
 
 def run(container: Container, command: list[str], **options: Any) -> Output:
     """Run a command inside, as root; options as for docker-py's ``exec_create``."""
-    api = container.client.api
+    api = cast(docker.DockerClient, container.client).api
     handle = api.exec_create(container.id, command, **options)["Id"]
     text = b"".join(printed(api, handle)).decode(errors="replace")
     return Output(api.exec_inspect(handle)["ExitCode"] or 0, text)

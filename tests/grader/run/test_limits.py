@@ -223,9 +223,9 @@ def squat():
     while True:
         try:
             mine.containers.create("busybox", name="bell")
-        except docker.errors.DockerException:
+        except Exception:  # refused, as a rule; a connection that breaks stops it no more
             pass
-for _ in range(8):  # one of them has the name whenever it is free
+for _ in range(4):
     threading.Thread(target=squat, daemon=True).start()
 time.sleep(1)
 """
@@ -248,4 +248,5 @@ def test_a_name_that_a_setup_cell_needs_and_the_student_takes_costs_what_depends
     [eve] = plan(course.root, name).grade(client, place, limits, 1, lambda _: None)
     assert eve.graded, eve.notes
     assert [check.points for check in eve.checks][:2] == [1, 1], "what does not depend on it"
-    assert any("could not be set up after your cells had run" in note for note in eve.notes)
+    said = (eve.notes, eve.reason, [check.points for check in eve.checks])
+    assert any("could not be set up after your cells had run" in note for note in eve.notes), said
