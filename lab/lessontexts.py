@@ -1,5 +1,5 @@
-"""What a lesson asks of its reader: predictions, tasks, the quiz. They stand beside it, not in its
-cells.
+"""What a lesson asks of its reader, predictions, tasks, the quiz, and where it can be entered. All
+this stands beside it, not in its cells.
 
 ``course/lesson-texts/`` has a file for each lesson, named like it. So no cell shows an answer
 before the reader has seen what happens, and where an answer stands is drawn by lot.
@@ -7,13 +7,14 @@ before the reader has seen what happens, and where an answer stands is drawn by 
 
 import hashlib
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from lab.errors import LabError
 
+T = TypeVar("T")
 FOLDER = "lesson-texts"
 
 
@@ -58,13 +59,29 @@ class Task:
 
 
 @dataclass(frozen=True)
+class Section:
+    """Where a lesson can be entered. ``needs`` is what the section starts from, in words that end
+    the sentence "This section starts from …". It is there if ``there`` (bash) succeeds and all
+    ``variables`` of the kernel exist; else the lesson's ``cells`` with these ids make it, after its
+    clean start.
+    """
+
+    key: str
+    needs: str
+    there: str
+    variables: list[str]
+    cells: list[str]
+
+
+@dataclass(frozen=True)
 class LessonTexts:
-    """What stands beside one lesson: predictions and tasks by key, and quiz questions in
+    """What stands beside one lesson: predictions, tasks and sections by key, and quiz questions in
     jupyterquiz's format.
     """
 
     predictions: dict[str, Prediction]
     tasks: dict[str, Task]
+    sections: dict[str, Section]
     quiz: list[dict[str, Any]]
 
 
@@ -104,15 +121,14 @@ def by_lot(question: dict[str, Any]) -> dict[str, Any]:
 
 
 def _texts(number: str, content: dict[str, Any]) -> LessonTexts:
+    def each(kind: str, made: Callable[[str, dict[str, Any]], T]) -> dict[str, T]:
+        entries = content.get(kind, {}).items()
+        return {(key := f"{number}-{name}"): made(key, entry) for name, entry in entries}
+
     return LessonTexts(
-        {
-            f"{number}-{name}": _prediction(f"{number}-{name}", entry)
-            for name, entry in content.get("predictions", {}).items()
-        },
-        {
-            f"{number}-{name}": _task(f"{number}-{name}", entry)
-            for name, entry in content.get("tasks", {}).items()
-        },
+        each("predictions", _prediction),
+        each("tasks", _task),
+        each("sections", _section),
         [by_lot(question) for question in content.get("quiz", [])],
     )
 
@@ -136,6 +152,16 @@ def _task(key: str, entry: dict[str, Any]) -> Task:
         entry["solution"].strip("\n"),
         entry.get("undo", ""),
         [WrongAnswer(each["answer"].strip("\n"), each["says"]) for each in entry["wrong"]],
+    )
+
+
+def _section(key: str, entry: dict[str, Any]) -> Section:
+    return Section(
+        key,
+        entry["needs"],
+        entry.get("there", ""),
+        list(entry.get("variables", [])),
+        list(entry.get("cells", [])),
     )
 
 

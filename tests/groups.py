@@ -20,6 +20,7 @@ PARTS = {
     "tests/grader/test_exercises.py": re.compile(r"\[(\d\d-[a-z-]+)"),
     "tests/test_inside.py": re.compile(r"\[(.+)\]$"),
     "tests/test_lessons.py": re.compile(r"\[(\d\d)-"),
+    "tests/test_sections.py": re.compile(r"\[(\d\d)-"),
     "tests/test_tasks.py": re.compile(r"\[(\d\d)-"),
     "tests/test_course_order.py": re.compile(r"\[(.+)\]$"),
     "tests/lab/test_first_run.py": re.compile(r"::(\w+)$"),

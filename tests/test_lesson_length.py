@@ -31,7 +31,10 @@ class Length:
 
 
 def length(cells: list[dict[str, object]]) -> Length:
-    """By the formula above; what a task takes it says itself."""
+    """By the formula above; what a task takes it says itself. What makes a section's beginning for
+    whoever enters there is hidden, and no cell to work through.
+    """
+    cells = [cell for cell in cells if not source(cell).startswith("section(")]
     text = "\n".join(source(cell) for cell in cells if cell["cell_type"] == "markdown")
     code = [cell for cell in cells if cell["cell_type"] == "code"]
     predictions = sum(source(cell).startswith("predict(") for cell in code)

@@ -10,6 +10,7 @@ from lab.notebook.passed import say_passed
 from lab.notebook.plots import layer_plot, writable_layer_plot
 from lab.notebook.prediction import outcome, predict
 from lab.notebook.recording import record_events
+from lab.notebook.section import section
 from lab.notebook.selfcheck import quiz
 from lab.notebook.sequence import sequence_diagram
 from lab.notebook.states import state_diagram
@@ -31,6 +32,7 @@ __all__ = [
     "quiz",
     "record_answers",
     "record_events",
+    "section",
     "sequence_diagram",
     "state_diagram",
     "writable_layer_plot",

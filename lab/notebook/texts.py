@@ -36,15 +36,16 @@ def of_lesson(number: str) -> LessonTexts:
 
 def prediction(key: str) -> Prediction:
     """The prediction with this key, which begins with the lesson's number."""
-    return _there(of_lesson(key.partition("-")[0]).predictions, key)
+    return there(of_lesson(key.partition("-")[0]).predictions, key)
 
 
 def task(key: str) -> Task:
     """The task with this key, which begins with the lesson's number."""
-    return _there(of_lesson(key.partition("-")[0]).tasks, key)
+    return there(of_lesson(key.partition("-")[0]).tasks, key)
 
 
-def _there(texts: dict[str, T], key: str) -> T:
+def there(texts: dict[str, T], key: str) -> T:
+    """The one with this key."""
     if key not in texts:
         raise LessonError(f"There is no question {key!r}.\n{OTHER_VERSION}")
     return texts[key]

@@ -105,6 +105,7 @@ KINDS: dict[str, Callable[[Tree, str], Iterable[str]]] = {
     "control": _control,  # the same attack with a line of defence missing
     "lesson": _lesson,  # run once
     "second run": _lesson,  # of a lesson, where the first has left its traces
+    "sections": _lesson,  # the lesson entered at each of them
     "task": _lesson,  # the cells that readers write, with right and wrong answers
     "busy machine": _lesson,  # a lesson beside as many busy processes as there are processors
     "mutation": _mutation,  # an exercise, or the checks
