@@ -76,10 +76,10 @@ def _sources(number: str) -> Iterator[tuple[str, str]]:
     notebook = file and file.parent.parent / f"{file.stem}.ipynb"
     try:
         cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"] if notebook else []
-    except (OSError, ValueError, KeyError) as error:
+        code = [cell for cell in cells if cell.get("cell_type") == "code"]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise LessonError(f"Lesson {number} cannot be read: {error}\n{OTHER_VERSION}") from error
     tasks = of_lesson(number).tasks
-    code = [cell for cell in cells if cell.get("cell_type") == "code"]
     for cell, following in pairwise([*code, {}]):
         text = _text(cell)
         if YOUR_TURN in cell.get("metadata", {}).get("tags", []):
