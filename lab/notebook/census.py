@@ -10,13 +10,19 @@ import docker
 from lab.notebook.engine import short_image
 from lab.notebook.names import is_invented, shown_names
 
+_ANY = "0.0.0.0"  # the engine writes it so
+
 
 @dataclass(frozen=True)
 class Port:
-    """A port of a container, and where the machine answers for it (empty: not published)."""
+    """A port of a container, and the host's address and port that lead to it (empty: none does).
+
+    `0.0.0.0` is any address of the host, also where IPv6 has it as `::`.
+    """
 
     container: str
-    host: str
+    address: str = ""
+    number: str = ""
 
 
 @dataclass(frozen=True)
@@ -120,12 +126,11 @@ def _tags_by_id(client: docker.DockerClient) -> dict[str, str]:
 
 def _ports(ports: dict[str, list[dict[str, str]] | None]) -> Iterable[Port]:
     for port in sorted(ports, key=lambda each: int(each.split("/")[0])):
-        published = {_host(each["HostIp"], each["HostPort"]) for each in ports[port] or ()}
-        yield from (Port(port, host) for host in sorted(published) or [""])
-
-
-def _host(address: str, port: str) -> str:
-    return f"localhost:{port}" if address in {"", "0.0.0.0", "::"} else f"{address}:{port}"
+        published = {
+            Port(port, _ANY if each["HostIp"] in {"", "::"} else each["HostIp"], each["HostPort"])
+            for each in ports[port] or ()
+        }
+        yield from sorted(published, key=attrgetter("address", "number")) or [Port(port)]
 
 
 def _mount(mount: dict[str, Any]) -> Mount:

@@ -1,8 +1,9 @@
 """The engine's objects as a map: what runs where, from which image, and how it is reached."""
 
 from collections.abc import Iterable
+from ipaddress import ip_address
 
-from lab.notebook.census import Census, Container, take_census
+from lab.notebook.census import Census, Container, Port, take_census
 from lab.notebook.engine import engine
 from lab.notebook.mermaid import Diagram, escape
 from lab.notebook.tree import Branch, draw_tree
@@ -14,7 +15,9 @@ _STYLES = (
     "    classDef still fill:#eeeeee,stroke:#767676,color:#000",
     "    classDef thing fill:#ffffff,stroke:#767676,color:#000",
     "    classDef network fill:none,stroke:#888888",
-    "    classDef port fill:#ffffff,stroke:#d55e00,stroke-width:2px,color:#000",
+    "    classDef any fill:#ffffff,stroke:#d55e00,stroke-width:3px,color:#000",
+    "    classDef narrow fill:#ffffff,stroke:#d55e00,stroke-dasharray:5 4,color:#000",
+    "    classDef unpublished fill:#eeeeee,stroke:#767676,stroke-dasharray:2 3,color:#000",
 )
 
 
@@ -28,7 +31,7 @@ def engine_map(label: str | None = None) -> Diagram:
     network bridge
     └─ web  running
        ├─ image nginx
-       └─ port 80/tcp <- localhost:8080
+       └─ port 80/tcp <- 0.0.0.0:8080, any address
     """
     with engine() as client:
         census = take_census(client, label)
@@ -66,8 +69,8 @@ def _home(container: Container) -> str | None:
 def _branch(container: Container) -> Branch:
     ports = (
         (
-            f"port {port.container} <- {port.host}"
-            if port.host
+            f"port {port.container} <- {_host(port)}, {_reach(port)}"
+            if port.address
             else f"port {port.container} not published"
         )
         for port in container.ports
@@ -76,6 +79,19 @@ def _branch(container: Container) -> Branch:
     also = (f"also in network {network}" for network in container.networks[1:])
     leaves = [f"image {container.image}", *ports, *mounts, *also]
     return f"{container.name}  {container.state}", [(leaf, ()) for leaf in leaves]
+
+
+def _host(port: Port) -> str:
+    address = f"[{port.address}]" if ":" in port.address else port.address
+    return f"{address}:{port.number}"
+
+
+def _reach(port: Port) -> str:
+    """Which addresses of the host lead to the port."""
+    address = ip_address(port.address)
+    if address.is_unspecified:
+        return "any address"
+    return "this host alone" if address.is_loopback else "this address alone"
 
 
 class _Ids:
@@ -97,7 +113,8 @@ def _mermaid(census: Census) -> str:
     for network in census.networks:
         members = [each for each in census.containers if _home(each) == network]
         lines.append(f'    subgraph {ids("network", network)}["network {escape(network)}"]')
-        lines += [f"    {_node(ids, each)}" for each in members]
+        for each in members:
+            lines += [f"    {line}" for line in _node(ids, each)]
         guests = [each for each in census.containers if network in each.networks[1:]]
         lines += [
             f'        {ids(f"guest of {network}", each.name)}["<b>{escape(each.name)}</b>"]:::still'
@@ -106,7 +123,9 @@ def _mermaid(census: Census) -> str:
         if not members and not guests:
             lines.append(f'        {ids("empty", network)}["(no container)"]:::still')
         lines += ["    end", f"    class {ids('network', network)} network"]
-    lines += [_node(ids, each) for each in census.containers if not each.networks]
+    for each in census.containers:
+        if not each.networks:
+            lines += _node(ids, each)
     lines += [
         f'    {ids("volume", name)}[("volume {escape(name)}")]:::thing' for name in census.volumes
     ]
@@ -117,22 +136,35 @@ def _mermaid(census: Census) -> str:
     return "\n".join(lines)
 
 
-def _node(ids: _Ids, container: Container) -> str:
+def _node(ids: _Ids, container: Container) -> Iterable[str]:
+    """The container, and its ports that nothing outside leads to."""
     state = container.state.split()[0]
     style = state if state in {"running", "paused"} else "still"
     shown = f"<b>{escape(container.name)}</b><br/>{container.state}"
-    return f'    {ids("container", container.name)}["{shown}"]:::{style}'
+    me = ids("container", container.name)
+    yield f'    {me}["{shown}"]:::{style}'
+    for port in container.ports:
+        if not port.address:
+            node = ids(f"port of {container.name}", port.container)
+            yield f'    {node}("{port.container}<br/>not published"):::unpublished'
+            yield f"    {me} --- {node}"
+
+
+def _way_in(ids: _Ids, port: Port) -> str:
+    """A round node for any address of the host; a cornered, dashed one for a single address."""
+    shown = f"{escape(_host(port))}<br/>{_reach(port)}"
+    node = ids("port", _host(port))
+    if ip_address(port.address).is_unspecified:
+        return f'{node}(["{shown}"]):::any'
+    return f'{node}{{{{"{shown}"}}}}:::narrow'
 
 
 def _links(ids: _Ids, container: Container) -> Iterable[str]:
     me = ids("container", container.name)
     yield f"    {ids('image', container.image)} -.-> {me}"
     for port in container.ports:
-        if port.host:
-            yield (
-                f'    {ids("port", port.host)}(["{escape(port.host)}"]):::port --'
-                f' "{port.container}" --> {me}'
-            )
+        if port.address:
+            yield f'    {_way_in(ids, port)} -- "{port.container}" --> {me}'
     for mount in container.mounts:
         where = ids(mount.kind, mount.source)
         shape = (

@@ -117,7 +117,7 @@ def test_a_map_shows_ports_networks_volumes_and_states(cell: RunCell, mark: str)
         f"network net-{mark}\n"
         f"└─ web-{mark}  running\n"
         "   ├─ image nginx\n"
-        "   └─ port 80/tcp <- 127.0.0.1:8099"
+        "   └─ port 80/tcp <- 127.0.0.1:8099, this host alone"
     )
 
 
