@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from lab.notebook.availability import answer_plot, record_answers
+from lab.notebook.buildsteps import build_diagram
 from lab.notebook.cleanstart import clean_start
 from lab.notebook.magic import shell, uncovered
 from lab.notebook.objecttree import object_tree
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "answer_plot",
+    "build_diagram",
     "check",
     "clean_start",
     "engine_map",

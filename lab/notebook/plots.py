@@ -11,6 +11,7 @@ from docker.errors import ImageNotFound
 from lab.notebook.engine import engine, short_image
 from lab.notebook.errors import LessonError
 from lab.notebook.names import shown_names
+from lab.notebook.sizes import human_size
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -62,7 +63,7 @@ def layer_plot(*images: str) -> Plot:
             image: [_layer(each) for each in reversed(_history(client, image))] for image in images
         }
     titles = {
-        image: f"Layers of the image {image}: {_human(sum(bar.size for bar in bars))} in all"
+        image: f"Layers of the image {image}: {human_size(sum(bar.size for bar in bars))} in all"
         for image, bars in stacks.items()
     }
     return _plot([(titles[image], bars) for image, bars in stacks.items()])
@@ -141,7 +142,7 @@ def _plot(panels: list[tuple[str, list[_Bar]]]) -> Plot:
 def _draw(axis: "Axes", title: str, bars: list[_Bar], scale: float) -> None:
     sizes, colours = [bar.size / scale for bar in bars], [bar.colour for bar in bars]
     drawn = axis.barh(range(len(bars)), sizes, color=colours, height=0.7)
-    axis.bar_label(drawn, [_human(bar.size) for bar in bars], padding=4, fontsize=9)
+    axis.bar_label(drawn, [human_size(bar.size) for bar in bars], padding=4, fontsize=9)
     axis.set_yticks(
         range(len(bars)), [_shorten(bar.text) for bar in bars], fontsize=9, family="monospace"
     )
@@ -152,21 +153,10 @@ def _draw(axis: "Axes", title: str, bars: list[_Bar], scale: float) -> None:
 
 
 def _as_text(title: str, bars: list[_Bar]) -> str:
-    return "\n".join([title, *(f"  {_human(bar.size):>8}  {_shorten(bar.text)}" for bar in bars)])
+    return "\n".join(
+        [title, *(f"  {human_size(bar.size):>8}  {_shorten(bar.text)}" for bar in bars)]
+    )
 
 
 def _shorten(text: str) -> str:
     return text if len(text) <= _LABEL_CHARACTERS else text[: _LABEL_CHARACTERS - 1] + "…"
-
-
-def _human(size: float) -> str:
-    """Bytes as Docker writes them: three figures, units of a thousand.
-
-    >>> _human(0), _human(1234), _human(52_428_800)
-    ('0B', '1.23kB', '52.4MB')
-    """
-    for unit in ("B", "kB", "MB"):
-        if size < 1000:
-            return f"{size:.3g}{unit}"
-        size /= 1000
-    return f"{size:.3g}GB"

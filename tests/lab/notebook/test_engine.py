@@ -1,8 +1,11 @@
 """Recordings and pictures of a real engine."""
 
+from pathlib import Path
+
 import pytest
 
 from lab.notebook import (
+    build_diagram,
     engine_map,
     layer_plot,
     record_events,
@@ -136,6 +139,38 @@ def test_a_map_has_one_image_for_containers_made_by_its_name_and_by_its_id(
         f"└─ b-{mark}  created\n"
         f"   └─ image {mark}"
     )
+
+
+def test_a_build_is_drawn_from_its_own_progress(cell: RunCell, mark: str, tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text(
+        f"FROM busybox\nLABEL lesson={mark}\nCOPY page /\nRUN cat /page > /copy\n"
+    )
+    (tmp_path / "page").write_text(mark)
+    build = f"docker build --progress=rawjson -t {mark}"
+    ran = cell(f"%%shell\ncd {tmp_path}\n{build} . 2> first\n{build} . 2> second")
+    assert ran.error is None
+    first, second = (
+        str(build_diagram(str(tmp_path / name), str(tmp_path / "Dockerfile"))).splitlines()
+        for name in ("first", "second")
+    )
+    label = f"LABEL lesson={mark}"
+    width = len(label)
+    assert [line.partition(",")[0] for line in first[:2]] == [
+        "client -> server: Dockerfile",
+        "client -> server: build context",
+    ]
+    assert first[2:] == [
+        f"{'FROM busybox':{width}}  step 1/3, the base",
+        f"{label}  no step, a note in the image",
+        f"{'COPY page /':{width}}  step 2/3, executed, from the build context",
+        f"{'RUN cat /page > /copy':{width}}  step 3/3, executed",
+        f"image {mark}",
+    ]
+    assert second[4:] == [
+        f"{'COPY page /':{width}}  step 2/3, cached, from the build context",
+        f"{'RUN cat /page > /copy':{width}}  step 3/3, cached",
+        f"image {mark}",
+    ]
 
 
 def test_states_are_marked_where_containers_are(cell: RunCell, mark: str) -> None:
