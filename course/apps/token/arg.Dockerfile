@@ -1,0 +1,4 @@
+FROM busybox
+LABEL lesson=06
+ARG TOKEN
+RUN echo "$TOKEN" | wc -c > /used
