@@ -6,6 +6,7 @@ kernel of its own, after a clean start, and prints as JSON what went wrong, by h
 
 import asyncio
 import json
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,16 +15,18 @@ from typing import Any
 from .lesson_tasks import Cells, source
 
 CLEAN_START = "clean-start"
+HEADING = re.compile(r"^## (.+)$", re.MULTILINE)
 
 
 def sections(cells: Cells) -> Iterator[tuple[str, Cells]]:
     """Heading and code cells of each section that has any, without the one of the clean start."""
     heading, found = "", []
     for cell in cells:
-        if cell["cell_type"] == "markdown" and source(cell).startswith("## "):
+        headings = HEADING.findall(source(cell)) if cell["cell_type"] == "markdown" else []
+        if headings:  # what stands above it in its cell still reads the section before
             if heading and found:
                 yield heading, found
-            heading, found = source(cell).splitlines()[0].removeprefix("## "), []
+            heading, found = headings[-1], []
         elif cell["cell_type"] == "code":
             found.append(cell)
     if heading and found:

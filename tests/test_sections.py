@@ -18,6 +18,21 @@ from .test_lessons import objects, wait_for
 from .test_tasks import CLEAN_UP, LESSONS, cells
 
 
+def test_a_section_begins_at_its_heading_also_within_a_cell() -> None:
+    texts = ["## One", "What appeared.\n\n## Two\n\nNext.", "no heading: ## Three"]
+    found = sections(
+        [
+            {"cell_type": kind, "source": [text]}
+            for text in texts
+            for kind, text in [("markdown", text), ("code", f"# {text[:4]}")]
+        ]
+    )
+    assert [(heading, [source(cell) for cell in cells]) for heading, cells in found] == [
+        ("One", ["# ## O"]),
+        ("Two", ["# What", "# no h"]),
+    ]
+
+
 @pytest.mark.parametrize("stem", LESSONS)
 def test_a_section_that_starts_from_something_begins_with_what_makes_it(stem: str) -> None:
     file = ROOT / "course" / lessontexts.FOLDER / f"{stem}.toml"
