@@ -124,9 +124,8 @@ def _read(path: str) -> _Progress:
             if told["id"].startswith("transferring "):
                 vertex.transferred = max(vertex.transferred, told.get("current", 0))
             if told["id"].startswith(("naming to ", "writing image ")):
-                name = short_image(told["id"].split()[-1])
-                # its name, if it has one, comes last
-                found.image = name
+                # the name, if it has one, comes after the id
+                found.image = short_image(told["id"].split()[-1])
     if not found.vertices:
         raise LessonError(f"{path} has no progress of a build in it.\nTry: {option}")
     return found
@@ -191,7 +190,11 @@ def _said(line: _Line, found: _Progress) -> str:
         return "no step, a note in the image"
     fate = {"base": "the base"}.get(line.fate, line.fate)
     used = line.vertex.inputs if line.vertex else ()
-    source = any(found.vertices[each].name.startswith(_CONTEXT) for each in used)
+    source = any(
+        vertex.name.startswith(_CONTEXT)
+        for digest, vertex in found.vertices.items()
+        if digest in used
+    )
     return f"step {line.place}, {fate}{', from the build context' if source else ''}"
 
 
