@@ -8,12 +8,13 @@ from lab.notebook.cleanstart import clean_start
 from lab.notebook.magic import shell, uncovered
 from lab.notebook.objecttree import object_tree
 from lab.notebook.passed import say_passed
-from lab.notebook.plots import layer_plot, writable_layer_plot
+from lab.notebook.plots import layer_plot
 from lab.notebook.prediction import outcome, predict
 from lab.notebook.recording import record_events
 from lab.notebook.section import section
 from lab.notebook.selfcheck import quiz
 from lab.notebook.sequence import sequence_diagram
+from lab.notebook.stacks import stack_plot
 from lab.notebook.states import state_diagram
 from lab.notebook.task import check
 from lab.notebook.topology import engine_map
@@ -36,8 +37,8 @@ __all__ = [
     "record_events",
     "section",
     "sequence_diagram",
+    "stack_plot",
     "state_diagram",
-    "writable_layer_plot",
 ]
 
 _NAMES = {name: globals()[name] for name in __all__}

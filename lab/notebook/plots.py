@@ -1,4 +1,4 @@
-"""How large layers are: of images, and of the containers on top of them."""
+"""How large the layers of images are."""
 
 import base64
 import io
@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from docker.errors import ImageNotFound
 
-from lab.notebook.engine import engine, short_image
+from lab.notebook.engine import engine
 from lab.notebook.errors import LessonError
-from lab.notebook.names import shown_names
 from lab.notebook.sizes import human_size
 
 if TYPE_CHECKING:
@@ -69,25 +68,6 @@ def layer_plot(*images: str) -> Plot:
     return _plot([(titles[image], bars) for image, bars in stacks.items()])
 
 
-def writable_layer_plot(*containers: str) -> Plot:
-    """Plot what containers wrote on top of their images; without names, all of them.
-
-    >>> writable_layer_plot("one", "two", "three")
-    """
-    with engine() as client:
-        found = client.api.containers(all=True, size=True)
-    found.sort(key=lambda each: each["Created"])
-    names = shown_names(
-        (each["Id"], each["Names"][0].lstrip("/"), short_image(each["Image"])) for each in found
-    )
-    bars = {names[each["Id"]]: _writable(names[each["Id"]], each) for each in found}
-    missing = [name for name in containers if name not in bars]
-    if missing:
-        raise LessonError(f"No container is called {missing[0]!r}.\nTry: docker ps -a")
-    title = "Writable layers: what each container changed or added on top of its image"
-    return _plot([(title, [bars[name] for name in containers or sorted(bars)])])
-
-
 def _history(client: Any, image: str) -> list[dict[str, Any]]:
     try:
         return list(client.api.history(image))
@@ -116,12 +96,6 @@ def instruction(created_by: str) -> str:
     return text or "base layer"
 
 
-def _writable(name: str, container: dict[str, Any]) -> _Bar:
-    return _Bar(
-        f"{name} ({short_image(container['Image'])})", container.get("SizeRw", 0), _COLOURS["RUN"]
-    )
-
-
 def _plot(panels: list[tuple[str, list[_Bar]]]) -> Plot:
     # Importing matplotlib takes as long as everything else here: only when something is plotted.
     from matplotlib.figure import Figure
@@ -144,7 +118,7 @@ def _draw(axis: "Axes", title: str, bars: list[_Bar], scale: float) -> None:
     drawn = axis.barh(range(len(bars)), sizes, color=colours, height=0.7)
     axis.bar_label(drawn, [human_size(bar.size) for bar in bars], padding=4, fontsize=9)
     axis.set_yticks(
-        range(len(bars)), [_shorten(bar.text) for bar in bars], fontsize=9, family="monospace"
+        range(len(bars)), [shorten(bar.text) for bar in bars], fontsize=9, family="monospace"
     )
     axis.set_title(title, loc="left", fontsize=11)
     axis.invert_yaxis()
@@ -154,9 +128,14 @@ def _draw(axis: "Axes", title: str, bars: list[_Bar], scale: float) -> None:
 
 def _as_text(title: str, bars: list[_Bar]) -> str:
     return "\n".join(
-        [title, *(f"  {human_size(bar.size):>8}  {_shorten(bar.text)}" for bar in bars)]
+        [title, *(f"  {human_size(bar.size):>8}  {shorten(bar.text)}" for bar in bars)]
     )
 
 
-def _shorten(text: str) -> str:
-    return text if len(text) <= _LABEL_CHARACTERS else text[: _LABEL_CHARACTERS - 1] + "…"
+def shorten(text: str, characters: int = _LABEL_CHARACTERS) -> str:
+    """The beginning of a text that is too long.
+
+    >>> shorten("RUN make install", 8)
+    'RUN mak…'
+    """
+    return text if len(text) <= characters else text[: characters - 1] + "…"

@@ -10,8 +10,8 @@ from lab.notebook import (
     layer_plot,
     record_events,
     sequence_diagram,
+    stack_plot,
     state_diagram,
-    writable_layer_plot,
 )
 from lab.notebook.errors import LessonError
 
@@ -184,15 +184,34 @@ def test_states_are_marked_where_containers_are(cell: RunCell, mark: str) -> Non
     assert f'state "PAUSED<br/>{mark}" as paused' in diagram.source
 
 
-def test_layers_and_writable_layers_have_their_sizes(cell: RunCell, mark: str) -> None:
-    cell(
-        f"%shell docker run --name {mark} -l lesson={mark} busybox sh -c 'head -c 3000000 /dev/zero"
-        " > /big'"
-    )
-    plot = writable_layer_plot(mark)
-    assert f"3MB  {mark} (busybox)" in str(plot)
+def test_the_layers_of_an_image_have_their_sizes() -> None:
+    plot = layer_plot("nginx", "busybox")
+    assert "Layers of the image nginx" in str(plot)
     assert plot._repr_mimebundle_()["image/png"].startswith("iVBOR")
-    assert "Layers of the image nginx" in str(layer_plot("nginx", "busybox"))
+
+
+def test_containers_are_stacks_that_share_the_layers_of_their_images(
+    cell: RunCell, mark: str
+) -> None:
+    run = f"docker run -l lesson={mark} --name"
+    ran = cell(
+        f"%%shell\necho 'FROM busybox\nRUN echo {mark} > /{mark}' | docker build -qt {mark} -\n"
+        f"{run} a-{mark} {mark} dd if=/dev/zero of=/big bs=1000 count=3000\n"
+        f"{run} b-{mark} {mark} true\n{run} c-{mark} busybox true"
+    )
+    try:
+        assert ran.error is None
+        plot = stack_plot(f"a-{mark}", f"c-{mark}", f"b-{mark}")
+    finally:
+        cell(f"%shell docker rm -f a-{mark} b-{mark} c-{mark}\n%shell docker rmi {mark}")
+    lines = str(plot).splitlines()
+    assert f"  writable   3MB  a-{mark}" in lines
+    assert f"  writable   0B  b-{mark}" in lines
+    shared = [line for line in lines if f"echo {mark} >" in line]
+    assert len(shared) == 1
+    assert shared[0].endswith(f"  (of a-{mark}, b-{mark})")
+    assert lines[-1].endswith(f"  (of a-{mark}, c-{mark}, b-{mark})"), "the base is one box, too"
+    assert plot._repr_mimebundle_()["image/png"].startswith("iVBOR")
 
 
 @pytest.mark.parametrize(
@@ -200,7 +219,8 @@ def test_layers_and_writable_layers_have_their_sizes(cell: RunCell, mark: str) -
     [
         (lambda: layer_plot("no-such-image"), "is not on this engine"),
         (lambda: layer_plot(), "No image was named"),
-        (lambda: writable_layer_plot("no-such-container"), "No container is called"),
+        (lambda: stack_plot("no-such-container"), "No container is called"),
+        (lambda: stack_plot(), "No container was named"),
     ],
 )
 def test_what_is_not_there_is_named(call: object, says: str) -> None:

@@ -44,7 +44,7 @@ TYPICAL = [
     ),
     "engine_map(label='lesson=MARK')",
     "state_diagram('MARK')",
-    "writable_layer_plot('MARK')",
+    "stack_plot('MARK')",
     "predict('k', 'Which?', ['a', 'b'])",
     "outcome('k', 'a')",
     (
