@@ -67,7 +67,8 @@ def course_images() -> list[CourseImage]:
 
 def names() -> list[str]:
     """Names of the images that a student finds."""
-    return [image.name for image in course_images() if not image.internal]
+    tags = [tag for image in course_images() if not image.internal for tag in image.tags]
+    return list(dict.fromkeys(tag.partition(":")[0] for tag in tags))
 
 
 def ensure(client: docker.DockerClient, lab_image: str, *, hub: bool) -> str:

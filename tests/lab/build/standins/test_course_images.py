@@ -52,6 +52,7 @@ def test_all_tags_are_there_and_say_that_they_are_stand_ins(
         ("alpine", {"Cmd": ["/bin/sh"], "Entrypoint": None}),
         ("python", {"Cmd": ["python3"], "Entrypoint": None}),
         ("node", {"Cmd": ["node"], "Entrypoint": ["docker-entrypoint.sh"]}),
+        ("node:16-alpine", {"Cmd": ["node"], "Entrypoint": ["docker-entrypoint.sh"]}),
         (
             "nginx",
             {
@@ -303,6 +304,21 @@ def test_node_runs_scripts_options_and_npm(docker: Any) -> None:
     assert run(docker, "node:alpine", "-p", "6*7") == "42\n"
     assert run(docker, "node", stdin="console.log(6*7)") == "42\n"
     assert run(docker, "node:alpine", "sh", "-c", "id -u node; npm --version").startswith("1000\n")
+
+
+def test_two_versions_of_node_each_run_what_the_other_does_not(docker: Any) -> None:
+    old = 'require("crypto").createHash("md4").update("").digest("hex")'
+    new = "[3, 1, 2].toSorted().join()"
+    assert run(docker, "node:16-alpine", "--version").startswith("v16.")
+    assert run(docker, "node:16-alpine", "-p", old) == "31d6cfe0d16ae931b73c59d7e0c089c0\n"
+    assert run(docker, "node:alpine", "-p", new) == "1,2,3\n"
+    for image, program, refusal in (
+        ("node:alpine", old, "digital envelope routines::unsupported"),
+        ("node:16-alpine", new, "toSorted is not a function"),
+    ):
+        refused = docker("run", "--rm", image, "-p", program)
+        assert (refused.status, refusal in refused.text) == (1, True), refused.text
+    assert run(docker, "node:16-alpine", "npm", "--version").startswith("8.")
 
 
 def test_npm_installs_from_the_network(docker: Any) -> None:
