@@ -40,10 +40,16 @@ class Event:
     labels: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
 
 
+class Recording(list[Event]):
+    """Events, and when their recording began: `began`, in seconds of the engine's clock."""
+
+    def __init__(self, began: float) -> None:
+        super().__init__()
+        self.began = began
+
+
 @contextmanager
-def record_events(
-    *, names: Collection[str] = (), label: str | None = None
-) -> Iterator[list[Event]]:
+def record_events(*, names: Collection[str] = (), label: str | None = None) -> Iterator[Recording]:
     """Record the engine's events in the `with` block; the list is filled at its end.
 
     `names` keeps only what concerns these containers, images, networks or volumes; `label`
@@ -56,9 +62,9 @@ def record_events(
     >>> [event.action for event in events]
     ['create', 'attach', 'connect', 'start', 'disconnect', 'die']
     """
-    events: list[Event] = []
     with engine() as client:
         since = _engine_time(client)
+        events = Recording(float(since))
         try:
             yield events
         finally:

@@ -6,7 +6,7 @@ from signal import Signals
 
 from lab.notebook.mermaid import Diagram, escape
 from lab.notebook.names import is_invented, shown_names
-from lab.notebook.recording import Event
+from lab.notebook.recording import Event, Recording
 
 CLIENT, DAEMON, REGISTRY = "docker CLI", "dockerd", "registry"
 _IT = "(the container)"
@@ -16,7 +16,7 @@ Message = tuple[str, str, str]
 
 # What an event tells by itself, by its type and action. Not here because others tell it: `start`,
 # `kill` and `die` have a history (see _Story); `stop` and `restart` are reported after their
-# signals; `resize` is a terminal's window.
+# signals; `resize` is a terminal's window. A pull and a push are reported when they are done.
 _MESSAGES: dict[tuple[str, str], tuple[Message, ...]] = {
     ("image", "pull"): ((DAEMON, REGISTRY, "pull {name}"), (REGISTRY, DAEMON, "layers of {name}")),
     ("image", "push"): ((DAEMON, REGISTRY, "push {name}"),),
@@ -65,12 +65,13 @@ class Arrow:
 
 
 def sequence_diagram(events: Sequence[Event], *, times: bool = False) -> Diagram:
-    """Draw recorded events, an arrow each: client → daemon → (registry) → containers.
+    """Draw recorded events, an arrow each: client → daemon → containers → (registry).
 
     What only a client can ask for is drawn from the client; what the engine does on its own (a
     restart policy, `--rm`) from the daemon. (A container that ended by itself and starts again:
     from the daemon, whose events do not tell who asked.) Containers without a name of their own
-    appear under their image's. `times` adds milliseconds since the first event.
+    appear under their image's. `times` adds milliseconds since the recording began; a pull's are
+    those at its end.
 
     >>> sequence_diagram(events)
     docker CLI -> dockerd: create hello from busybox
@@ -78,11 +79,7 @@ def sequence_diagram(events: Sequence[Event], *, times: bool = False) -> Diagram
     ...
     """
     arrows = list(_Story(events).arrows())
-    start = events[0].time if events else 0.0
-    texts = [
-        f"{arrow.text} ({1000 * (arrow.time - start):.0f} ms)" if times else arrow.text
-        for arrow in arrows
-    ]
+    texts = _timed(arrows, _beginning(events)) if times else [arrow.text for arrow in arrows]
     people = _participants(arrows)
     source = ["sequenceDiagram"]
     source += [f"    participant {key} as {escape(person)}" for person, key in people.items()]
@@ -94,10 +91,27 @@ def sequence_diagram(events: Sequence[Event], *, times: bool = False) -> Diagram
     return Diagram("\n".join(source), "\n".join(lines) or "(no events were recorded)")
 
 
+def _beginning(events: Sequence[Event]) -> float:
+    if isinstance(events, Recording):
+        return events.began
+    return events[0].time if events else 0.0
+
+
+def _timed(arrows: Iterable[Arrow], beginning: float) -> list[str]:
+    """The texts with their times. When a registry was asked is not known, only when it was done."""
+    return [
+        arrow.text
+        if arrow.target == REGISTRY
+        else f"{arrow.text} ({1000 * (arrow.time - beginning):.0f} ms)"
+        for arrow in arrows
+    ]
+
+
 def _participants(arrows: Iterable[Arrow]) -> dict[str, str]:
-    """Client, daemon, registry, then containers as they appear, each with its identifier."""
+    """Client, daemon, containers as they appear, registry last, each with its identifier."""
     seen = [person for arrow in arrows for person in (arrow.source, arrow.target)]
-    order = [CLIENT, DAEMON, *([REGISTRY] if REGISTRY in seen else []), *seen]
+    near = [person for person in seen if person != REGISTRY]
+    order = [CLIENT, DAEMON, *near, *([REGISTRY] if REGISTRY in seen else [])]
     return {person: f"p{index}" for index, person in enumerate(dict.fromkeys(order))}
 
 

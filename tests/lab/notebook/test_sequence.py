@@ -1,6 +1,6 @@
 """Sequence diagrams of recordings that were made by hand."""
 
-from lab.notebook.recording import Event
+from lab.notebook.recording import Event, Recording
 from lab.notebook.sequence import sequence_diagram
 
 
@@ -19,6 +19,15 @@ def test_a_pull_brings_in_the_registry() -> None:
     diagram = sequence_diagram([event("pull", type_="image", name="nginx")])
     assert str(diagram) == "dockerd -> registry: pull nginx\nregistry --> dockerd: layers of nginx"
     assert "participant p2 as registry" in diagram.source
+
+
+def test_the_registry_stands_on_the_far_side_of_the_containers() -> None:
+    pull = event("pull", type_="image", name="nginx")
+    lines = sequence_diagram(
+        [pull, event("create"), event("create", name="db", container_id="c2")]
+    ).source.split("\n")
+    people = [line.split(" as ")[1] for line in lines if "participant" in line]
+    assert people == ["docker CLI", "dockerd", "web", "db", "registry"]
 
 
 def test_without_a_pull_there_is_no_registry() -> None:
@@ -60,6 +69,17 @@ def test_invented_names_are_replaced_by_the_image() -> None:
 
 def test_times_are_shown_on_demand() -> None:
     assert "(0 ms)" in str(sequence_diagram([event("create")], times=True))
+
+
+def test_times_count_from_the_beginning_of_the_recording_so_a_pull_shows_its_wait() -> None:
+    recording = Recording(began=-2.0)
+    recording += [event("pull", type_="image", name="nginx"), event("create")]
+    assert str(sequence_diagram(recording, times=True)).splitlines() == [
+        "dockerd -> registry: pull nginx",
+        "registry --> dockerd: layers of nginx (3000 ms)",
+        "docker CLI -> dockerd: create web from nginx (3000 ms)",
+        "dockerd -> web: create (3000 ms)",
+    ]
 
 
 def test_special_characters_are_escaped_for_mermaid() -> None:
