@@ -7,6 +7,7 @@ from lab.notebook.buildsteps import build_diagram
 from lab.notebook.cleanstart import clean_start
 from lab.notebook.magic import shell, uncovered
 from lab.notebook.objecttree import object_tree
+from lab.notebook.overhearing import overhear
 from lab.notebook.passed import say_passed
 from lab.notebook.plots import layer_plot
 from lab.notebook.prediction import outcome, predict
@@ -31,6 +32,7 @@ __all__ = [
     "layer_plot",
     "object_tree",
     "outcome",
+    "overhear",
     "predict",
     "quiz",
     "record_answers",
