@@ -362,4 +362,5 @@ def test_all_stand_ins_together_stay_small(docker: Any) -> None:
         for line in said.text.splitlines():
             step, size = line.rsplit("\t", 1)
             layers[step] = int(size)
-    assert sum(layers.values()) < 350_000_000
+    # the second Node.js is a fifth of it: one program of its makers, with all its libraries inside
+    assert sum(layers.values()) < 440_000_000
