@@ -3,11 +3,14 @@
 import json
 import subprocess
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from lab.notebook.errors import LessonError
 from lab.notebook.recording import has_label
+
+CONTROLLERS_LABELS = {"pod-template-hash", "controller-revision-hash", "pod-template-generation"}
+"""Labels that controllers add to tell their own Pods apart."""
 
 KINDS = "deployments,replicasets,statefulsets,daemonsets,cronjobs,jobs,pods,services,endpointslices"
 """What is asked for. A kind that the reader may not list is left out."""
@@ -18,13 +21,16 @@ Health = Literal["good", "bad", "none"]
 
 @dataclass(frozen=True)
 class Node:
-    """An object or a container; `health` is `none` where nothing is wanted of it."""
+    """An object or a container; `health` is `none` where nothing is wanted of it. A Pod has its
+    labels, as `key=value`.
+    """
 
     kind: str
     name: str
     facts: str
     health: Health
     children: tuple["Node", ...] = ()
+    labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -82,6 +88,15 @@ def inventory(found: Iterable[Obj], label: str | None) -> Inventory:
     )
 
 
+def without_labels(found: Inventory) -> Inventory:
+    """The same, and no Pod has labels."""
+    return replace(found, objects=tuple(map(_unlabelled, found.objects)))
+
+
+def _unlabelled(node: Node) -> Node:
+    return replace(node, labels=(), children=tuple(map(_unlabelled, node.children)))
+
+
 def _kubectl_get() -> list[Obj]:
     command = ["kubectl", "get", KINDS, "-o", "json", "--request-timeout=20s"]
     try:
@@ -129,7 +144,8 @@ def _facts_below(node: Node) -> str:
 def _node(obj: Obj, everything: Sequence[Obj]) -> Node:
     if obj["kind"] == "Pod":
         facts, health = _pod(obj)
-        return Node("Pod", obj["metadata"]["name"], facts, health, tuple(_containers(obj)))
+        name, containers = obj["metadata"]["name"], tuple(_containers(obj))
+        return Node("Pod", name, facts, health, containers, tuple(_labels(obj)))
     facts, health = _controller(obj)
     owned = [each for each in everything if _owner(each) == obj["metadata"]["uid"]]
     return Node(
@@ -172,6 +188,12 @@ def _pod(pod: Obj) -> tuple[str, Health]:
         else ""
     )
     return f"{phase}{reason}, not ready", "bad"
+
+
+def _labels(pod: Obj) -> Iterable[str]:
+    for key, value in sorted(pod["metadata"].get("labels", {}).items()):
+        if key not in CONTROLLERS_LABELS:
+            yield f"{key}={value}"
 
 
 def _containers(pod: Obj) -> Iterable[Node]:

@@ -2,7 +2,15 @@
 
 from collections.abc import Iterable
 
-from lab.notebook.cluster import Endpoint, Health, Inventory, Node, Service, take_inventory
+from lab.notebook.cluster import (
+    Endpoint,
+    Health,
+    Inventory,
+    Node,
+    Service,
+    take_inventory,
+    without_labels,
+)
 from lab.notebook.mermaid import Diagram, escape
 from lab.notebook.tree import Branch, draw_tree
 
@@ -16,11 +24,12 @@ _STYLES = (
 _SHAPES = {"Pod": ("(", ")"), "container": ("[[", "]]"), "init container": ("[[", "]]")}
 
 
-def object_tree(label: str | None = None) -> Diagram:
+def object_tree(label: str | None = None, *, show_labels: bool = False) -> Diagram:
     """Draw the current namespace's objects: Deployment, ReplicaSet, Pod, container; Services.
 
-    `label` (`"lesson=17"`) leaves the objects that carry it and everything that they own. Works
-    with any cluster that `kubectl` reaches.
+    `label` (`"lesson=17"`) leaves the objects that carry it and everything that they own.
+    `show_labels` adds the labels of Pods, to compare with what a Service selects. Works with any
+    cluster that `kubectl` reaches.
 
     >>> object_tree(label="lesson=17")
     Deployment site  1/1 ready
@@ -32,6 +41,8 @@ def object_tree(label: str | None = None) -> Diagram:
     └─ endpoint 10.88.0.5:80 -> Pod site-5d8f7c9b4-x2x7z
     """
     found = take_inventory(label)
+    if not show_labels:
+        found = without_labels(found)
     return Diagram(_mermaid(found), _text(found))
 
 
@@ -42,7 +53,8 @@ def _text(found: Inventory) -> str:
 
 
 def _branch(node: Node) -> Branch:
-    return f"{node.kind} {node.name}  {node.facts}", [_branch(child) for child in node.children]
+    labels: list[Branch] = [(f"labels {', '.join(node.labels)}", ())] if node.labels else []
+    return f"{node.kind} {node.name}  {node.facts}", [*labels, *map(_branch, node.children)]
 
 
 def _service_branch(service: Service) -> Branch:
@@ -97,7 +109,8 @@ def _draw(chart: _Chart, node: Node, parent: str) -> str:
     is_container = "container" in node.kind
     key = (node.kind, f"{parent}/{node.name}" if is_container else node.name)
     facts = node.facts.split(", ") if is_container else [node.facts]
-    me = chart.box(key, [node.name, node.kind, *facts], node.health)
+    labels = f"labels {', '.join(node.labels)}" if node.labels else ""
+    me = chart.box(key, [node.name, node.kind, *facts, labels], node.health)
     for child in node.children:
         chart.arrow(me, "-->", _draw(chart, child, me))
     return me

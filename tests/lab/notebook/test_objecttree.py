@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lab.notebook.cluster import inventory
+from lab.notebook.cluster import inventory, without_labels
 from lab.notebook.errors import LessonError
 from lab.notebook.objecttree import _mermaid, _text, object_tree
 
@@ -66,7 +66,7 @@ def site(*pods: Obj) -> list[Obj]:
 
 
 def tree(objects: list[Obj], label: str | None = None) -> list[str]:
-    return _text(inventory(objects, label)).splitlines()
+    return _text(without_labels(inventory(objects, label))).splitlines()
 
 
 def test_the_whole_way_down() -> None:
@@ -95,6 +95,22 @@ def test_an_object_whose_owner_has_the_label_too_stands_below_it() -> None:
         "└─ Pod site-a  Running, ready",
         "   └─ container web  image nginx, running",
     ]
+
+
+def test_labels_of_pods_are_shown_without_those_that_controllers_add() -> None:
+    labels = {"tier": "front", "app": "site", "pod-template-hash": "7f"}
+    found = inventory([pod("site-a", labels=labels)], "tier=front")
+    assert _text(found).splitlines() == [
+        "Pod site-a  Running, ready",
+        "├─ labels app=site, tier=front",
+        "└─ container web  image nginx, running",
+    ]
+    assert "Running, ready<br/>labels app=site, tier=front" in _mermaid(found)
+    assert _text(without_labels(found)).splitlines() == [
+        "Pod site-a  Running, ready",
+        "└─ container web  image nginx, running",
+    ]
+    assert "labels" not in _mermaid(without_labels(found))
 
 
 def test_random_names_do_not_shuffle_what_differs() -> None:
