@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING
 from lab.notebook.availability import answer_plot, record_answers
 from lab.notebook.buildsteps import build_diagram
 from lab.notebook.cleanstart import clean_start
+from lab.notebook.machines import own_nodes
 from lab.notebook.magic import shell, uncovered
+from lab.notebook.nodemap import node_map
 from lab.notebook.objecttree import object_tree
 from lab.notebook.overhearing import overhear
 from lab.notebook.passed import say_passed
@@ -30,9 +32,11 @@ __all__ = [
     "clean_start",
     "engine_map",
     "layer_plot",
+    "node_map",
     "object_tree",
     "outcome",
     "overhear",
+    "own_nodes",
     "predict",
     "quiz",
     "record_answers",

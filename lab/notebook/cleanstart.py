@@ -13,6 +13,7 @@ from docker.models.containers import Container
 
 from lab.notebook.engine import engine
 from lab.notebook.errors import LessonError
+from lab.notebook.machines import one_node
 
 LABEL = "lesson"
 # On the machine's own engine (bin/lab up --engine host) the lab gives this label to all it makes.
@@ -33,11 +34,13 @@ def clean_start(
     Removed are the containers, networks and volumes of all lessons, the images of this one, and in
     the cluster, if it is asked for, the objects of all lessons; all of them by their label. Any
     other container that has one of the `names` or publishes one of the `ports` that the lesson
-    needs is stopped and gets another name, and a line says so: nothing of it is lost.
+    needs is stopped and gets another name, and a line says so: nothing of it is lost. A cluster of
+    the lab's own has one node afterwards: one that is switched off would keep its Pods.
 
     >>> clean_start("09", names=["web"], ports=[8080])
     """
     if cluster:  # first: a Pod's container keeps its image
+        one_node()
         _remove_from_the_cluster()
     with engine() as client:
         _remove(client, lesson)
@@ -111,8 +114,7 @@ def _remove_from_the_cluster() -> None:
     except subprocess.TimeoutExpired as error:
         raise LessonError(
             f"What lessons left in the cluster is not gone after {KUBECTL_SECONDS:g} s.\n"
-            "Try: kubectl get pods,nodes. A node that is switched off keeps its Pods: lab nodes"
-            " --on NODE, in a terminal."
+            "Try: kubectl get pods,nodes shows what keeps it."
         ) from error
     except OSError as error:
         raise LessonError(

@@ -63,7 +63,7 @@ class Inventory:
 
 def take_inventory(label: str | None) -> Inventory:
     """The current namespace's objects; with `label` (`lesson=17`) those, and what they own."""
-    return inventory(_kubectl_get(), label)
+    return inventory(kubectl_get(KINDS), label)
 
 
 def inventory(found: Iterable[Obj], label: str | None) -> Inventory:
@@ -97,8 +97,12 @@ def _unlabelled(node: Node) -> Node:
     return replace(node, labels=(), children=tuple(map(_unlabelled, node.children)))
 
 
-def _kubectl_get() -> list[Obj]:
-    command = ["kubectl", "get", KINDS, "-o", "json", "--request-timeout=20s"]
+def kubectl_get(kinds: str) -> list[Obj]:
+    """Objects of these kinds: those of the current namespace, and those that are in none.
+
+    LessonError if the cluster does not answer.
+    """
+    command = ["kubectl", "get", kinds, "-o", "json", "--request-timeout=20s"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     except FileNotFoundError:

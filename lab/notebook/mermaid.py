@@ -12,6 +12,14 @@ _SPECIAL = {
     "\n": "<br/>",
 }
 
+# How objects of the cluster are. Blue, orange and grey: told apart by every kind of eye, readable
+# on white and on dark.
+HEALTH_STYLES = (
+    "    classDef good fill:#cfe8fa,stroke:#0072b2,stroke-width:2px,color:#000",
+    "    classDef bad fill:#fdebc8,stroke:#d55e00,stroke-width:2px,stroke-dasharray:6 3,color:#000",
+    "    classDef none fill:#eeeeee,stroke:#767676,color:#000",
+)
+
 
 @dataclass(frozen=True)
 class Diagram:

@@ -11,14 +11,11 @@ from lab.notebook.cluster import (
     take_inventory,
     without_labels,
 )
-from lab.notebook.mermaid import Diagram, escape
+from lab.notebook.mermaid import HEALTH_STYLES, Diagram, escape
 from lab.notebook.tree import Branch, draw_tree
 
-# Blue, orange and grey: told apart by every kind of eye, readable on white and on dark.
 _STYLES = (
-    "    classDef good fill:#cfe8fa,stroke:#0072b2,stroke-width:2px,color:#000",
-    "    classDef bad fill:#fdebc8,stroke:#d55e00,stroke-width:2px,stroke-dasharray:6 3,color:#000",
-    "    classDef none fill:#eeeeee,stroke:#767676,color:#000",
+    *HEALTH_STYLES,
     "    classDef service fill:#ffffff,stroke:#d55e00,stroke-width:2px,color:#000",
 )
 _SHAPES = {"Pod": ("(", ")"), "container": ("[[", "]]"), "init container": ("[[", "]]")}

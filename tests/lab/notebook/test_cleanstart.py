@@ -1,5 +1,6 @@
 """A lesson starts clean, on a real engine and a real cluster."""
 
+import json
 import subprocess
 
 import docker
@@ -85,3 +86,25 @@ def test_objects_of_lessons_go_from_the_cluster(cell: RunCell, mark: str) -> Non
     assert f"configmap/{mark}-left" not in listed(*get)
     assert f"configmap/{mark}-mine" in listed(*get)
     cell(f"%%shell\nkubectl delete configmap {mark}-mine")
+
+
+@pytest.mark.timeout(300)
+def test_a_lesson_that_was_left_with_a_node_switched_off_is_cleared_away(
+    cell: RunCell, mark: str
+) -> None:
+    pinned = {"spec": {"template": {"spec": {"nodeSelector": {"kubernetes.io/hostname": "lab-2"}}}}}
+    made = [
+        "lab nodes 3 > /dev/null",
+        f"kubectl create deployment {mark} --image=busybox -- sleep 600",
+        f"kubectl label deployment {mark} lesson=41",
+        f"kubectl patch deployment {mark} --patch '{json.dumps(pinned)}'",
+        f"kubectl rollout status deployment {mark}",
+        "lab nodes --off lab-2 > /dev/null",
+    ]
+    assert not cell("%%shell\n" + "\n".join(made)).error
+    ran = cell('clean_start("42", cluster=True)')
+    assert ran.error is None
+    assert ran.output == "The cluster has one node again; lab-2, lab-3 had been added.\n"
+    assert len(listed("kubectl", "get", "nodes", "-o", "name")) == 1
+    assert f"deployment.apps/{mark}" not in listed("kubectl", "get", "deployments", "-o", "name")
+    assert containers(mark) == set()

@@ -1,6 +1,5 @@
 """Trees of objects: given by hand, and those of a real cluster."""
 
-import stat
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from lab.notebook.errors import LessonError
 from lab.notebook.objecttree import _mermaid, _text, object_tree
 
 from ..cluster.conftest import Cluster
+from .programs import put_program
 
 Obj = dict[str, Any]
 
@@ -238,11 +238,9 @@ def test_containers_of_one_name_in_two_pods_are_two() -> None:
 @pytest.fixture
 def fake_kubectl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A kubectl that does what the test writes into it."""
-    program = tmp_path / "kubectl"
-    program.touch()
-    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    put_program(tmp_path, "kubectl", "")
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    return program
+    return tmp_path / "kubectl"
 
 
 def test_a_cluster_that_is_not_there_is_said_plainly(fake_kubectl: Path) -> None:
