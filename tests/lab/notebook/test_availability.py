@@ -8,13 +8,14 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from lab.notebook.availability import GIVE_UP_SECONDS, Answers, Request, answer_plot, record_answers
+from lab.notebook.clusterwatch import Mark
 from lab.notebook.errors import LessonError
 
 
 class Site:
     """An HTTP server on a port of its own that can be stopped and started again."""
 
-    status = 200
+    status, promised = 200, 0
 
     def __init__(self) -> None:
         site = self
@@ -22,6 +23,7 @@ class Site:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 self.send_response(site.status)
+                self.send_header("Content-Length", str(site.promised))
                 self.end_headers()
 
             def log_message(self, *_: object) -> None:
@@ -105,6 +107,12 @@ def test_an_error_page_is_no_answer(site: Site) -> None:
     assert answers.outage is None
 
 
+def test_half_an_answer_is_no_answer(site: Site) -> None:
+    with record_answers("site", site.url, give_up_seconds=1) as answers:
+        site.promised = 10
+    assert answers.outage is None
+
+
 def test_what_does_not_answer_at_all_cannot_be_measured(site: Site) -> None:
     site.status = 500
     with pytest.raises(
@@ -119,6 +127,23 @@ def test_the_plot_says_the_same_as_text() -> None:
     plot = answer_plot(three, gone)
     assert str(plot) == "three Pods: every request was answered\ndocker run: no answer any more"
     assert plot._repr_mimebundle_()["image/png"].startswith("iVBOR")
+
+
+def test_a_plot_has_what_the_cluster_reported() -> None:
+    requests = [Request(0, 0.1, True), Request(0.1, 1.1, False), Request(1.1, 1.2, True)]
+    marks = [Mark(0.1, "lab-2 is switched off"), Mark(1.1, "lab-2 is NotReady")]
+    plot = answer_plot(Answers("off", "", requests, marks), Answers("on", "", requests[:1]))
+    assert str(plot).splitlines() == [
+        "off: 1 of 3 requests got no answer",
+        "  after 0.1 s lab-2 is switched off",
+        "  after 1.1 s lab-2 is NotReady",
+        "on: every request was answered",
+    ]
+    (axis,) = plot.figure.axes
+    texts = {text.get_text().strip(): text for text in axis.texts}
+    assert texts["lab-2 is switched off"].get_position()[0] == 0.1
+    heights = [texts[mark.text].get_position()[1] for mark in marks]
+    assert heights == sorted(heights, reverse=True), "no line crosses a text"
 
 
 def test_a_plot_of_nothing_says_what_to_do() -> None:
