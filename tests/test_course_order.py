@@ -15,6 +15,7 @@ from .lesson_tasks import put_solved, solved, source
 from .test_lessons import NBVAL, engine_errors
 
 HALF, WHOLE, SOLVED = "lesson {} broken off", "lesson {} as a whole", "exercise {} solved"
+DARK = "lesson {} left with a machine switched off"
 DOCKER = [
     (HALF, "01"),
     (SOLVED, "00"),
@@ -37,6 +38,7 @@ KUBERNETES = [
     (WHOLE, "17"),
     (SOLVED, "10"),
     (HALF, "17"),
+    (DARK, "17"),
     (WHOLE, "18"),
     (HALF, "18"),
     (SOLVED, "11"),
@@ -74,12 +76,13 @@ def notebook(folder: str, number: str) -> Path:
     return found
 
 
-def execute(lab: TestLab, content: dict[str, Any], folder: str) -> str:
+def execute(lab: TestLab, content: dict[str, Any], folder: str, **environment: str) -> str:
     """Run a notebook in a folder of the workspace; raises AssertionError where a cell fails."""
     place = lab.workspace / folder
     place.mkdir(parents=True, exist_ok=True)
     (place / "now.ipynb").write_text(json.dumps(content))
     done = lab.run(
+        *("env", *(f"{name}={value}" for name, value in environment.items())),
         *("jupyter", "nbconvert", "--to", "notebook", "--execute", "--stdout", "now.ipynb"),
         cwd=f"/home/student/workspace/{folder}",
     )
@@ -94,6 +97,23 @@ def break_off(lab: TestLab, number: str) -> None:
     content = solved(json.loads(path.read_text()), path.stem)
     content["cells"] = content["cells"][: len(content["cells"]) // 2]
     assert "something else than any of" not in execute(lab, content, "course")
+
+
+def leave_dark(lab: TestLab, number: str) -> None:
+    """Enter a lesson at its section about machines, switch one off, and go away."""
+    path = notebook("course", number)
+    content = json.loads(path.read_text())
+    execute(lab, part(content, "section-machines", "machine-off"), "course")
+    nodes = lab.run("kubectl", "get", "nodes", "--no-headers").stdout.splitlines()
+    assert sorted(line.split()[1] for line in nodes) == ["NotReady", "Ready", "Ready"]
+
+
+def part(content: dict[str, Any], first: str, last: str) -> dict[str, Any]:
+    """The lesson's cells from one to another, by their ids, after its clean start."""
+    ids = [cell["id"] for cell in content["cells"]]
+    start = content["cells"][ids.index("clean-start")]
+    chosen = content["cells"][ids.index(first) : ids.index(last) + 1]
+    return content | {"cells": [start, *chosen]}
 
 
 def run_whole(lab: TestLab, number: str) -> None:
@@ -121,6 +141,7 @@ def is_test(cell: dict[str, Any]) -> bool:
 
 STEPS: dict[str, Callable[[TestLab, str], None]] = {
     HALF: break_off,
+    DARK: leave_dark,
     WHOLE: run_whole,
     SOLVED: solve,
 }
@@ -139,6 +160,24 @@ def test_a_lesson_runs_after_whatever_came_before(
         except AssertionError as error:
             raise AssertionError(f"{step.format(number)}, after {done}:\n{error}") from None
         done.append(step.format(number))
+
+
+@pytest.mark.lesson
+@pytest.mark.timeout(600)
+def test_machines_that_are_not_the_labs_are_left_alone(lab: TestLab) -> None:
+    """On somebody's own cluster, as which the lab's has to do here, the cells say what they need,
+    and the lesson goes on.
+    """
+    content = json.loads(notebook("course", "17").read_text())
+    cells = part(content, "section-machines", "one-node")
+    nodes = ("kubectl", "get", "nodes", "-o", "name")
+    before = lab.run(*nodes).stdout
+    said = execute(lab, cells, "course", LAB_CLUSTER="current")
+    ran = {cell["id"]: json.dumps(cell.get("outputs")) for cell in json.loads(said)["cells"]}
+    told = {name for name, outputs in ran.items() if "Nothing is done here" in outputs}
+    assert told == {"more-nodes", "machine-off", "outcome-machine", "machine-back", "one-node"}
+    assert "Node lab  Ready" in ran["spread"]
+    assert lab.run(*nodes).stdout == before
 
 
 def names(path: Path) -> set[str]:

@@ -45,8 +45,8 @@ NBVAL = [
 
 
 def objects(lab: TestLab) -> dict[str, list[str]]:
-    """What there is, by name: containers, networks, volumes and tagged images; and of a lesson's in
-    the cluster.
+    """What there is, by name: containers, networks, volumes and tagged images; the cluster's nodes,
+    and of a lesson's in the cluster.
     """
     listings = {
         "containers": ["docker", "ps", "-a", "--format", "{{.Names}}"],
@@ -54,6 +54,7 @@ def objects(lab: TestLab) -> dict[str, list[str]]:
         "volumes": ["docker", "volume", "ls", "--format", "{{.Name}}"],
         "images": ["docker", "images", "--format", "{{.Repository}}:{{.Tag}}"],
     }
+    listings["nodes"] = ["kubectl", "get", "nodes", "-o", "name"]
     listings["in the cluster"] = ["kubectl", "get", IN_THE_CLUSTER, "-l", "lesson", "-o", "name"]
     return {kind: sorted(lab.run(*command).stdout.split()) for kind, command in listings.items()}
 
