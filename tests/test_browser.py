@@ -81,10 +81,10 @@ def open_notebook(page: Page, lab: TestLab, path: str) -> Locator:
     return panel
 
 
-def wait_for_kernel(panel: Locator) -> None:
+def wait_for_kernel(panel: Locator, patience: int = PATIENCE) -> None:
     """Until the notebook's kernel has nothing to do."""
     expect(panel.locator(".jp-Notebook-ExecutionIndicator")).to_have_attribute(
-        "data-status", "idle", timeout=PATIENCE
+        "data-status", "idle", timeout=patience
     )
 
 

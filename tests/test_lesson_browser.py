@@ -1,11 +1,11 @@
 """A lesson as a reader works through it, by key presses, in a real browser: a prediction, a cell of
-their own, a quiz.
+their own, a quiz; a section entered, and a machine that fails.
 """
 
 import json
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
@@ -17,10 +17,12 @@ from .conftest import ROOT, TestLab
 from .lesson_tasks import texts_of
 from .test_browser import PATIENCE, browser, open_notebook, page, wait_for_kernel
 from .test_start_page import theme
+from .test_tasks import CLEAN_UP
 
 __all__ = ["browser", "page"]  # fixtures
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
 LESSON = "02-how-docker-runs-a-container"
+MACHINES = "17-why-kubernetes"
 CHOICES = ".predictions.json"
 DARK = "JupyterLab Dark"
 
@@ -38,11 +40,11 @@ def panel(page: Page, test_lab: TestLab) -> Locator:
     return opened
 
 
-def go_on(panel: Locator, until: Callable[[], bool]) -> None:
-    """Shift+Enter, cell after cell, until something is there."""
+def go_on(panel: Locator, until: Callable[[], bool], patience: int = PATIENCE) -> None:
+    """Shift+Enter, cell after cell, until something is there; a cell may take `patience` ms."""
     for _ in range(60):
         panel.page.keyboard.press("Shift+Enter")
-        wait_for_kernel(panel)
+        wait_for_kernel(panel, patience)
         if until():
             return
     raise AssertionError("the lesson was run to its end")
@@ -133,3 +135,34 @@ def test_questions_can_be_read_in_a_dark_theme(panel: Locator, page: Page) -> No
             )
         )
         assert background < 64 < 160 < text
+
+
+@pytest.fixture
+def machines(page: Page, test_lab: TestLab) -> Iterator[Locator]:
+    """The lesson that switches a machine off, without outputs; its section about machines comes
+    first, as the browser draws no cell that is far below.
+    """
+    content = json.loads((ROOT / "course" / f"{MACHINES}.ipynb").read_text())
+    for cell in content["cells"]:
+        if cell["cell_type"] == "code":
+            cell |= {"outputs": [], "execution_count": None}
+    first = [cell["id"] for cell in content["cells"]].index("machines-text")
+    content["cells"] = content["cells"][first:] + content["cells"][:first]
+    (test_lab.workspace / "course" / f"{MACHINES}.ipynb").write_text(json.dumps(content))
+    opened = open_notebook(page, test_lab, f"course/{MACHINES}.ipynb")
+    opened.locator(".jp-Cell").first.click()
+    yield opened
+    test_lab.run("python", "-c", CLEAN_UP.format(number="17"), cwd="/home/student/workspace/course")
+
+
+@pytest.mark.timeout(1200)
+def test_a_machine_fails_and_the_reader_sees_what_users_saw(machines: Locator, page: Page) -> None:
+    cell = machines.locator(".jp-CodeCell", has_text="lab nodes --off")
+    plot = cell.locator(".jp-OutputArea-output img").first
+    go_on(machines, seen(plot), 5 * PATIENCE)
+    expect(machines.get_by_text("✓ This section starts from")).to_be_attached()
+    expect(cell.get_by_text("Node lab-2: NotReady")).to_be_attached(timeout=PATIENCE)
+    assert plot.evaluate("it => it.naturalWidth") > 600
+    cell.evaluate("it => it.scrollIntoView({block: 'start'})")
+    picture(page, "machine-off")
+    go_on(machines, seen(machines.get_by_text("What happened: for a while")))

@@ -28,6 +28,8 @@ def figures(measured: dict[str, Any]) -> dict[str, float]:
     return {
         "cluster_ready_seconds": median(measured["ready_seconds"]),
         "cluster_memory_mib": measured["memory_mib"],
+        "cluster_3_nodes_ready_seconds": median(measured["ready_3_nodes_seconds"]),
+        "cluster_3_nodes_memory_mib": median(measured["memory_3_nodes_mib"]),
         "cluster_memory_20_pods_mib": measured["memory_20_pods_mib"],
         "apply_1_seconds": median(measured["apply_1_seconds"]),
         "apply_10_seconds": median(measured["apply_10_seconds"]),

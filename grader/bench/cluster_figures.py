@@ -23,7 +23,9 @@ READY_SECONDS, REST_SECONDS = 60.0, 1.0
 CLIENTS = 4
 PODS, CONFIGMAPS = "/api/v1/namespaces/default/pods", "/api/v1/namespaces/default/configmaps"
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"  # as kubectl asks
+NODES = "/api/v1/nodes"
 OBJECTS = 1000
+SEVERAL = 3  # nodes
 
 
 @dataclass(frozen=True)
@@ -75,17 +77,19 @@ class API:
 
 
 @contextmanager
-def started() -> Iterator[tuple[subprocess.Popen[bytes], API, float]]:
-    """A cluster from its process's start on, and the seconds until it was ready."""
+def started(nodes: int = 1) -> Iterator[tuple[subprocess.Popen[bytes], API, float]]:
+    """A cluster from its process's start on, and the seconds until it was ready; one of several
+    nodes is when all of these are.
+    """
     with tempfile.TemporaryDirectory() as folder:
         kubeconfig = Path(folder, "kubeconfig")
+        cluster = [sys.executable, "-m", "lab.cluster", "--port", "0", "--nodes", str(nodes)]
         begun = time.perf_counter()
-        process = subprocess.Popen(
-            [sys.executable, "-m", "lab.cluster", "--port", "0", "--kubeconfig", str(kubeconfig)],
-            stdout=2,
-        )
+        process = subprocess.Popen([*cluster, "--kubeconfig", str(kubeconfig)], stdout=2)
         try:
             api = _wait(kubeconfig, begun)
+            if nodes > 1:
+                _wait_for_nodes(api, nodes, begun)
             yield process, api, time.perf_counter() - begun
         finally:
             process.terminate()
@@ -102,6 +106,21 @@ def _wait(kubeconfig: Path, begun: float) -> API:
             return api
         time.sleep(0.002)
     raise TimeoutError(f"no cluster after {READY_SECONDS:.0f} s")
+
+
+def _wait_for_nodes(api: API, count: int, begun: float) -> None:
+    connection = api.connect()
+    while time.perf_counter() - begun < READY_SECONDS:
+        _, answer = api.ask(connection, "GET", NODES, accept="application/json")
+        if sum(map(_is_ready, json.loads(answer)["items"])) == count:
+            return
+        time.sleep(0.002)
+    raise TimeoutError(f"not {count} nodes after {READY_SECONDS:.0f} s")
+
+
+def _is_ready(node: dict[str, Any]) -> bool:
+    conditions = node.get("status", {}).get("conditions") or []
+    return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
 
 
 def memory_mib(process: int) -> float:
@@ -185,6 +204,12 @@ def measure(times: int, seconds: float) -> dict[str, Any]:
     for _ in range(times):
         with started() as (_, _, waited):
             ready.append(waited)
+    ready_several, memory_several = [], []
+    for _ in range(times):
+        with started(SEVERAL) as (process, _, waited):
+            ready_several.append(waited)
+            time.sleep(REST_SECONDS)
+            memory_several.append(memory_mib(process.pid))
     with started() as (process, api, _):
         time.sleep(REST_SECONDS)
         idle = memory_mib(process.pid)
@@ -200,6 +225,8 @@ def measure(times: int, seconds: float) -> dict[str, Any]:
         listed = list_seconds(api, times)
     return {
         "ready_seconds": ready,
+        "ready_3_nodes_seconds": ready_several,
+        "memory_3_nodes_mib": memory_several,
         "memory_mib": idle,
         "memory_20_pods_mib": with_pods,
         "apply_1_seconds": applied[1],

@@ -43,9 +43,12 @@ def _cluster_rows(figures: Figures) -> list[tuple[str, str]]:
     )
     one, ten = (f"{figures[name]:.2f} s" for name in ("apply_1_seconds", "apply_10_seconds"))
     rate = f"{figures['get_pods_per_second']:.0f}"
+    nodes_ready = f"{figures['cluster_3_nodes_ready_seconds']:.2f} s"
+    nodes_memory = f"{figures['cluster_3_nodes_memory_mib']:.0f} MiB"
     return [
         ("cluster: process start to ready", f"{figures['cluster_ready_seconds']:.2f} s"),
         ("cluster: memory idle, with 20 Pods", f"{idle}, {busy}"),
+        ("cluster of 3 nodes: process start to ready, memory", f"{nodes_ready}, {nodes_memory}"),
         ("cluster: `kubectl apply` of 1 replica, of 10, until ready", f"{one}, {ten}"),
         ("cluster: list of 1,000 objects", f"{figures['list_1000_seconds'] * 1000:.0f} ms"),
         ("cluster: `get pods` (20), requests per second", rate),

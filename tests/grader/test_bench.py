@@ -20,6 +20,8 @@ GRADERS = {"bin/lab grade", "nbgrader autograde", "otter run"}
 
 CLUSTER = {
     "ready_seconds": [0.6, 0.5, 0.9],
+    "ready_3_nodes_seconds": [1.2, 1.1, 1.6],
+    "memory_3_nodes_mib": [66.2, 66.4, 66.1],
     "memory_mib": 65.4,
     "memory_20_pods_mib": 74.0,
     "apply_1_seconds": [0.5, 0.4, 0.45],
@@ -84,6 +86,7 @@ def test_page_gets_the_table_and_keeps_its_text(figures: dict[str, Any], tmp_pat
     text = page.read_text()
     assert text.count("| beside nbgrader autograde | 2.40 times |") == 1
     assert "| cluster: process start to ready | 0.60 s |" in text
+    assert "| cluster of 3 nodes: process start to ready, memory | 1.20 s, 66 MiB |" in text
     assert "| cluster: `kubectl apply` of 1 replica, of 10, until ready | 0.45 s, 2.00 s |" in text
     assert "| seconds per submission, 300 students, 2 workers | 9.0 |" in text
     assert text.startswith("# How fast")
@@ -133,6 +136,8 @@ def test_quick_run_measures_everything_and_leaves_nothing() -> None:
     assert 20 < figures["sandbox_memory_mib"] < figures["sandbox_with_cluster_memory_mib"] < 500
     assert 0 < figures["cluster_ready_seconds"] < 30
     assert 20 < figures["cluster_memory_mib"] <= figures["cluster_memory_20_pods_mib"] + 20
+    assert 0 < figures["cluster_3_nodes_ready_seconds"] < 30
+    assert figures["cluster_3_nodes_memory_mib"] < figures["cluster_memory_mib"] + 4  # 2 a node
     assert 0 < figures["apply_1_seconds"] < figures["apply_10_seconds"]
     assert figures["list_1000_seconds"] > 0
     assert figures["get_pods_per_second"] > 1
