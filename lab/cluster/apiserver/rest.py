@@ -2,11 +2,13 @@
 
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
 
 from lab.cluster.apiserver import options, protobuf
+from lab.cluster.apiserver.auth import Authorizer, User
 from lab.cluster.apiserver.negotiation import body_of, json_response, many, object_of, one
 from lab.cluster.apiserver.requestinfo import RequestInfo
 from lab.cluster.apiserver.watch import WatchStream, watch_since
@@ -32,6 +34,7 @@ DEPRECATED = {
 }
 # Subresources that are a part of the object.
 PARTS = ("status", "finalize", "approval", "ephemeralcontainers")
+USER = web.RequestKey("user", User)  # of a request: who asks
 
 
 def warning_headers(warnings: list[str]) -> list[tuple[str, str]]:
@@ -46,11 +49,11 @@ class Rest:
 
     One set of verbs serves every resource, built in or custom, as the endpoints of a real API
     server do. Left out: audit, API priority and fairness. ``APIServer`` calls ``handle`` with
-    requests that are authorized.
+    requests that are authorized; to create by ``apply`` needs a further right, that to create.
     """
 
-    def __init__(self, registry: Registry) -> None:
-        self.registry, self.store = registry, registry.store
+    def __init__(self, registry: Registry, authorizer: Authorizer) -> None:
+        self.registry, self.store, self.authorizer = registry, registry.store, authorizer
         self.verbs: Mapping[str, Handler] = {
             "get": self.get,
             "list": self.list,
@@ -159,6 +162,9 @@ class Rest:
             raise invalid("meta.k8s.io", "PatchOptions", "", [missing])
         resource = info.target
         existed = self.store.get(self.registry.key(resource, info.namespace, info.name)) is not None
+        if not existed:
+            creating = replace(info.attributes(), verb="create")
+            self.authorizer.require(request[USER], creating)
         force = request.query.get("force") == "true"
         obj = self.registry.apply(resource, info.namespace, info.name, body, call, force=force)
         return self._answer(request, info, obj, call, 200 if existed else 201)

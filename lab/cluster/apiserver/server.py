@@ -18,7 +18,7 @@ from lab.cluster.apiserver.openapiv2 import encode as encode_v2
 from lab.cluster.apiserver.pki import ADMIN_GROUP
 from lab.cluster.apiserver.proxy import Proxy
 from lab.cluster.apiserver.requestinfo import RequestInfo, parse
-from lab.cluster.apiserver.rest import DEPRECATED, Rest, warning_headers
+from lab.cluster.apiserver.rest import DEPRECATED, USER, Rest, warning_headers
 from lab.cluster.apiserver.streams import Streams
 from lab.cluster.apiserver.subresources import REVIEWS, Subresources
 from lab.cluster.kubelet.host import go_architecture
@@ -99,7 +99,7 @@ class APIServer:
     ) -> None:
         self.registry, self.resources, self.openapi = registry, registry.resources, openapi
         self.authenticator, self.authorizer = authenticator, authorizer
-        self.rest = Rest(registry)
+        self.rest = Rest(registry, authorizer)
         self.subresources = Subresources(registry, self.rest, authenticator, authorizer)
         self.streams, self.proxy = streams, proxy
         self.ready = False
@@ -127,7 +127,7 @@ class APIServer:
             return json_response(internal(f"{type(error).__name__}: {error}").status(), 500)
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
-        user = self._user(request)
+        user = request[USER] = self._user(request)
         self.asked(request.protocol, administrator=ADMIN_GROUP in user.groups)
         watch = request.query.get("watch") in ("true", "1", "") and "watch" in request.query
         info = parse(self.resources, request.method, request.path, watch=watch)
