@@ -5,6 +5,7 @@ import contextlib
 import logging
 import socket
 import tempfile
+import time
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,7 +28,7 @@ from lab.cluster.kubelet.kubelet import HEARTBEAT_SECONDS, Kubelet
 from lab.cluster.kubelet.machines import Machines
 from lab.cluster.kubelet.podnetwork import PodNetwork
 from lab.cluster.kubelet.runtime import Runtime
-from lab.cluster.model.objects import Obj, at, name_of, namespace_of, uid_of
+from lab.cluster.model.objects import Obj, at, is_true, name_of, namespace_of, uid_of
 from lab.cluster.model.resources import Resources
 from lab.cluster.model.schema import Schemas
 from lab.cluster.network import dns
@@ -37,7 +38,7 @@ from lab.cluster.network.serviceproxy import ServiceProxy, api_service, dns_serv
 from lab.cluster.registry.addresses import DNS_ADDRESS
 from lab.cluster.registry.admission import PRIORITY_CLASSES
 from lab.cluster.registry.client import Client
-from lab.cluster.registry.machines import ON, POD_NETWORKS, POWER
+from lab.cluster.registry.machines import OFF, ON, POD_NETWORKS, POWER, power_of
 from lab.cluster.registry.registry import Registry
 from lab.cluster.registry.slices import SERVICE, SLICES
 from lab.cluster.registry.store import Store
@@ -64,6 +65,7 @@ PRIORITIES = (
 IDLE_SECONDS = 3600.0
 RESTART_SECONDS = 1.0
 HEARTBEATS = 5
+SETTLE_SECONDS = 30.0  # what first Pods need is there long before; after that, it serves without
 
 
 @dataclass(frozen=True)
@@ -161,10 +163,13 @@ class Cluster:
             self.registry.resources.serve_custom(crd)
 
     def _add_nodes(self) -> None:
-        """The nodes beyond the first that this start asks for."""
-        for number in range(2, self.options.nodes + 1):
-            meta = {"name": f"{self.node}-{number}", "annotations": {POWER: ON}}
+        for name in self._other_nodes():
+            meta = {"name": name, "annotations": {POWER: ON}}
             self._ensure("nodes", {"metadata": meta})
+
+    def _other_nodes(self) -> list[str]:
+        """The names of the nodes beyond the first that this start asks for."""
+        return [f"{self.node}-{number}" for number in range(2, self.options.nodes + 1)]
 
     def _kubelet(self, machine: Machine) -> Kubelet:
         options = self.options
@@ -277,13 +282,20 @@ class Cluster:
             )
 
     async def _settle(self) -> None:
-        """Until what a first Pod needs is there: the node and its namespace's account."""
-        for _ in range(200):
-            if self.system.get("nodes", "", self.node) and self.system.get(
-                "serviceaccounts", "default", "default"
-            ):
+        """Until what first Pods need is there: their namespace's account, and all nodes that this
+        start asks for.
+        """
+        deadline = time.monotonic() + SETTLE_SECONDS
+        while time.monotonic() < deadline:
+            account = self.system.get("serviceaccounts", "default", "default")
+            if account and self.system.get("nodes", "", self.node) and self._others_are_ready():
                 return
             await asyncio.sleep(0.005)
+
+    def _others_are_ready(self) -> bool:
+        """Whether each node beyond the first is, except where it is switched off."""
+        nodes = (self.system.get("nodes", "", name) for name in self._other_nodes())
+        return all(node and (power_of(node) == OFF or is_true(node, "Ready")) for node in nodes)
 
     def _parts(self, port: int, network: ServiceNetwork | None) -> list[tuple[str, Any]]:
         controller_client = Client(self.registry, "kube-controller-manager")
