@@ -124,9 +124,9 @@ def _sandboxes(client: docker.DockerClient, place: SandboxImage, plan: Plan) -> 
         sizes = sandboxes.size(client, place, plan.at_once)
     with step("Sandboxes with a cluster") as progress:
         with_cluster = sandboxes.seconds_until_ready(
-            client, place, plan.sandboxes, progress.advance, cluster=True
+            client, place, plan.sandboxes, progress.advance, nodes=1
         )
-        larger = sandboxes.size(client, place, plan.at_once, cluster=True)
+        larger = sandboxes.size(client, place, plan.at_once, nodes=1)
     return {
         "cold_seconds": cold,
         "wait_seconds": wait,

@@ -20,19 +20,14 @@ Tell = Callable[[int, int], None]
 
 
 def seconds_until_ready(
-    client: docker.DockerClient,
-    place: SandboxImage,
-    count: int,
-    tell: Tell,
-    *,
-    cluster: bool = False,
+    client: docker.DockerClient, place: SandboxImage, count: int, tell: Tell, *, nodes: int = 0
 ) -> list[float]:
     """Seconds from nothing to a sandbox that answers, one after the other."""
     taken = []
     for number in range(count):
         tell(number, count)
         start = time.perf_counter()
-        with DockerSandbox(client, place, SandboxLimits(), cluster=cluster):
+        with DockerSandbox(client, place, SandboxLimits(), nodes=nodes):
             taken.append(time.perf_counter() - start)
     return taken
 
@@ -55,14 +50,14 @@ def seconds_waited(
 
 
 def size(
-    client: docker.DockerClient, place: SandboxImage, count: int, *, cluster: bool = False
+    client: docker.DockerClient, place: SandboxImage, count: int, *, nodes: int = 0
 ) -> list[dict[str, float]]:
     """Of each of ``count`` sandboxes that run side by side: MiB of memory of each container, as
     `docker stats` counts it, and MiB written to disk.
     """
     with ExitStack() as stack:
         sandboxes = [
-            stack.enter_context(DockerSandbox(client, place, SandboxLimits(), cluster=cluster))
+            stack.enter_context(DockerSandbox(client, place, SandboxLimits(), nodes=nodes))
             for _ in range(count)
         ]
         time.sleep(PAUSE_SECONDS)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from grader.exercise.cluster import nodes_wanted
 from grader.exercise.lint_setups import setup_problems
 from grader.exercise.lint_tests import test_problems
 
@@ -52,12 +53,6 @@ def problems(notebook: Path) -> list[str]:
         f"{notebook.name} {text}"
         for text in _course_problems(content.get("metadata", {}).get("course", {}))
     ]
-
-
-def wants_cluster(notebook: Path) -> bool:
-    """Whether the source notebook's metadata has ``"course": {"cluster": true}``."""
-    content = json.loads(notebook.read_text(encoding="utf-8"))
-    return content["metadata"].get("course", {}).get("cluster") is True
 
 
 def source_text(cell: Cell) -> str:
@@ -128,15 +123,10 @@ def _structure_problem(content: dict[str, Any]) -> str | None:
 
 
 def _course_problems(course: object) -> Iterator[str]:
-    if (
-        not isinstance(course, dict)
-        or set(course) - {"cluster"}
-        or not isinstance(course.get("cluster", False), bool)
-    ):
-        yield (
-            'has metadata "course" with no known meaning: {"cluster": true} asks for a cluster, and'
-            " there is nothing else to ask for."
-        )
+    try:
+        nodes_wanted(course)
+    except ValueError as error:
+        yield str(error)
 
 
 def _cell_problems(cell: Cell) -> Iterator[str]:

@@ -21,11 +21,14 @@ from nbgrader.preprocessors import NbGraderPreprocessor  # type: ignore[import-u
 
 from grader.archive import UntrustedError
 from grader.exercise.cells import ReleasedCell
+from grader.exercise.cluster import nodes_wanted
 from grader.judging.execution import Execution
 from grader.judging.outputs import error_output
 from grader.judging.pace import LOAD_SECONDS
 from grader.sandbox.channel import Channel, Kernel
 from grader.sandbox.interface import KernelLostError, Reason, SandboxError, SandboxLimits
+from lab.errors import LabError
+from lab.inside.nodes import check_ready
 
 # Longer than in grading, where all images are at hand: here a cell may have to pull one.
 LIMITS = SandboxLimits(cell_seconds=300, submission_seconds=1800)
@@ -37,12 +40,16 @@ class Validate(NbGraderPreprocessor):  # type: ignore[misc]
     """Takes the place of nbgrader's ``Execute`` when a student validates."""
 
     def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
-        """Run all cells; the outputs of test cells are the verdicts on them."""
+        """Run all cells; the outputs of test cells are the verdicts on them.
+
+        They say so instead where the exercise asks for more nodes than the lab's cluster has.
+        """
         tests = {cell.grade_id: cell for cell in released_cells(nb)}
         try:
+            _check_nodes(nb)
             with LocalSandbox(Path.cwd()) as sandbox:
                 checks = Execution(sandbox, list(tests.values())).run(nb).checks
-        except SandboxError as error:
+        except (SandboxError, LabError) as error:
             for cell in nb.cells:
                 if cell.get("metadata", {}).get("nbgrader", {}).get("grade"):
                     cell.outputs = [error_output("EnvironmentProblem", str(error))]
@@ -72,6 +79,16 @@ def _released(cell: NotebookNode, meta: Mapping[str, Any]) -> ReleasedCell:
         float(meta.get("points") or 0),
         meta.get("checksum"),
     )
+
+
+def _check_nodes(notebook: NotebookNode) -> None:
+    """LabError when the lab's cluster has too few. One is there without being asked for."""
+    try:
+        nodes = nodes_wanted(notebook.metadata.get("course", {}))
+    except ValueError as error:
+        raise LabError(f"The notebook {error}", "Property Inspector → Advanced Tools") from error
+    if nodes > 1:
+        check_ready(nodes)
 
 
 class LocalSandbox:

@@ -23,7 +23,7 @@ class Work:
     cells: tuple[ReleasedCell, ...]
     files: Mapping[str, bytes]
     limits: SandboxLimits
-    cluster: bool = False
+    nodes: int = 0  # of the sandbox's cluster; 0: no cluster
     released_files: Mapping[str, bytes] = field(default_factory=dict)  # none of the student's
 
     def to_json(self) -> dict[str, Any]:
@@ -34,7 +34,7 @@ class Work:
             "files": _texts(self.files),
             "released_files": _texts(self.released_files),
             "limits": asdict(self.limits),
-            "cluster": self.cluster,
+            "nodes": self.nodes,
         }
 
     @classmethod
@@ -45,7 +45,7 @@ class Work:
             tuple(ReleasedCell(**cell) for cell in fields["cells"]),
             _contents(fields["files"]),
             SandboxLimits(**fields["limits"]),
-            fields["cluster"],
+            fields["nodes"],
             _contents(fields["released_files"]),
         )
 

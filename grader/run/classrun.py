@@ -69,7 +69,7 @@ class Run:
             upgrade.announce(kept=len(grading.adopted), anew=anew)
         needed = len(waiting) * len(assignment.cells)
         with LocalCarrier(
-            client, image, limits, cluster=assignment.cluster, ahead=workers, needed=needed
+            client, image, limits, nodes=assignment.nodes, ahead=workers, needed=needed
         ) as carrier:
             in_parallel(
                 workers,

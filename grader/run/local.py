@@ -44,7 +44,10 @@ def warm_up() -> None:
 
 
 class LocalCarrier:
-    """A context manager. At most ``ahead`` sandboxes wait, and ``needed`` are made in all."""
+    """A context manager. At most ``ahead`` sandboxes wait, and ``needed`` are made in all.
+
+    All are of one assignment: their cluster has as many ``nodes`` as it asks for (0: no cluster).
+    """
 
     def __init__(
         self,
@@ -52,11 +55,11 @@ class LocalCarrier:
         image: SandboxImage,
         limits: SandboxLimits,
         *,
-        cluster: bool,
+        nodes: int,
         ahead: int,
         needed: int,
     ) -> None:
-        make = partial(DockerSandbox, client, image, limits, cluster=cluster)
+        make = partial(DockerSandbox, client, image, limits, nodes=nodes)
         self._client = client
         self._needed = needed
         self._sandboxes = Sandboxes(make, ahead=ahead, needed=needed)

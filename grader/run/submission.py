@@ -9,7 +9,7 @@ from nbformat import NotebookNode
 from grader.archive import HandInLimits, folder_members, printable, take
 from grader.course import SOURCE, SUBMITTED, TIMESTAMP, Course
 from grader.exercise.cells import ReleasedCell
-from grader.exercise.lint import wants_cluster
+from grader.exercise.cluster import nodes_of
 from grader.gradebook.journal import key_of
 from grader.gradebook.record import ensure_assignment, released_cells
 from grader.judging.notes import limited
@@ -43,10 +43,10 @@ class Assignment:
         return {path: content for path, content in files.items() if not path.endswith(".ipynb")}
 
     @cached_property
-    def cluster(self) -> bool:
-        """Whether its sandboxes have a cluster: the trusted source says so."""
+    def nodes(self) -> int:
+        """How many nodes its sandboxes' cluster has, by the trusted source; 0: no cluster."""
         source = self.course.folder(SOURCE, self.name)
-        return any(wants_cluster(source / f"{name}.ipynb") for name in self.cells)
+        return max((nodes_of(source / f"{name}.ipynb") for name in self.cells), default=0)
 
 
 @dataclass(frozen=True)
@@ -124,6 +124,6 @@ class Repaired:
             tuple(assignment.cells[name]),
             {**assignment.files, **own},
             limits,
-            assignment.cluster,
+            assignment.nodes,
             assignment.files,
         )

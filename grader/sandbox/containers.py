@@ -14,7 +14,7 @@ from lab.inside.users import Users
 
 SOCKETS = {"checker": "/sockets/checker", "student": "/sockets/student"}
 START_SECONDS = 90.0
-NODE = "lab"  # the cluster's node, as in a student's own lab
+NODE = "lab"  # the cluster's first node, as in a student's own lab
 # fail at once, not after ten seconds
 NO_LOOKUP = ("docker.io", "registry-1.docker.io", "auth.docker.io", "index.docker.io")
 # `docker` and `kubectl` end before collecting garbage would pay
@@ -49,9 +49,12 @@ def create_engine(
     tmpfs: dict[str, str],
     *,
     users: Users,
-    cluster: bool = False,
+    nodes: int = 0,
 ) -> str:
-    """Create a container with a rootless engine, data at ``/data``; returns its id."""
+    """Create a container with a rootless engine, data at ``/data``; returns its id.
+
+    ``nodes``: of a pocket cluster on it; 0: without one.
+    """
     environment = {
         "HOME": "/home/student",
         "XDG_RUNTIME_DIR": "/run/user/1000",
@@ -67,11 +70,11 @@ def create_engine(
     ]
     created = api.create_container(
         image,
-        [*command, "--cluster"] if cluster else command,
+        [*command, f"--nodes={nodes}"] if nodes else command,
         name=name,
         user="0:0",
         working_dir="/",
-        hostname=NODE if cluster else None,
+        hostname=NODE if nodes else None,
         environment=environment,
         labels=labels,
         stdin_open=True,

@@ -58,7 +58,7 @@ ROLES = ("engine", "student", "checker")
 
 
 class DockerSandbox:
-    """A context manager: made on entry, gone on exit. ``cluster``: with a pocket cluster."""
+    """A context manager: made on entry, gone on exit. ``nodes``: of its cluster; 0: without one."""
 
     def __init__(
         self,
@@ -66,11 +66,11 @@ class DockerSandbox:
         image: SandboxImage,
         limits: SandboxLimits,
         *,
-        cluster: bool = False,
+        nodes: int = 0,
     ) -> None:
         self.id = secrets.token_hex(6)
         self.limits = limits
-        self.cluster = cluster
+        self.nodes = nodes
         self._api = client.api
         self._image = image
         self._containers: dict[str, str] = {}
@@ -245,7 +245,7 @@ class DockerSandbox:
             mounts,
             tmpfs,
             users=self.users,
-            cluster=self.cluster,
+            nodes=self.nodes,
         )
 
     def _name(self, role: str) -> str:
@@ -261,7 +261,7 @@ class DockerSandbox:
             "DOCKER_HOST": f"unix://{SOCKETS[role]}/docker.sock",
             **SHORT_GO,
         }
-        environment |= {"KUBECONFIG": f"{SOCKETS[role]}/kubeconfig"} if self.cluster else {}
+        environment |= {"KUBECONFIG": f"{SOCKETS[role]}/kubeconfig"} if self.nodes else {}
         if not student:
             # a collected file must not pass for a library
             environment |= {"PYTHONSAFEPATH": "1", "PYTHONNOUSERSITE": "1"}

@@ -14,6 +14,7 @@ from typing import Any
 import docker
 from docker.errors import DockerException
 
+from lab.cluster.model.objects import is_true
 from lab.finding import Finding, course_images
 from lab.notebook.hub import official_images
 
@@ -86,16 +87,11 @@ def _cluster() -> list[Finding]:
         said = asked.stderr.strip().splitlines() or ["kubectl said nothing"]
         todo = SOON if kind == "own" else "`bin/lab doctor` on your machine says more"
         return [Finding("cluster", "bad", f"{where}: does not answer. {said[-1]}", todo)]
-    ready = sum(map(_is_ready, nodes))
+    ready = sum(is_true(node, "Ready") for node in nodes)
     finding = f"{where}: {ready} of {len(nodes)} node{'' if len(nodes) == 1 else 's'} ready"
     if nodes and ready == len(nodes):
         return [Finding("cluster", "ok", finding)]
     return [Finding("cluster", "note", finding, "`kubectl describe nodes` says why")]
-
-
-def _is_ready(node: Mapping[str, Any]) -> bool:
-    conditions = node.get("status", {}).get("conditions", ())
-    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
 
 
 def _kubectl(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from lab.cluster.model.objects import is_true
 from lab.cluster.registry.machines import CONTROL_PLANE, MOST_NODES, NODE_LABEL, OFF, ON, POWER
 from lab.errors import LabError
 
@@ -39,17 +40,7 @@ def nodes(count: int | None, off: str | None, on: str | None) -> None:
     """  # noqa: D301  (click reads the backspace)
     if sum(value is not None for value in (count, off, on)) > 1:
         raise click.UsageError("Give one of COUNT, --off and --on.")
-    cluster = os.environ.get("LAB_CLUSTER", "own")
-    if cluster == "none":
-        raise LabError(
-            "This lab has no cluster: on the machine's own engine it cannot have its own.",
-            "bin/lab up --engine own on your machine, for a lab with a cluster of its own",
-        )
-    if cluster != "own":
-        raise LabError(
-            "The nodes of this lab's cluster are not the lab's: it uses somebody's own cluster.",
-            "bin/lab up --cluster own on your machine",
-        )
+    _check_own()
     if count is not None:
         set_count(count)
     elif off is not None:
@@ -57,6 +48,21 @@ def nodes(count: int | None, off: str | None, on: str | None) -> None:
     elif on is not None:
         switch_on(on)
     click.echo(_kubectl("get", "nodes"), nl=False)
+
+
+def check_ready(count: int) -> None:
+    """LabError, with what to do, when fewer than ``count`` nodes of the lab's cluster are Ready."""
+    _check_there()
+    there = _nodes()
+    unready = [name for name, node in there.items() if not is_true(node, "Ready")]
+    if len(there) - len(unready) >= count:
+        return
+    _check_own()
+    but = f"; not Ready: {', '.join(unready)}" if unready else ""
+    raise LabError(
+        f"This needs a cluster of {count} nodes. This lab's has {', '.join(there)}{but}.",
+        f"lab nodes {count}" if len(there) < count else f"lab nodes --on {unready[0]}",
+    )
 
 
 def set_count(count: int) -> None:
@@ -106,6 +112,29 @@ def switch_on(name: str) -> None:
     _annotate(name, ON)
     _until(lambda: _last_heartbeat(name) != before, f"{name} does not say that it is on")
     _wait_ready(name)
+
+
+def _check_own() -> None:
+    """LabError when the nodes are not the lab's to add, to remove or to switch."""
+    _check_there()
+    if _kind() != "own":
+        raise LabError(
+            "The nodes of this lab's cluster are not the lab's: it uses somebody's own cluster.",
+            "bin/lab up --cluster own on your machine",
+        )
+
+
+def _check_there() -> None:
+    """LabError when the lab has no cluster."""
+    if _kind() == "none":
+        raise LabError(
+            "This lab has no cluster: on the machine's own engine it cannot have its own.",
+            "bin/lab up --engine own on your machine, for a lab with a cluster of its own",
+        )
+
+
+def _kind() -> str:
+    return os.environ.get("LAB_CLUSTER", "own")
 
 
 def _nodes() -> dict[str, Any]:

@@ -247,7 +247,7 @@ def _bound(port: int) -> socket.socket:
     return only
 
 
-def _start_cluster() -> "subprocess.Popen[bytes]":
+def _start_cluster(nodes: int) -> "subprocess.Popen[bytes]":
     """A pocket cluster, its readiness told by a line on its standard output."""
     command = [
         VENV_PYTHON,
@@ -260,6 +260,8 @@ def _start_cluster() -> "subprocess.Popen[bytes]":
         API_PORT,
         "--engine-seconds",
         READY_SECONDS,
+        "--nodes",
+        nodes,
         "--kubeconfig",
         NEW_KUBECONFIG,
         "--student-kubeconfig",
@@ -322,16 +324,16 @@ def _report_when_ready(*, registry: bool, cluster: "subprocess.Popen[bytes] | No
     os._exit(0)
 
 
-def _become_engine(*, cluster: bool, extra: Sequence[str]) -> None:
+def _become_engine(*, nodes: int, extra: Sequence[str]) -> None:
     # Links that --copy-up made of the image's own.
     for leftover in ("/run/docker", "/run/containerd", "/run/xtables.lock"):
         Path(leftover).unlink(missing_ok=True)
     _keep_links_inside()
     _start_containerd()
     registry = REGISTRY.is_dir()
-    if cluster:
+    if nodes:
         os.set_inheritable(CHECKERS_KUBECONFIG, False)
-    _report_when_ready(registry=registry, cluster=_start_cluster() if cluster else None)
+    _report_when_ready(registry=registry, cluster=_start_cluster(nodes) if nodes else None)
     link_template(TEMPLATE, DATA)
     if registry:
         # With its certificate, and an engine reads those once.
@@ -374,21 +376,22 @@ def _as_user(user: int, groups: str = "--clear-groups") -> tuple[str, ...]:
 def main(arguments: Sequence[str]) -> None:
     """Start the engine; arguments that are unknown here are handed to ``dockerd``."""
     parser = argparse.ArgumentParser(allow_abbrev=False)
-    parser.add_argument("--cluster", action="store_true")
+    parser.add_argument("--nodes", type=int, default=0)
     parser.add_argument("--inside", action="store_true")
     parser.add_argument("--user", type=int)
     parser.add_argument("--checker", type=int)
     parser.add_argument("--template-ids")
     chosen, extra = parser.parse_known_args(arguments)
     if chosen.inside:
-        _become_engine(cluster=chosen.cluster, extra=extra)
+        _become_engine(nodes=chosen.nodes, extra=extra)
     TUN.chmod(0o666)  # the container's own device node
     if TEMPLATE.is_dir():
         _show_template(chosen.template_ids)
-    _furnish_checker(chosen.user, chosen.checker, cluster=chosen.cluster)
-    if chosen.cluster:
+    cluster = chosen.nodes > 0
+    _furnish_checker(chosen.user, chosen.checker, cluster=cluster)
+    if cluster:
         _reserve_ports()
-    _start_guard(chosen.user, chosen.checker, cluster=chosen.cluster)
+    _start_guard(chosen.user, chosen.checker, cluster=cluster)
     again = [sys.executable, "-I", __file__, "--inside", *arguments]
     command = [*_as_user(chosen.user), *_INIT, *_ROOTLESSKIT, *again]
     os.execvp(command[0], command)

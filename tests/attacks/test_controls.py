@@ -88,7 +88,7 @@ def test_attack_succeeds_without_the_defence(
     hand_in(place.root, [attack], place.port)
     control.defence.replace(monkeypatch)
     work, notes = place.work(attack, control)
-    with DockerSandbox(place.client, place.image, work.limits, cluster=work.cluster) as sandbox:
+    with DockerSandbox(place.client, place.image, work.limits, nodes=work.nodes) as sandbox:
         control.defence.open_up(place.client, sandbox)
         seen = _seen(attack, work, sandbox, notes)
     assert control.shows in seen

@@ -18,7 +18,8 @@ from docker.errors import DockerException
 from grader.archive import folder_members, take
 from grader.course import RELEASE, SOURCE, Course
 from grader.exercise.cells import ReleasedCell
-from grader.exercise.lint import source_text, wants_cluster
+from grader.exercise.cluster import nodes_of
+from grader.exercise.lint import source_text
 from grader.gradebook.record import ensure_assignment, released_cells
 from grader.judging.execution import Execution
 from grader.judging.repair import read, restore
@@ -110,7 +111,7 @@ class Marking:
         self._place = place
         ensure_assignment(Course(folder), exercise.name)
         (self._cells,) = released_cells(Course(folder), exercise.name).values()
-        self._cluster = wants_cluster(ROOT / SOURCE / exercise.name / f"{exercise.name}.ipynb")
+        self._nodes = nodes_of(ROOT / SOURCE / exercise.name / f"{exercise.name}.ipynb")
         found = take(folder_members(ROOT / SOURCE / exercise.name)).files
         self._files = {
             path: content for path, content in found.items() if not path.endswith(".ipynb")
@@ -129,9 +130,7 @@ class Marking:
         restored, _ = restore(read(json.dumps(notebook).encode()), cells)
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                with DockerSandbox(
-                    self._client, self._place, LIMITS, cluster=self._cluster
-                ) as sandbox:
+                with DockerSandbox(self._client, self._place, LIMITS, nodes=self._nodes) as sandbox:
                     sandbox.bring(self._files)
                     return Execution(sandbox, cells).run(restored).checks
             except SandboxError as error:

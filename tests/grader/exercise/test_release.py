@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from grader.commands.release import release_command
-from grader.exercise.lint import sample_answers, wants_cluster
+from grader.exercise.lint import sample_answers
 from grader.exercise.release import differences, release
 from lab.course import ROOT
 from lab.errors import LabError
@@ -351,29 +351,6 @@ def test_a_failure_while_swapping_restores_what_was_there(
     with pytest.raises(OSError, match="disk full"):
         release(course)
     assert snapshot(course / "assignments") == before
-
-
-@pytest.mark.parametrize("course_metadata", [{"cluster": "yes"}, {"clusters": True}, "cluster"])
-def test_a_wish_that_means_nothing_is_named(course: Path, course_metadata: Any) -> None:
-    wish(course, course_metadata)
-    with pytest.raises(LabError, match='has metadata "course" with no known meaning'):
-        release(course)
-
-
-def test_a_cluster_is_there_where_the_source_asks_for_one(course: Path) -> None:
-    source = course / "solutions" / "01-boxes" / "01-boxes.ipynb"
-    assert not wants_cluster(source)
-    wish(course, {"cluster": True})
-    release(course)
-    assert wants_cluster(source)
-
-
-def wish(course: Path, course_metadata: Any) -> None:
-    source = course / "solutions" / "01-boxes" / "01-boxes.ipynb"
-    notebook = json.loads(source.read_text())
-    source.write_text(
-        json.dumps({**notebook, "metadata": {**notebook["metadata"], "course": course_metadata}})
-    )
 
 
 def test_sample_answers_are_those_that_students_give_in_words() -> None:

@@ -21,6 +21,7 @@ from grader.judging.repair import read, restore
 from grader.judging.validate import LocalSandbox, released_cells
 from lab.course import ROOT
 
+from ...lab.inside.test_nodes import pretend_kubectl
 from ...suite.items import Item
 
 # not in `--fast`: two kernels start for each notebook
@@ -230,6 +231,34 @@ def test_validate_and_grading_say_the_same(name: str, tmp_path: Path) -> None:
     words = "\n".join(validated.values())
     assert all(part in words for part in expected), words
     assert bool(words) == bool(expected), words
+
+
+@pytest.mark.parametrize(
+    ("nodes", "words"),
+    [
+        (3, "needs a cluster of 3 nodes. This lab's has lab, lab-2.\nTry: lab nodes 3"),
+        (0, "no known meaning"),
+    ],
+)
+def test_validate_says_that_a_node_is_missing_and_runs_nothing(
+    nodes: int, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pretend_kubectl(tmp_path, {"lab": True, "lab-2": True}, monkeypatch)
+    handed_in = notebook(*RIGHT)
+    handed_in.metadata["course"] = {"cluster": {"nodes": nodes}}
+    said = by_validate(handed_in, tmp_path / "work")
+    assert len(said) == 2
+    assert all(words in message for message in said.values()), said
+    assert not (tmp_path / "work" / "notes.txt").exists()
+
+
+def test_validate_runs_with_as_many_nodes_as_are_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pretend_kubectl(tmp_path, {"lab": True, "lab-2": True, "lab-3": True}, monkeypatch)
+    handed_in = notebook(*RIGHT)
+    handed_in.metadata["course"] = {"cluster": {"nodes": 3}}
+    assert by_validate(handed_in, tmp_path / "work") == {}
 
 
 def test_file_behind_a_linked_folder_is_refused_as_in_grading(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ NOTEBOOK, _ = restore([SubmittedCell("code", "print('ä')")], [CELL])
 
 def test_work_comes_back_as_it_was() -> None:
     files = {"Dockerfile": b"FROM busybox\n", "photo": bytes(range(256))}
-    work = Work(NOTEBOOK, (CELL,), files, SandboxLimits(cell_seconds=8.5), cluster=True)
+    work = Work(NOTEBOOK, (CELL,), files, SandboxLimits(cell_seconds=8.5), nodes=3)
     back = Work.from_json(json.loads(json.dumps(work.to_json())))
     assert back == work
     assert back.notebook.cells[0].metadata == work.notebook.cells[0].metadata

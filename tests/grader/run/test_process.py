@@ -49,9 +49,7 @@ def grading_of(course: Course, **limits: Any) -> Grading:
 
 def carrier_with(pool: NoSandboxes) -> LocalCarrier:
     client: Any = None
-    made = LocalCarrier(
-        client, SandboxImage("none"), SandboxLimits(), cluster=False, ahead=0, needed=0
-    )
+    made = LocalCarrier(client, SandboxImage("none"), SandboxLimits(), nodes=0, ahead=0, needed=0)
     made._sandboxes = pool  # type: ignore[assignment]
     return made
 

@@ -23,7 +23,7 @@ SERVE = "mkdir /www; echo Welcome > /www/index.html; exec httpd -f -h /www"
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[DockerSandbox]:
     client = ensure_engine()
-    with DockerSandbox(client, ensure_sandbox_image(client), SandboxLimits(), cluster=True) as made:
+    with DockerSandbox(client, ensure_sandbox_image(client), SandboxLimits(), nodes=1) as made:
         yield made
 
 
@@ -90,7 +90,7 @@ def test_a_sandbox_without_has_no_trace_of_one() -> None:
 
 def test_the_end_of_the_cluster_is_the_end_of_the_sandbox() -> None:
     client = ensure_engine()
-    with DockerSandbox(client, ensure_sandbox_image(client), SandboxLimits(), cluster=True) as made:
+    with DockerSandbox(client, ensure_sandbox_image(client), SandboxLimits(), nodes=1) as made:
         killing = ["pkill", "-KILL", "-f", "lab.cluster"]
         client.api.exec_start(
             client.api.exec_create(made.container("engine"), killing, user=str(made.users.student))[

@@ -26,7 +26,7 @@ HELD = {
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[DockerSandbox]:
     client = ensure_engine()
-    with DockerSandbox(client, ensure_sandbox_image(client), SandboxLimits(), cluster=True) as made:
+    with DockerSandbox(client, ensure_sandbox_image(client), SandboxLimits(), nodes=1) as made:
         begun = "from grader.checks import exclusive; exclusive.watch()"
         assert made.checker.run(begun, 30, silent=True).status == "ok"
         yield made

@@ -40,7 +40,7 @@ true
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[DockerSandbox]:
     client = ensure_engine()
-    with DockerSandbox(client, ensure_sandbox_image(client), SandboxLimits(), cluster=True) as made:
+    with DockerSandbox(client, ensure_sandbox_image(client), SandboxLimits(), nodes=1) as made:
         yield made
 
 
