@@ -60,6 +60,7 @@ SECONDS = {
     "tests/lab/test_edition.py": 45,
     "tests/grader/run/test_grade_end_to_end.py": 43,
     "tests/grader/run/test_check.py": 60,
+    "tests/grader/run/test_nodes.py": 25,
     "tests/test_instructor.py": 39,
     "tests/test_inside.py[tests/lab/notebook]": 35,
     "tests/test_inside.py[tests/lab/build/standins]": 34,

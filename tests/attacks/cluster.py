@@ -63,6 +63,10 @@ NODES = (
     TRIES
     + r"""
 may_not("create", "-f", "-", given={"apiVersion": "v1", "kind": "Node", "metadata": {"name": "mine"}})
+second = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "lab-2", "annotations": {"lab/power": "on"}}}
+may_not("create", "-f", "-", given=second)
+may_not("apply", "-f", "-", given=second)
+may_not("apply", "--server-side", "-f", "-", given=second)
 may_not("delete", "node", "lab")
 may_not("patch", "node", "lab", "--subresource=status", "--type=merge", "-p", json.dumps({"status": {"nodeInfo": {"kubeletVersion": "v9"}}}))
 kubectl("create", "-f", "-", given=pod("bound", schedulerName="nobody"))

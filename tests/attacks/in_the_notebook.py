@@ -3,7 +3,7 @@
 import copy
 from typing import Any
 
-from .attack import EVERYTHING, Attack, Notebook, cell, code_cell, meta, tests
+from .attack import EVERYTHING, PODS, Attack, Notebook, cell, code_cell, meta, tests
 
 
 def _tagged(notebook: Notebook) -> None:
@@ -78,6 +78,16 @@ def _easier_setup(notebook: Notebook) -> None:
     cell(notebook, "total")["source"] = "total = 0"
 
 
+def _more_nodes(notebook: Notebook) -> None:
+    notebook["metadata"]["course"] = {"cluster": {"nodes": 3}}
+
+
+COUNT_NODES = """
+from subprocess import run
+asked = run(["kubectl", "get", "nodes", "-o", "name"], capture_output=True, text=True, timeout=25)
+if asked.stdout != "node/lab\\n":
+    print("SUCCEEDED", asked)
+"""
 ATTACKS = [
     Attack(
         "Test cells tagged skip-execution",
@@ -150,5 +160,14 @@ ATTACKS = [
         "repair; the checker runs its own setup",
         change=_easier_setup,
         stock=True,
+    ),
+    Attack(
+        "More nodes asked for in the notebook's metadata",
+        "the exercise's source says how many there are",
+        COUNT_NODES,
+        "web",
+        ("web",),
+        change=_more_nodes,
+        trial=PODS,
     ),
 ]
