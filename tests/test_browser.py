@@ -2,7 +2,6 @@
 screen).
 """
 
-import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from lab.machine.host import run_as_root
 
-from .conftest import ROOT, TestLab
+from .conftest import TestLab
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 NOT_RUN = re.compile(r"^\[\s*\]")  # the prompt of a cell that nobody has run
@@ -129,7 +128,7 @@ def test_a_lesson_opens_and_a_cell_runs(page: Page, test_lab: TestLab, tmp_path:
     )
 
 
-def test_a_live_diagram_is_drawn(page: Page, test_lab: TestLab) -> None:
+def test_a_live_diagram_is_drawn(page: Page, test_lab: TestLab, shots: Path | None) -> None:
     panel = open_notebook(page, test_lab, "course/02-how-docker-runs-a-container.ipynb")
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
@@ -138,10 +137,9 @@ def test_a_live_diagram_is_drawn(page: Page, test_lab: TestLab) -> None:
     diagram.scroll_into_view_if_needed()
     picture = page.screenshot()
     assert len(picture) > 20_000
-    if "UPDATE_SCREENSHOTS" in os.environ:
+    if shots:
         page.wait_for_timeout(1500)  # let the panel settle before the picture for the README
-        (ROOT / "docs" / "images").mkdir(exist_ok=True)
-        page.screenshot(path=ROOT / "docs" / "images" / "lesson.png")
+        page.screenshot(path=shots / "lesson.png")
 
 
 def test_the_assignment_list_offers_the_exercises(page: Page, test_lab: TestLab) -> None:

@@ -2,7 +2,6 @@
 sandbox is needed.
 """
 
-import os
 import re
 import shutil
 from collections.abc import Mapping
@@ -87,7 +86,9 @@ def opened(page: Page, course: Course) -> Page:
 
 @pytest.mark.browser
 @pytest.mark.timeout(300)
-def test_page_says_what_to_look_at_first_and_what_to_try(course: Course, page: Page) -> None:
+def test_page_says_what_to_look_at_first_and_what_to_try(
+    course: Course, page: Page, shots: Path | None
+) -> None:
     graded(
         course,
         {
@@ -124,8 +125,8 @@ def test_page_says_what_to_look_at_first_and_what_to_try(course: Course, page: P
         "Your answer in words"
     )
     assert asked == [path_of(course).as_uri()]
-    if "UPDATE_SCREENSHOTS" in os.environ:
-        page.screenshot(path=ROOT / "docs" / "images" / "feedback.png")
+    if shots:
+        page.screenshot(path=shots / "feedback.png")
 
 
 @pytest.mark.browser

@@ -3,9 +3,9 @@ their own, a quiz; a section entered, and a machine that fails.
 """
 
 import json
-import os
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
@@ -13,7 +13,7 @@ from playwright.sync_api import Locator, Page, expect
 from lab.lessontexts import Task
 from lab.machine import workspace
 
-from .conftest import ROOT, TestLab
+from .conftest import TestLab
 from .lesson_tasks import texts_of
 from .test_browser import PATIENCE, browser, open_notebook, page, wait_for_kernel
 from .test_start_page import theme
@@ -60,17 +60,19 @@ def seen(locator: Locator) -> Callable[[], bool]:
     return look
 
 
-def picture(page: Page, name: str) -> None:
-    """A picture for the docs, light and dark."""
-    if "UPDATE_SCREENSHOTS" in os.environ:
+def picture(page: Page, name: str, shots: Path | None) -> None:
+    """A picture for the docs, light and dark, where some are wanted."""
+    if shots:
         page.wait_for_timeout(1000)
-        page.screenshot(path=ROOT / "docs" / "images" / f"{name}.png")
+        page.screenshot(path=shots / f"{name}.png")
         with theme(page, DARK):
             page.wait_for_timeout(1000)
-            page.screenshot(path=ROOT / "docs" / "images" / f"{name}-dark.png")
+            page.screenshot(path=shots / f"{name}-dark.png")
 
 
-def test_a_prediction_is_kept(panel: Locator, page: Page, test_lab: TestLab) -> None:
+def test_a_prediction_is_kept(
+    panel: Locator, page: Page, test_lab: TestLab, shots: Path | None
+) -> None:
     options = panel.locator(".widget-radio-box").first.locator("input")
     go_on(panel, seen(options))
     expect(panel.locator(".jp-InputPlaceholder", has_text="predict(").first).to_be_hidden()
@@ -80,7 +82,7 @@ def test_a_prediction_is_kept(panel: Locator, page: Page, test_lab: TestLab) -> 
     expect(options.nth(1)).to_be_checked(timeout=PATIENCE)
     kept = json.loads((test_lab.workspace / CHOICES).read_text())
     assert list(kept) == ["02-alone"]
-    picture(page, "prediction")
+    picture(page, "prediction", shots)
     page.get_by_role("menuitem", name="Kernel", exact=True).click()
     page.locator(".lm-Menu-itemLabel").get_by_text("Restart Kernel…", exact=True).click()
     page.locator(".jp-Dialog").get_by_role("button", name="Confirm Kernel Restart").click()
@@ -95,13 +97,15 @@ def first_task() -> Task:
     return next(iter(texts_of(LESSON).values()))
 
 
-def test_a_reader_writes_and_is_told_at_once(panel: Locator, page: Page) -> None:
+def test_a_reader_writes_and_is_told_at_once(
+    panel: Locator, page: Page, shots: Path | None
+) -> None:
     task = first_task()
     go_on(panel, seen(panel.get_by_text("Not yet")))  # nothing was written
     expect(panel.get_by_text(task.hints[0].replace("`", ""), exact=False)).to_be_visible()
     solution = panel.locator("details", has_text="A solution").locator("pre")
     expect(solution).to_be_hidden()
-    picture(page, "your-turn-missed")
+    picture(page, "your-turn-missed", shots)
     missed = panel.locator(".jp-Cell", has=panel.page.get_by_text("Not yet")).first
     written = missed.locator("xpath=preceding-sibling::*[contains(@class, 'jp-CodeCell')][1]")
     written.locator(".cm-content").click()
@@ -113,7 +117,7 @@ def test_a_reader_writes_and_is_told_at_once(panel: Locator, page: Page) -> None
     page.keyboard.press("Shift+Enter")
     wait_for_kernel(panel)
     expect(panel.get_by_text("✓ That is it.")).to_be_visible(timeout=PATIENCE)
-    picture(page, "your-turn-passed")
+    picture(page, "your-turn-passed", shots)
 
 
 def test_shell_cells_look_like_shell(panel: Locator, page: Page) -> None:

@@ -1,9 +1,9 @@
 """The start page as a reader meets it: JupyterLab's first tab, in a real browser."""
 
-import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import FrameLocator, Locator, Page, expect
@@ -46,14 +46,16 @@ def row(course: FrameLocator, path: str) -> Locator:
     return course.locator("tr", has=course.locator(f'a[data-path="{path}"]'))
 
 
-def test_jupyterlab_opens_with_the_page_in_front(page: Page, test_lab: TestLab) -> None:
+def test_jupyterlab_opens_with_the_page_in_front(
+    page: Page, test_lab: TestLab, shots: Path | None
+) -> None:
     course = open_jupyterlab(page, test_lab)
     expect(page.locator(TAB)).to_have_text(["Course"])
     expect(course.locator("h2")).to_have_text(["Lessons and exercises", "The lab", "Help"])
     expect(row(course, "course/01-what-is-docker.ipynb")).to_contain_text("comes next")
     expect(course.locator("tr", has_text="engine")).to_contain_text("works")
-    if "UPDATE_SCREENSHOTS" in os.environ:
-        page.screenshot(path=ROOT / "docs" / "images" / "start.png")
+    if shots:
+        page.screenshot(path=shots / "start.png")
 
 
 def test_keys_open_a_lesson_and_what_is_run_counts(page: Page, test_lab: TestLab) -> None:
@@ -112,7 +114,7 @@ def colours(course: FrameLocator) -> tuple[int, int]:
     return text, background
 
 
-def test_it_is_dark_in_a_dark_theme(page: Page, test_lab: TestLab) -> None:
+def test_it_is_dark_in_a_dark_theme(page: Page, test_lab: TestLab, shots: Path | None) -> None:
     course = open_jupyterlab(page, test_lab)
     root = course.locator("html")
     expect(root).to_have_css("color-scheme", "light", timeout=PATIENCE)
@@ -122,5 +124,5 @@ def test_it_is_dark_in_a_dark_theme(page: Page, test_lab: TestLab) -> None:
         expect(root).to_have_css("color-scheme", "dark", timeout=PATIENCE)
         text, background = colours(course)
         assert background < 64 < 192 < text
-        if "UPDATE_SCREENSHOTS" in os.environ:
-            page.screenshot(path=ROOT / "docs" / "images" / "start-dark.png")
+        if shots:
+            page.screenshot(path=shots / "start-dark.png")

@@ -35,6 +35,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--plan", action="store_true", help="print what the run takes and why, and run nothing"
     )
+    group.addoption(
+        "--shots",
+        metavar="DIR",
+        type=Path,
+        help="run the tests that take pictures for the docs, which go into this folder",
+    )
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -73,7 +79,11 @@ class Suite:
         for test, found in proved.items():
             test.user_properties.append(("proves", {str(item): tests[item] for item in found}))
         if self.facts.mode == "named":
-            left = [test for test in items if self._asked_for_too_little(test, proved[test])]
+            left = [
+                test
+                for test in items
+                if self._asked_for_too_little(test, proved[test]) or self._takes_none(test)
+            ]
             self.config.hook.pytest_deselected(items=left)
             items[:] = [test for test in items if test not in set(left)]
             return
@@ -97,6 +107,10 @@ class Suite:
         """What belongs to ``--all`` takes long: without it, only naming its folder runs it."""
         folder = test.path.parent.name
         return _only_with_all(proved) and not any(folder in one for one in self.config.args)
+
+    def _takes_none(self, test: pytest.Item) -> bool:
+        """Whether pictures are wanted, and this test takes none."""
+        return bool(self.config.option.shots) and "shots" not in getattr(test, "fixturenames", ())
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
@@ -165,6 +179,17 @@ def charge(pytestconfig: pytest.Config) -> Charge:
     return to
 
 
+@pytest.fixture
+def shots(pytestconfig: pytest.Config) -> Path | None:
+    """The folder where a test puts its pictures for the docs; None where none are wanted."""
+    given: Path | None = pytestconfig.option.shots
+    if given is None:
+        return None
+    folder = pytestconfig.rootpath / given
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
 def chosen(session: pytest.Session) -> set[str]:
     """The items that this run takes, by name: a fixture that works for many leaves out all others.
 
@@ -208,7 +233,7 @@ def _mode(config: pytest.Config) -> Mode:
     """Whoever names tests gets all that were named."""
     if config.option.all:
         return "all"
-    choices = ("keyword", "markexpr", "deselect", "lf")
+    choices = ("keyword", "markexpr", "deselect", "lf", "shots")
     whole = config.args_source == pytest.Config.ArgsSource.TESTPATHS
     return "turns" if whole and not any(config.getoption(one, None) for one in choices) else "named"
 

@@ -64,6 +64,14 @@ from tests.suite.items import Item
 def test_long():
     pass
 """
+PICTURED = """
+def test_pictured(shots):
+    if shots:
+        (shots / "page.png").touch()
+
+def test_without():
+    pass
+"""
 CONFIGURATION = (
     "[pytest]\naddopts = --import-mode=importlib -p no:cacheprovider\ntestpaths = tests\n"
 )
@@ -158,6 +166,20 @@ def test_whoever_names_tests_gets_them_all(suite: Repository, named: list[str]) 
     assert {f"test_again[0{number}]" for number in range(5)} <= passed(said)
     assert "test_long" not in passed(said)
     assert "left to other runs" not in said
+
+
+def test_whoever_wants_pictures_gets_all_of_them_and_nothing_else(suite: Repository) -> None:
+    suite.commit({"tests/test_page.py": PICTURED})
+    status, said = run(suite, "--shots", "some/where")
+    assert (status, passed(said)) == (0, {"test_pictured"}), said
+    assert (suite.root / "some/where/page.png").exists()
+
+
+def test_no_picture_is_taken_unasked(suite: Repository) -> None:
+    suite.commit({"tests/test_page.py": PICTURED})
+    status, said = run(suite, "tests/test_page.py")
+    assert (status, passed(said)) == (0, {"test_pictured", "test_without"}), said
+    assert list(suite.root.rglob("*.png")) == []
 
 
 @pytest.mark.parametrize("workers", [[], ["-n", "2"]], ids=["alone", "two workers"])

@@ -3,7 +3,6 @@ student's acts, nothing is loaded from elsewhere, and no dialog shows a tracebac
 """
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -157,16 +156,16 @@ def test_each_button_of_a_submission_is_safe_to_press(
 
 
 def test_feedback_button_brings_marks_and_comments_to_the_page(
-    page: Page, server: Server, course: Course
+    page: Page, server: Server, course: Course, shots: Path | None
 ) -> None:
     submission(page, server, course, "ada")
     for field, text in (("#explain", "2"), ("#explain-comment", "Nearly **all** of it.")):
         with page.expect_response(lambda answer: answer.request.method == "PUT"):
             page.locator(field).fill(text)
             page.keyboard.press("Tab")
-    if "UPDATE_SCREENSHOTS" in os.environ:
+    if shots:
         page.locator(".students").last.scroll_into_view_if_needed()
-        page.screenshot(path=ROOT / "docs" / "images" / "formgrader.png")
+        page.screenshot(path=shots / "formgrader.png")
     opened(page, f"{server.url}/formgrader/manage_submissions/{EXERCISE}")
     page.locator("tr", has_text="ada").locator(".generate-feedback a").click()
     said = page.locator(".modal-body")

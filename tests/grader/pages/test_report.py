@@ -5,7 +5,6 @@ it.
 import csv
 import io
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +16,6 @@ from grader.pages.report import page, table
 from grader.pages.similarity import Pair, compare, standing_out
 from grader.pages.summary import commonest, summarise
 
-from ...conftest import ROOT
 from ...test_browser import browser
 
 __all__ = ["browser"]  # fixture
@@ -158,7 +156,7 @@ def opened(browser: Browser, tmp_path: Path) -> Iterator[tuple[Page, list[str]]]
 
 @pytest.mark.browser
 def test_page_is_whole_without_anything_from_elsewhere_and_nothing_on_it_acts(
-    opened: tuple[Page, list[str]],
+    opened: tuple[Page, list[str]], shots: Path | None
 ) -> None:
     shown, asked = opened
     assert [url for url in asked if not url.startswith("file:")] == []
@@ -168,5 +166,5 @@ def test_page_is_whole_without_anything_from_elsewhere_and_nothing_on_it_acts(
     assert "<script>" in shown.locator("body").inner_text(), "what a student wrote is text"
     assert shown.get_by_role("img", name="Distribution of points").count() == 1
     assert "93 %" in shown.locator("body").inner_text()
-    if "UPDATE_SCREENSHOTS" in os.environ:
-        shown.screenshot(path=ROOT / "docs" / "images" / "report.png", full_page=True)
+    if shots:
+        shown.screenshot(path=shots / "report.png", full_page=True)
