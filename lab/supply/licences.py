@@ -36,11 +36,12 @@ SPDX = {
     "PSFL": "PSF-2.0",
     "Python Software Foundation License": "PSF-2.0",
 }
-# Their wheels say only "BSD"; the licence itself is in the source distributions.
+# What wheels do not say in their metadata. Some say only "BSD"; the licence itself is in the source
+# distributions.
 BY_SOURCE = {
     f"sphinxcontrib-{name}": "BSD-2-Clause"
     for name in ("applehelp", "devhelp", "htmlhelp", "qthelp", "serializinghtml")
-}
+} | {"axe-playwright-python": "MIT AND MPL-2.0"}  # the package, and axe-core in it
 ANY_BSD = {"BSD", "BSD License"}
 CLASSIFIER = "License :: OSI Approved :: "
 # The marker of each pin holds in at least one of these.
