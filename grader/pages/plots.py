@@ -11,12 +11,13 @@ from matplotlib.ticker import MaxNLocator
 if TYPE_CHECKING:
     from grader.pages.summary import Report
 
-COLOURS = {
-    "passed": "#1a7f37",
-    "partly": "#d4a72c",
-    "failed": "#d1242f",
-    "skipped": "#8c959f",
-    "waiting": "#54aeff",
+# Colour and hatching of each status: who cannot tell the colours apart sees the hatching.
+STYLES = {
+    "passed": ("#1a7f37", ""),
+    "partly": ("#d4a72c", "//"),
+    "failed": ("#d1242f", "xx"),
+    "skipped": ("#8c959f", ".."),
+    "waiting": ("#54aeff", "--"),
 }
 INCHES = 8.0
 MOST_BARS = 25
@@ -49,19 +50,27 @@ def checks_plot(report: "Report") -> Markup:
     figure = Figure(figsize=(INCHES, 0.6 + 0.32 * max(len(names), 1)), layout="constrained")
     axes = figure.subplots()
     left = [0] * len(names)
-    for status, colour in COLOURS.items():
+    for status, (colour, hatch) in STYLES.items():
         counts = [getattr(check, status) for check in report.checks]
         if any(counts):
-            axes.barh(range(len(names)), counts, left=left, color=colour, label=status, height=0.7)
+            axes.barh(
+                range(len(names)),
+                counts,
+                left=left,
+                color=colour,
+                hatch=hatch,
+                edgecolor="white",
+                linewidth=0,
+                label=status,
+                height=0.7,
+            )
             left = [start + count for start, count in zip(left, counts, strict=True)]
     axes.set_yticks(range(len(names)), names)
     axes.invert_yaxis()
     axes.set_xlabel("submissions")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     if names:
-        axes.legend(
-            frameon=False, ncols=len(COLOURS), loc="lower center", bbox_to_anchor=(0.5, 1.0)
-        )
+        axes.legend(frameon=False, ncols=len(STYLES), loc="lower center", bbox_to_anchor=(0.5, 1.0))
     worst = max(report.checks, key=lambda check: check.failed + check.partly, default=None)
     return _svg(
         figure, f"Results of each check; most often missed: {worst.name if worst else 'none'}"
