@@ -26,8 +26,9 @@ _LIMIT_SECONDS = 60.0
 _SETTLED_SECONDS = 1.0
 """So long every request must have been answered, until what the commands did is taken for over."""
 
-# Of Okabe and Ito's palette, which every kind of eye tells apart.
-_ANSWERED, _UNANSWERED = "#0072b2", "#e69f00"
+# Of Okabe and Ito's palette, which every kind of eye tells apart; a print in grey has the stripes.
+_ANSWERED = {"color": "#0072b2"}
+_UNANSWERED = {"facecolor": "#e69f00", "hatch": "///", "edgecolor": "black", "linewidth": 0}
 _LINE = 0.28
 """Of a mark's text, in rows of the plot."""
 _SEEN_SHARE = 0.002
@@ -189,7 +190,7 @@ def answer_plot(*recordings: Answers) -> Plot:
     axis.set_yticks(range(len(recordings)), [each.name for each in recordings])
     axis.set_ylim(len(recordings) - 0.4 + lines, -0.6)
     axis.set_xlabel("seconds since the recording began")
-    axis.set_title("Answered (blue) and not (orange)", loc="left", fontsize=11)
+    axis.set_title("Answered (blue) and not (orange, striped)", loc="left", fontsize=11)
     axis.spines[["top", "right", "left"]].set_visible(False)
     axis.tick_params(axis="y", length=0)
     axis.margins(x=0)
@@ -200,7 +201,7 @@ def answer_plot(*recordings: Answers) -> Plot:
 def _draw(axis: "Axes", row: int, recording: Answers) -> None:
     for began, seconds, answered in _spans(recording.requests):
         axis.broken_barh(
-            [(began, seconds)], (row - 0.3, 0.6), color=_ANSWERED if answered else _UNANSWERED
+            [(began, seconds)], (row - 0.3, 0.6), **(_ANSWERED if answered else _UNANSWERED)
         )
 
 
@@ -208,13 +209,13 @@ def _draw_marked(axis: "Axes", row: int, recording: Answers, least: float) -> No
     """Each request: answered in the upper half, and not in the lower one, since one that waits in
     vain would hide those that are answered; below them, what the cluster reported.
     """
-    for answered, top, colour in ((True, -0.3, _ANSWERED), (False, 0.0, _UNANSWERED)):
+    for answered, top, style in ((True, -0.3, _ANSWERED), (False, 0.0, _UNANSWERED)):
         bars = [
             (each.began, max(each.ended - each.began, least))
             for each in recording.requests
             if each.answered == answered
         ]
-        axis.broken_barh(bars, (row + top, 0.3), color=colour)
+        axis.broken_barh(bars, (row + top, 0.3), **style)
     # The earliest goes down furthest, so that no line crosses a text.
     for number, mark in enumerate(reversed(recording.marks), 1):
         end = row + 0.3 + number * _LINE
