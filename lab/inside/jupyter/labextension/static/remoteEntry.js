@@ -1,6 +1,7 @@
 // What JupyterLab does for the course: it shows the start page (grader/startpage) as a tab, the first
-// one when no other is restored; and it shows lessons as they are meant to be read. A prebuilt
-// extension as JupyterLab loads it, written by hand, so nothing is built.
+// one when no other is restored; it shows lessons as they are meant to be read; and it lets everybody
+// read and answer them, by keyboard or screen reader too. A prebuilt extension as JupyterLab loads it,
+// written by hand, so nothing is built.
 "use strict";
 
 (() => {
@@ -21,6 +22,12 @@
     const versions = Object.values(scope[name]);
     const own = versions.find((one) => String(one.from).startsWith("@jupyterlab/application-"));
     return (await (own || versions[0]).get())();
+  }
+
+  function addStyle(text) {
+    const style = document.createElement("style");
+    style.textContent = text;
+    document.head.append(style);
   }
 
   function startPage({ application, apputils, coreutils, launcher: launchers, "ui-components": icons }) {
@@ -166,9 +173,101 @@
       autoStart: true,
       requires: [notebooks.INotebookTracker],
       activate(app, tracker) {
-        const style = document.createElement("style");
-        style.textContent = STYLE;
-        document.head.append(style);
+        addStyle(STYLE);
+        tracker.forEach(watch);
+        tracker.widgetAdded.connect((_, panel) => watch(panel));
+      },
+    };
+  }
+
+  // What JupyterLab, ipywidgets and jupyterquiz leave out for those who use no mouse, see no picture
+  // or tell no green from red.
+  const PICTURE = ".jp-OutputArea-output:is(.jp-RenderedMermaid, .jp-RenderedImage) img";
+  const CHOICE = '.jp-OutputArea-output input[type="radio"]';
+  const QUIZ = ".jp-OutputArea-output .Quiz";
+  const ALT = "A picture; what it shows is below it, as text.";
+  const AS_TEXT = "course-as-text";
+  const STEPS = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1 };
+  const FOR_EVERYBODY = `
+    .jp-Notebook .Quiz .Feedback.correct::before { content: "✓ Right. "; }
+    .jp-Notebook .Quiz .Feedback.incorrect::before { content: "✗ Not so. "; }
+    .jp-Notebook .MCButton:has(:focus-visible) {
+      outline: 3px solid var(--jp-content-font-color1);
+      outline-offset: 2px;
+    }
+    .${AS_TEXT} summary { cursor: pointer; color: var(--jp-content-font-color2); }
+    .${AS_TEXT} pre { white-space: pre-wrap; }`;
+
+  function everybody({ notebook: notebooks }) {
+    let names = 0;
+
+    // The same facts as the picture, which its output holds beside it.
+    function putIntoWords(picture, notebook) {
+      if (picture.alt) return;
+      const cell = notebook.widgets.find((each) => each.node.contains(picture));
+      const area = cell && cell.outputArea;
+      if (!area) return;
+      const place = area.widgets.findIndex((each) => each.node.contains(picture));
+      const output = area.model.get(place);
+      const text = output && output.data["text/plain"];
+      if (!text) return;
+      picture.alt = ALT;
+      const words = document.createElement("details");
+      words.className = AS_TEXT;
+      words.append(document.createElement("summary"), document.createElement("pre"));
+      words.firstChild.textContent = "The same as text";
+      words.lastChild.textContent = [text].flat().join("");
+      picture.closest(".jp-OutputArea-output").append(words);
+    }
+
+    function nameOptions(options, question) {
+      question.id = question.id || `${NAME}-question-${names++}`;
+      options.setAttribute("role", "radiogroup");
+      options.setAttribute("aria-labelledby", question.id);
+    }
+
+    function dress(notebook) {
+      for (const picture of notebook.node.querySelectorAll(PICTURE)) putIntoWords(picture, notebook);
+      for (const options of notebook.node.querySelectorAll(".widget-radio-box:not([role])")) {
+        const question = options.closest(".widget-vbox");
+        if (question) nameOptions(options, question.querySelector(".widget-html-content"));
+      }
+      for (const quiz of notebook.node.querySelectorAll(`${QUIZ}:has(> .Feedback:not([role]))`)) {
+        quiz.querySelector(".Feedback").setAttribute("role", "status"); // read out when it changes
+        nameOptions(quiz.querySelector(".Answer"), quiz.firstElementChild);
+      }
+    }
+
+    // A choice in an output hears its keys before JupyterLab does, for which arrows and letters are
+    // commands on cells. Enter stays JupyterLab's: Shift+Enter runs the cell. In a quiz to choose is
+    // to answer: so arrows only lead from one option to the next, and Space chooses.
+    function hear(event) {
+      const choice = event.target.closest && event.target.closest(CHOICE);
+      if (!choice) return;
+      const modified = event.ctrlKey || event.altKey || event.metaKey;
+      choice.toggleAttribute("data-lm-suppress-shortcuts", !modified && event.key !== "Enter");
+      const quiz = choice.closest(QUIZ);
+      if (!quiz || modified || !(event.key in STEPS)) return;
+      event.preventDefault();
+      const choices = [...quiz.querySelectorAll(CHOICE)];
+      const place = choices.indexOf(choice) + STEPS[event.key] + choices.length;
+      choices[place % choices.length].focus();
+    }
+
+    return {
+      id: `${NAME}:everybody`,
+      description: "Pictures as text, questions by keyboard, answers without colour.",
+      autoStart: true,
+      requires: [notebooks.INotebookTracker],
+      activate(app, tracker) {
+        addStyle(FOR_EVERYBODY);
+        window.addEventListener("keydown", hear, true);
+        function watch({ content }) {
+          new MutationObserver(() => dress(content)).observe(content.node, {
+            childList: true,
+            subtree: true,
+          });
+        }
         tracker.forEach(watch);
         tracker.widgetAdded.connect((_, panel) => watch(panel));
       },
@@ -183,7 +282,7 @@
     async get() {
       const modules = await Promise.all(NEEDED.map(shared));
       const parts = Object.fromEntries(NEEDED.map((name, n) => [name.split("/")[1], modules[n]]));
-      return () => ({ __esModule: true, default: [startPage(parts), lessons(parts)] });
+      return () => ({ __esModule: true, default: [startPage(parts), lessons(parts), everybody(parts)] });
     },
   };
 })();
