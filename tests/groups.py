@@ -65,6 +65,7 @@ SECONDS = {
     "tests/test_inside.py[tests/lab/notebook]": 35,
     "tests/test_inside.py[tests/lab/build/standins]": 34,
     "tests/grader/test_exercises.py[00-check-your-lab]": 34,
+    "tests/test_accessibility.py": 60,
     "tests/test_start_page.py": 40,
     "tests/test_browser.py": 30,
     "tests/grader/startpage/test_page.py": 20,

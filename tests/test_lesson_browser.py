@@ -27,14 +27,18 @@ CHOICES = ".predictions.json"
 DARK = "JupyterLab Dark"
 
 
+def begin_anew(lab: TestLab) -> None:
+    """The lesson, as somebody finds it who has not begun."""
+    owner = lab.workspace.stat()
+    (lab.workspace / CHOICES).unlink(missing_ok=True)
+    (lab.workspace / "course" / f"{LESSON}.ipynb").unlink(missing_ok=True)
+    workspace.update(lab.workspace, (owner.st_uid, owner.st_gid))
+
+
 @pytest.fixture
 def panel(page: Page, test_lab: TestLab) -> Locator:
-    """The lesson, as somebody finds it who has not begun."""
-    folder = test_lab.workspace
-    owner = folder.stat()
-    (folder / CHOICES).unlink(missing_ok=True)
-    (folder / "course" / f"{LESSON}.ipynb").unlink(missing_ok=True)
-    workspace.update(folder, (owner.st_uid, owner.st_gid))
+    """The lesson, in the hands of somebody with a mouse."""
+    begin_anew(test_lab)
     opened = open_notebook(page, test_lab, f"course/{LESSON}.ipynb")
     opened.locator(".jp-Cell").first.click()
     return opened

@@ -42,6 +42,16 @@ def test_imports_run_one_way() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_each_picture_says_in_words_what_it_shows(path: Path) -> None:
+    cells = nbformat.read(path, as_version=4).cells
+    shown = [output.get("data", {}) for cell in cells for output in cell.get("outputs", [])]
+    pictures = [data for data in shown if {"image/png", "text/vnd.mermaid"} & set(data)]
+    assert [one for one in pictures if one.get("text/plain", "<")[:1] == "<"] == []
+    text = [cell.source for cell in cells if cell.cell_type == "markdown"]
+    assert [one for one in text if "![](" in one] == []
+
+
 def test_no_file_is_too_long_to_read() -> None:
     long = [
         name

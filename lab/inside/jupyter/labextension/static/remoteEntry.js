@@ -196,7 +196,7 @@
       outline-offset: 2px;
     }
     .${AS_TEXT} summary { cursor: pointer; color: var(--jp-content-font-color2); }
-    .${AS_TEXT} pre { white-space: pre-wrap; }`;
+    .${AS_TEXT} div { font-family: var(--jp-code-font-family); white-space: pre-wrap; }`;
 
   function everybody({ notebook: notebooks }) {
     let names = 0;
@@ -214,10 +214,11 @@
       picture.alt = ALT;
       const words = document.createElement("details");
       words.className = AS_TEXT;
-      words.append(document.createElement("summary"), document.createElement("pre"));
+      // no pre: beside a diagram JupyterLab hides it
+      words.append(document.createElement("summary"), document.createElement("div"));
       words.firstChild.textContent = "The same as text";
       words.lastChild.textContent = [text].flat().join("");
-      picture.closest(".jp-OutputArea-output").append(words);
+      picture.parentElement.append(words);
     }
 
     function nameOptions(options, question) {
