@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from lab.course import ROOT
 from lab.lessontexts import Task
 from lab.machine import workspace
 
@@ -150,7 +151,7 @@ def machines(page: Page, test_lab: TestLab) -> Iterator[Locator]:
     """The lesson that switches a machine off, without outputs; its section about machines comes
     first, as the browser draws no cell that is far below.
     """
-    content = json.loads((COURSE / "course" / f"{MACHINES}.ipynb").read_text())
+    content = json.loads((ROOT / "course" / f"{MACHINES}.ipynb").read_text())
     for cell in content["cells"]:
         if cell["cell_type"] == "code":
             cell |= {"outputs": [], "execution_count": None}
