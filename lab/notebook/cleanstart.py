@@ -6,6 +6,7 @@ import os
 import subprocess
 from collections.abc import Callable, Iterable
 from functools import partial
+from typing import Any
 
 import docker
 from docker.errors import APIError, NotFound
@@ -32,7 +33,9 @@ def clean_start(
     """Remove what lessons left, and put aside what is in the way of this one.
 
     Removed are the containers, networks and volumes of all lessons, the images of this one, and in
-    the cluster, if it is asked for, the objects of all lessons; all of them by their label. Any
+    the cluster, if it is asked for, the objects of all lessons; all of them by their label, and on
+    the machine's own engine only with the lab's label too (an image that BuildKit made has none,
+    and stays). Any
     other container that has one of the `names` or publishes one of the `ports` that the lesson
     needs is stopped and gets another name, and a line says so: nothing of it is lost. A cluster of
     the lab's own has one node afterwards: one that is switched off would keep its Pods.
@@ -49,14 +52,16 @@ def clean_start(
 
 
 def _remove(client: docker.DockerClient, lesson: str) -> None:
-    own = [LABEL] + [label for label in [os.environ.get(OF_THIS_LAB)] if label]
-    for container in client.containers.list(all=True, filters={"label": own}, ignore_removed=True):
+    of_this_lab = list(filter(None, [os.environ.get(OF_THIS_LAB)]))
+    all_lessons: dict[str, Any] = {"label": [LABEL, *of_this_lab]}
+    this_lesson: dict[str, Any] = {"label": [f"{LABEL}={lesson}", *of_this_lab]}
+    for container in client.containers.list(all=True, filters=all_lessons, ignore_removed=True):
         _gone(partial(container.remove, force=True, v=True))
-    for network in client.networks.list(filters={"label": own}):
+    for network in client.networks.list(filters=all_lessons):
         _gone(network.remove)
-    for volume in client.volumes.list(filters={"label": own}):
+    for volume in client.volumes.list(filters=all_lessons):
         _gone(volume.remove)
-    for image in client.images.list(filters={"label": f"{LABEL}={lesson}"}):
+    for image in client.images.list(filters=this_lesson):
         for name in image.tags or [str(image.id)]:
             _gone(partial(client.images.remove, name, force=True))
 

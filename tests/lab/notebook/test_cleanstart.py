@@ -42,6 +42,33 @@ def test_what_lessons_left_goes_and_all_else_stays(cell: RunCell, mark: str) -> 
     cell(f"%%shell\ndocker rm -f {mark}-mine; docker rmi {mark}:other")
 
 
+def test_on_the_machines_own_engine_only_what_is_this_labs_goes(
+    cell: RunCell, mark: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody else's work may carry the label of a lesson, too."""
+    monkeypatch.setenv("LAB_LABEL", f"test.lab={mark}")
+    build = (
+        f"printf 'FROM busybox\\nLABEL lesson={mark} {{}}\\n' | docker build -q -t {mark}:{{}} -"
+    )
+    made = [
+        f"docker network create --label lesson={mark} {mark}-net",
+        f"docker volume create --label lesson={mark} {mark}-data",
+        f"docker create --name {mark}-theirs -l lesson={mark} busybox",
+        f"docker create --name {mark}-ours -l lesson={mark} -l test.lab={mark} busybox",
+        build.format("test=theirs", "theirs"),
+        build.format(f"test.lab={mark}", "ours"),
+    ]
+    assert not cell("%%shell\n" + "\n".join(made)).error
+    ran = cell(f'clean_start("{mark}")')
+    assert (ran.output, ran.error) == ("", None)
+    assert containers(mark) == {f"{mark}-theirs"}
+    assert f"{mark}-net" in listed("docker", "network", "ls", "--format", "{{.Name}}")
+    assert f"{mark}-data" in listed("docker", "volume", "ls", "-q")
+    images = listed("docker", "images", "--format", "{{.Repository}}:{{.Tag}}")
+    assert f"{mark}:theirs" in images
+    assert f"{mark}:ours" not in images
+
+
 def test_what_has_a_name_or_a_port_of_the_lesson_is_put_aside_and_kept(
     cell: RunCell, mark: str, engine: docker.DockerClient
 ) -> None:
