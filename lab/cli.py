@@ -21,6 +21,7 @@ from lab.errors import LabError
 from lab.inside import nodes as inside
 from lab.machine import containers, joined_cluster
 from lab.machine.host import connect, ensure_engine
+from lab.machine.shell import enter
 from lab.progress import say
 from lab.seat import CURRENT, Seat
 from lab.version import describe, version
@@ -208,6 +209,8 @@ def doctor(as_json: bool) -> None:
 def sh(kind: Kind, command: tuple[str, ...]) -> None:
     """Open a shell in the lab, or run COMMAND there; exits with its exit status.
 
+    COMMAND ends with this client: when the client is stopped, or its terminal closes.
+
     \b
     bin/lab sh
     bin/lab sh docker run --rm busybox echo ok
@@ -215,7 +218,7 @@ def sh(kind: Kind, command: tuple[str, ...]) -> None:
     client, lab = connect(), labs.Lab(kind)
     if not labs.status(client, lab).running:
         raise LabError("The lab is not running.", "bin/lab up")
-    sys.exit(labs.enter(client, lab, list(command)))
+    sys.exit(enter(client, lab.name, list(command)))
 
 
 @main.command(
@@ -233,7 +236,7 @@ def nodes(kind: Kind, count: int | None, off: str | None, on: str | None) -> Non
     client, lab = connect(), labs.Lab(kind)
     if not labs.status(client, lab).running:
         raise LabError("The lab is not running.", "bin/lab up")
-    sys.exit(labs.enter(client, lab, ["lab", "nodes", *given]))
+    sys.exit(enter(client, lab.name, ["lab", "nodes", *given]))
 
 
 @main.command(context_settings={"ignore_unknown_options": True})

@@ -3,8 +3,6 @@
 import secrets
 import shutil
 import socket
-import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -86,8 +84,10 @@ def up(
     running = containers.find(client, lab.name)
     present = Seat.from_container(running) if running else None
     cluster_choice = joined_cluster.chosen(cluster, present, on_host=on_host)
-    if port and not (present and present.port == port):
-        free_port(port)  # before anything is built, and before a running lab is replaced
+    wanted_port = port or (present.port if present else None) or lab.port
+    # before anything is built, and before a running lab is replaced
+    if not (running and running.status == "running" and present and present.port == wanted_port):
+        free_port(wanted_port)
     hub = present.hub if present else None
     hub = hub_answers(client) if hub is None else hub
     image = images.ensure_lab_image(client, hub=hub)
@@ -95,11 +95,11 @@ def up(
     report(workspace.update(folder, owner(folder if folder.exists() else ROOT)))
     seat = replace(
         _seat(lab, image=image, layers=layers, folder=folder, hub=hub),
-        port=port or (present.port if present else None),
+        port=wanted_port,
         cluster=cluster_choice,
     )
     if running is None or not _reusable(running, seat):
-        seat = replace(seat, port=free_port(port or lab.port))
+        free_port(wanted_port)
         joined_cluster.attach(client, seat)
         _wait_until_open(_start(client, seat))
     return status(client, lab)
@@ -308,30 +308,3 @@ def reset(client: docker.DockerClient, lab: Lab) -> None:
 
 def _remove(container: Container) -> None:
     container.remove(force=True, v=True)
-
-
-def enter(client: docker.DockerClient, lab: Lab, command: list[str]) -> int:
-    """Run a command in the lab as the student, at this terminal; returns its exit status.
-
-    It uses the docker command line, which handles terminals: raw mode, window size, signals.
-    """
-    docker_command = host.docker_command()
-    if docker_command is None:
-        raise LabError(
-            "`bin/lab sh` needs the docker command, which is not on PATH.",
-            "use a terminal in JupyterLab (File > New > Terminal).",
-        )
-    seat = Seat.from_container(client.containers.get(lab.name))
-    terminal = ["--tty"] if sys.stdin.isatty() and sys.stdout.isatty() else []
-    options = [
-        "--interactive",
-        *terminal,
-        "--user",
-        str(seat.user[0]),
-        "--env",
-        "HOME=/home/student",
-        "--workdir",
-        seat.folder,
-    ]
-    called = [docker_command, "exec", *options, lab.name, *(command or ["bash", "-l"])]
-    return subprocess.run(called, env=host.environment(), check=False).returncode

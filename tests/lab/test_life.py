@@ -1,13 +1,18 @@
 """The life of a lab on this machine: up, up again, killed, half gone, reset, down."""
 
+import fcntl
 import json
 import os
+import pty
 import signal
 import socket
+import subprocess
+import sys
+import termios
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 
 import pytest
 
@@ -119,6 +124,70 @@ def test_a_stopped_or_half_started_lab_comes_back_with_its_engine(checkout: Chec
     assert "not running" in checkout.lab("status", expect=3)
     assert answers(checkout.up()) == 200
     assert "kept" in checkout.lab("sh", "docker", "ps", "-a", "--format", "{{.Names}}")
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGKILL])
+def test_a_command_ends_with_its_client(checkout: Checkout, how: signal.Signals) -> None:
+    mark = f"{4000 + how}.25"
+    running = checkout.start("sh", "sh", "-c", f"echo started; exec sleep {mark}")
+    assert running.stdout
+    assert running.stdout.readline() == "started\n"
+    running.send_signal(how)
+    running.wait()
+    wait_until_gone(checkout, mark)
+
+
+def test_a_command_ends_with_the_reader_of_its_output(checkout: Checkout) -> None:
+    running = checkout.start("sh", "yes", "read-no-more")
+    assert running.stdout
+    running.stdout.readline()
+    running.stdout.close()
+    assert running.wait() == 128 + signal.SIGPIPE
+    wait_until_gone(checkout, "read-no-more")
+
+
+def test_a_shell_ends_with_its_terminal_and_what_ignores_that_goes_on(checkout: Checkout) -> None:
+    main, replica = pty.openpty()
+    running = subprocess.Popen(
+        [sys.executable, "-m", "lab", "sh"],
+        cwd=checkout.folder,
+        env=checkout.environment,
+        stdin=replica,
+        stdout=replica,
+        stderr=replica,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    )
+    os.close(replica)
+    os.write(main, b"nohup sleep 4301.25 &\nsleep 4302.25\n")
+    for mark in ("4301.25", "4302.25"):
+        while not runs(checkout, mark):
+            assert running.poll() is None
+            os.set_blocking(main, False)
+            with suppress(BlockingIOError):
+                os.read(main, 65536)
+            time.sleep(0.1)
+    os.close(main)
+    running.wait()
+    wait_until_gone(checkout, "4302.25")
+    assert runs(checkout, "4301.25")
+
+
+def runs(checkout: Checkout, mark: str) -> bool:
+    """Whether a process in the lab has this among its arguments."""
+    return checkout.container().exec_run(["pgrep", "-f", mark]).exit_code == 0
+
+
+def wait_until_gone(checkout: Checkout, mark: str) -> None:
+    deadline = time.monotonic() + 60
+    while runs(checkout, mark):
+        assert time.monotonic() < deadline, f"{mark} goes on"
+        time.sleep(0.1)
+
+
+def test_what_a_command_leaves_in_the_background_goes_on(checkout: Checkout) -> None:
+    checkout.lab("sh", "sh", "-c", "sleep 4303.25 > /dev/null 2>&1 & echo left")
+    assert runs(checkout, "4303.25")
 
 
 @pytest.mark.parametrize("seconds", [0.5, 1.5, 3, 5])

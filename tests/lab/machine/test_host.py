@@ -21,6 +21,7 @@ from lab.cli import main
 from lab.course import ROOT
 from lab.errors import LabError
 from lab.machine import host
+from lab.seat import Seat
 
 Usage = namedtuple("Usage", "total used free")
 
@@ -124,6 +125,29 @@ def test_a_taken_port_names_another() -> None:
             up.free_port(port)
     named = int(caught.value.hint.removeprefix("bin/lab up --port "))
     assert up.free_port(named) == named
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_a_taken_port_is_said_before_anything_is_built(
+    stopped: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The port of a new lab, and the one that a stopped lab had."""
+    with closing(socket.socket()) as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        monkeypatch.setattr(up.Lab, "port", 1 if stopped else port)
+        lab = SimpleNamespace(status="exited") if stopped else None
+        seat = Seat("lab", "image", port=port)
+        monkeypatch.setattr(up, "ensure_engine", lambda: None)
+        monkeypatch.setattr(up, "space_needed", lambda *_, **__: 0)
+        monkeypatch.setattr(up.containers, "find", lambda *_: lab)
+        monkeypatch.setattr(up.Seat, "from_container", lambda _: seat)
+        monkeypatch.setattr(up, "hub_answers", lambda _: pytest.fail("this takes time"))
+        monkeypatch.setattr(up.images, "ensure_lab_image", lambda *_, **__: pytest.fail("so long"))
+        with pytest.raises(LabError, match=f"Port {port} on this machine is taken") as caught:
+            up.up(up.Lab(), folder=tmp_path, port=None)
+    assert "bin/lab up --port " in caught.value.hint
 
 
 def test_a_port_that_is_named_is_free_too() -> None:
