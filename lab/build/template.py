@@ -49,11 +49,16 @@ class CourseImage:
     tags: tuple[str, ...]
     args: dict[str, str]
     internal: bool = False
+    fetched: bool = False
     hub: tuple[str, ...] = ()
 
-    def offered(self, *, hub: bool) -> tuple[str, ...]:
-        """The tags that students find; from Docker Hub, only those that are not a gigabyte each."""
+    def pushed(self, *, hub: bool) -> tuple[str, ...]:
+        """The tags in the registry; from Docker Hub, only those that are not a gigabyte each."""
         return () if self.internal else (self.hub if hub and self.hub else self.tags)
+
+    def offered(self, *, hub: bool) -> tuple[str, ...]:
+        """The tags that students find among the engine's images."""
+        return () if self.fetched else self.pushed(hub=hub)
 
 
 def course_images() -> list[CourseImage]:
@@ -67,7 +72,7 @@ def course_images() -> list[CourseImage]:
 
 def names() -> list[str]:
     """Names of the images that a student finds."""
-    tags = [tag for image in course_images() if not image.internal for tag in image.tags]
+    tags = [tag for image in course_images() for tag in image.offered(hub=False)]
     return list(dict.fromkeys(tag.partition(":")[0] for tag in tags))
 
 
@@ -202,8 +207,8 @@ class Builder:
         def work(image: CourseImage) -> None:
             progress.note(image.name)
             bring(image)
-            for tag in image.offered(hub=hub):
-                name = f"{REGISTRY}/library/{tag}"
+            for tag in image.pushed(hub=hub):
+                name = f"{REGISTRY}/{tag if '/' in tag else f'library/{tag}'}"
                 self.run(
                     f"docker tag {tag} {name} && docker push --quiet {name}"
                     f" && docker image rm {name}"
@@ -213,15 +218,15 @@ class Builder:
             progress.advance(0, len(images))
             for number, _ in enumerate(side_by_side(images, work), 1):
                 progress.advance(number, len(images))
-            internal = " ".join(tag for image in images if image.internal for tag in image.tags)
+            hidden = [tag for image in images if not image.offered(hub=hub) for tag in image.tags]
             self.run(
-                f"docker image rm {internal} || true; docker builder prune --all --force;"
+                f"docker image rm {' '.join(hidden)} || true; docker builder prune --all --force;"
                 " docker image prune --force"
             )
 
     def pull(self, image: CourseImage) -> None:
         """The real image, from Docker Hub."""
-        for tag in image.offered(hub=True):
+        for tag in image.pushed(hub=True):
             self.run(f"docker pull --quiet {tag}")
 
     def prepare_and_build(self) -> Callable[[CourseImage], None]:

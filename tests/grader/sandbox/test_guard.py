@@ -108,6 +108,20 @@ def containers(sandbox: DockerSandbox) -> list[dict[str, object]]:
             ),
             "old",
         ),
+        (
+            (
+                "printf '# syntax=docker/dockerfile:1\nFROM busybox\nRUN echo framed' > Dockerfile;"
+                " docker build --progress plain . 2>&1"
+            ),
+            "framed",
+        ),
+        (
+            (
+                "echo 'services: {one: {build: .}}' > compose.yaml;"
+                " docker compose build --no-cache --progress plain 2>&1"
+            ),
+            "framed",
+        ),
         ("docker save me/b | docker load", "Loaded image: me/b:latest"),
         (
             (

@@ -178,6 +178,7 @@ def test_what_is_pushed_to_ones_own_registry_is_not_on_the_hub(docker: Any, tag:
     ("name", "reason"),
     [
         ("localhost:5000/library/nginx", "library/ holds the course's images"),
+        ("localhost:5000/docker/dockerfile:1", "docker/dockerfile/ holds the course's images"),
         ("127.0.0.1:5000/library/nginx", "this address mirrors Docker Hub and is read-only"),
         ("127.0.0.1:5000/me/app", "this address mirrors Docker Hub and is read-only"),
     ],
