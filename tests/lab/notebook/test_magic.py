@@ -277,6 +277,11 @@ def test_a_progress_bar_leaves_its_last_state() -> None:
     assert plain(b"\x1b[2K 10%\r 50%\r\x1b[32m100%\x1b[0m\r") == "100%"
 
 
+def test_what_clears_a_terminals_line_is_not_shown(cell: RunCell) -> None:
+    """As `docker compose logs` writes each of its lines."""
+    assert cell("%%shell\nprintf '\\033[2Ka-1  | one\\n'").output == "a-1  | one\n"
+
+
 def test_output_without_a_line_end_is_bounded(capsys: pytest.CaptureFixture[str]) -> None:
     output = FoldedOutput("endless")
     for _ in range(100):

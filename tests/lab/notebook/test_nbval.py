@@ -133,6 +133,15 @@ def test_other_output_fails_the_build(tmp_path: Path) -> None:
     assert "Cell outputs differ" in done.stdout
 
 
+def test_what_steers_a_terminal_makes_no_difference(tmp_path: Path) -> None:
+    path = lesson(tmp_path, ["print('\\x1b[2K\\x1b[36mweb-1  | \\x1b[0mready')"], run=True)
+    book = nbformat.read(path, as_version=4)
+    book.cells[1].outputs[0].text = "web-1  | ready\n"
+    nbformat.write(book, path)
+    done = nbval(path)
+    assert done.returncode == 0, done.stdout
+
+
 @pytest.mark.engine
 @pytest.mark.timeout(300)
 def test_two_runs_of_typical_output_compare_as_equal(tmp_path: Path, mark: str) -> None:
