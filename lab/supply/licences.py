@@ -12,10 +12,12 @@ from packaging.utils import canonicalize_name
 from lab.course import ROOT
 from lab.supply.locks import run_uv
 
+NOT_STATED = "NOASSERTION"  # SPDX's word
 # The course's own parts, and what it contains from others.
 OWN = {
     "code": "MIT",
     "course/ assignments/ solutions/ docs/ (text)": "CC-BY-4.0",
+    "course/notes.md (a learner's, word for word)": NOT_STATED,
     "grader/checks/dockerfile_syntax.py (after BuildKit)": "Apache-2.0",
 }
 # SPDX's names for what packages write in their own words, or say only with a classifier.
