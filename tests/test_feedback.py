@@ -170,7 +170,11 @@ def test_sample_answer_is_on_the_page_of_one_who_has_tried_and_learns_alone(cour
     assert "instructor" not in alone
     graded(course, {}, answer=None)
     feedback.write(course, EXERCISE, "ada", samples)
-    assert "A sample answer" not in path_of(course).read_text()
+    unanswered = path_of(course).read_text()
+    assert "A sample answer" not in unanswered
+    assert 'Expected</dt><dd class="expected">an answer in your own words.' in unanswered
+    for of_a_class in ("instructor", "hand in", "handed in"):
+        assert of_a_class not in unanswered
 
 
 def test_answer_that_was_not_given_says_what_to_do(course: Course) -> None:

@@ -13,8 +13,8 @@ from lab.version import version
 CheckStatus = Literal["passed", "failed", "skipped", "needs-grading"]
 
 NO_ANSWER = (
-    "There is no answer here.\nExpected: an answer in your own words.\nTry: write one in this cell,"
-    " then hand in again."
+    "There is no answer here.\nExpected: an answer in your own words.\nTry: write one below the"
+    " question in your notebook, and save it before it is graded again."
 )
 MAX_NAME_CHARS = 200
 MAX_MESSAGE_CHARS = 4_000
