@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from lab.build.template import AT_ONCE, CourseImage, side_by_side
+from lab.build.template import AT_ONCE, CourseImage, course_images, names, side_by_side
 
 
 def image(name: str, base: str = "debian:trixie-slim") -> CourseImage:
@@ -41,3 +41,12 @@ def test_the_first_error_is_raised_and_nothing_is_begun_after_it() -> None:
     with pytest.raises(ValueError, match="no space left"):
         list(side_by_side(IMAGES, work))
     assert tried == ["debian", "common"]
+
+
+def test_what_buildkit_fetches_is_in_the_registry_alone() -> None:
+    images = {image.name: image for image in course_images()}
+    for hub in (True, False):
+        assert images["dockerfile"].pushed(hub=hub) == images["dockerfile"].tags
+        assert images["dockerfile"].offered(hub=hub) == images["base"].pushed(hub=hub) == ()
+    assert images["node"].pushed(hub=True) == images["node"].offered(hub=True) == ("node:alpine",)
+    assert not {"base", "dockerfile"} & set(names())
