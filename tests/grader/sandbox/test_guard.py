@@ -110,17 +110,17 @@ def containers(sandbox: DockerSandbox) -> list[dict[str, object]]:
         ),
         (
             (
-                "printf '# syntax=docker/dockerfile:1\nFROM busybox\nRUN echo framed' > Dockerfile;"
-                " docker build --progress plain . 2>&1"
+                "printf '# syntax=docker/dockerfile:1\nFROM busybox\nRUN echo $((40+2)) framed' >"
+                " Dockerfile; docker build --progress plain . 2>&1"
             ),
-            "framed",
+            "42 framed",
         ),
         (
             (
                 "echo 'services: {one: {build: .}}' > compose.yaml;"
-                " docker compose build --no-cache --progress plain 2>&1"
+                " docker compose --progress plain build --no-cache 2>&1"
             ),
-            "framed",
+            "42 framed",
         ),
         ("docker save me/b | docker load", "Loaded image: me/b:latest"),
         (
