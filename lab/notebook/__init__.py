@@ -45,7 +45,11 @@ __all__ = [
     "sequence_diagram",
     "stack_plot",
     "state_diagram",
+    "writable_layer_plot",
 ]
+
+# Lessons of version 0.1.0 call it so, and an update leaves a lesson alone that its reader changed.
+writable_layer_plot = stack_plot
 
 _NAMES = {name: globals()[name] for name in __all__}
 _before: dict[str, bool] = {}

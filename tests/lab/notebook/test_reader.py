@@ -10,6 +10,7 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import RichOutput, capture_output
 
+from lab import notebook
 from lab.notebook import check, choices, outcome, predict, quiz
 from lab.notebook.errors import LessonError
 
@@ -320,3 +321,15 @@ def test_a_lab_that_is_not_well_is_no_miss(workspace: Path) -> None:
     (workspace / "course/lesson-texts/44-tasks.toml").write_text(broken)
     with pytest.raises(LessonError, match="ill"):
         check("44-bell")
+
+
+OF_0_1_0 = {
+    *("answer_plot", "engine_map", "layer_plot", "object_tree", "outcome", "predict", "quiz"),
+    *("record_answers", "record_events", "sequence_diagram", "state_diagram"),
+    "writable_layer_plot",
+}
+
+
+def test_a_lesson_that_its_reader_keeps_from_version_0_1_0_finds_what_it_calls() -> None:
+    assert set(notebook.__all__) >= OF_0_1_0
+    assert all(callable(getattr(notebook, name)) for name in OF_0_1_0)
