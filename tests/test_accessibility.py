@@ -3,6 +3,7 @@ mouse works through a lesson.
 """
 
 import json
+import re
 import tomllib
 from collections import Counter
 from pathlib import Path
@@ -18,7 +19,7 @@ from grader.pages.summary import summarise
 
 from .conftest import TestLab
 from .grader.pages.test_report import CLASS, Pair
-from .test_browser import PATIENCE, address, browser, page, wait_for_kernel
+from .test_browser import PATIENCE, browser, open_notebook, page, wait_for_kernel
 from .test_docs_browser import ADDRESS, Visit, site
 from .test_feedback import LATER, PARTLY, course, graded, path_of, released
 from .test_lesson_browser import DARK, LESSON, begin_anew, first_task, go_on, seen
@@ -32,14 +33,21 @@ NOT_OURS = tomllib.loads(Path(__file__).with_name("accessibility.toml").read_tex
 # Of a notebook in JupyterLab: what the course wrote, and what its cells showed.
 OURS = ".jp-RenderedMarkdown, .jp-OutputArea-output"
 GRAVE = {"serious", "critical"}
+# A colour is what it is on its way to; and JupyterLab's body is 0 pixels high, so that axe-core
+# takes all for hidden and looks at no colours.
+READY = """() => {
+    for (const each of document.getAnimations()) each.finish();
+    document.body.style.minHeight = "100vh";
+}"""
+GREY_ON_WHITE = "it => { it.style.background = '#fff'; it.style.color = '#ddd'; }"
 LIGHT = "JupyterLab Light"
-TALL = ViewportSize(width=1360, height=12_000)  # JupyterLab draws only the cells that are in view
+TALL = ViewportSize(width=1360, height=12_000)
 
 EVERYTHING = [
     "# For everybody\n\nEach kind of output that a lesson has.\n\n## Outputs",
     'predict("everybody", "Which one do you choose?", ["The first", "The second", "The third"])',
     'outcome("everybody", "The second", why="It is in the middle.")',
-    "%%shell --expect-exit any\necho printed\nls /nowhere",
+    "%%shell --expect-exit any\necho http://localhost:8080 answers\nls /nowhere",
     "%%shell\nls /nowhere",
     'layer_plot("busybox")',
     'version_02 = ""\ncheck("02-version")',
@@ -56,8 +64,7 @@ def faults(shown: Page | Frame, only: str = "", without: str = "") -> Counter[st
     """
     parts = (("include", only), ("exclude", without))
     context = {name: css.split(", ") for name, css in parts if css}
-    # what a colour is on its way to is what a reader reads
-    shown.evaluate("document.getAnimations().forEach(each => each.finish())")
+    shown.evaluate(READY)
     options = {"resultTypes": ["violations"], "preload": False}  # nothing is fetched again
     found = Axe().run(shown, context=context or None, options=options).response["violations"]
     if context:
@@ -130,9 +137,7 @@ def test_the_start_page_for_everybody(page: Page, test_lab: TestLab) -> None:
     following = course.locator(".next a")
     tab_to(page, following)
     page.keyboard.press("Enter")
-    opened = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
-    wait_for_kernel(opened)
-    expect(opened.locator(".jp-Cell").first).to_be_focused(timeout=PATIENCE)
+    expect(page.locator(".jp-NotebookPanel .jp-Cell").first).to_be_focused(timeout=PATIENCE)
 
 
 def tab_to(page: Page, element: Locator, key: str = "Tab") -> None:
@@ -142,6 +147,13 @@ def tab_to(page: Page, element: Locator, key: str = "Tab") -> None:
         if element.evaluate("it => it === it.ownerDocument.activeElement"):
             return
     raise AssertionError(f"{key} does not lead there")
+
+
+def open_for_keys(page: Page, lab: TestLab, path: str) -> Locator:
+    """A notebook that hears keys: its first cell has the focus without a click."""
+    panel = open_notebook(page, lab, path)
+    expect(panel.locator(".jp-Cell").first).to_be_focused(timeout=PATIENCE)
+    return panel
 
 
 @pytest.fixture
@@ -165,10 +177,12 @@ def every_output(page: Page, test_lab: TestLab) -> Locator:
         ],
     }
     (test_lab.workspace / "course" / "everybody.ipynb").write_text(json.dumps(notebook))
-    page.goto(address(test_lab, "course/everybody.ipynb"))
-    panel = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
-    wait_for_kernel(panel)
-    go_on(panel, seen(panel.get_by_text("The same as text").nth(1)))
+    panel = open_for_keys(page, test_lab, "course/everybody.ipynb")
+    has_run = panel.locator(".jp-InputPrompt", has_text=re.compile(r"\[\d+\]"))
+    for number in range(len(EVERYTHING)):  # the first is text
+        page.keyboard.press("Shift+Enter")
+        expect(has_run).to_have_count(number, timeout=PATIENCE)
+    expect(panel.get_by_text("The same as text")).to_have_count(2, timeout=PATIENCE)
     return panel
 
 
@@ -179,12 +193,22 @@ def test_every_kind_of_output_for_everybody(every_output: Locator, page: Page) -
     page.keyboard.press("Enter")
     expect(every_output.get_by_text("(nothing here yet)")).to_be_visible()
     answer_the_quiz(page, every_output.locator(".Quiz"))
-    page.set_viewport_size(TALL)
+    bring_all_into_view(every_output)
     for name in (LIGHT, DARK):
         with theme(page, name):
             expect(words).to_have_count(2, timeout=PATIENCE)  # the pictures are drawn again
             assert faults(page, only=OURS) == {}
             assert faults(page, without=OURS) - Counter(NOT_OURS["jupyterlab"]) == {}
+    every_output.locator(".jp-RenderedMarkdown p").evaluate(GREY_ON_WHITE)
+    assert faults(page, only=OURS) == {"color-contrast": 1}
+
+
+def bring_all_into_view(panel: Locator) -> None:
+    """JupyterLab draws, and axe-core judges, only the cells that are in view."""
+    panel.page.set_viewport_size(TALL)
+    panel.locator(".jp-WindowedPanel-outer").evaluate("it => it.scrollTo(0, 0)")
+    for edge in ("first", "last"):
+        expect(getattr(panel.locator(".jp-Cell"), edge)).to_be_in_viewport(timeout=PATIENCE)
 
 
 def answer_the_quiz(page: Page, quiz: Locator) -> None:
@@ -203,9 +227,7 @@ def answer_the_quiz(page: Page, quiz: Locator) -> None:
 
 def test_a_lesson_by_keyboard_alone(page: Page, test_lab: TestLab) -> None:
     begin_anew(test_lab)
-    page.goto(address(test_lab, f"course/{LESSON}.ipynb"))
-    panel = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
-    wait_for_kernel(panel)
+    panel = open_for_keys(page, test_lab, f"course/{LESSON}.ipynb")
 
     options = panel.locator(".widget-radio-box").first.locator("input")
     go_on(panel, seen(options))
@@ -234,7 +256,7 @@ def test_a_lesson_by_keyboard_alone(page: Page, test_lab: TestLab) -> None:
         page.keyboard.press("Shift+Enter")
         wait_for_kernel(panel)
     expect(panel.get_by_text("✓ That is it.")).to_be_visible(timeout=PATIENCE)
-    page.set_viewport_size(TALL)
+    bring_all_into_view(panel)
     for name in (LIGHT, DARK):
         with theme(page, name):
             assert faults(page, only=OURS) == {}

@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from grader.judging.results import Check, Result
+from grader.pages.plots import STYLES, checks_plot
 from grader.pages.report import page, table
 from grader.pages.similarity import Pair, compare, standing_out
 from grader.pages.summary import commonest, summarise
@@ -106,6 +107,16 @@ def test_a_class_of_which_nothing_could_be_graded_has_a_page() -> None:
     report = summarise("tiny", [CLASS[-1]])
     assert (report.graded, report.mean, report.checks) == (0, 0.0, ())
     assert "0 of 1" in page(report)
+
+
+def test_statuses_in_the_plot_of_checks_are_told_apart_without_colour() -> None:
+    assert len({hatch for _, hatch in STYLES.values()}) == len(STYLES)
+    counts = (
+        sum(getattr(check, status) for check in summarise("tiny", CLASS).checks)
+        for status in STYLES
+    )
+    hatched = sum(bool(count) for count in counts) - 1  # passed is plain
+    assert checks_plot(summarise("tiny", CLASS)).count("<pattern") == hatched
 
 
 def test_table_has_the_numbers_of_the_page() -> None:

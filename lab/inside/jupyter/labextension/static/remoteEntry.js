@@ -189,11 +189,14 @@
   const AS_TEXT = "course-as-text";
   const STEPS = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1 };
   const FOR_EVERYBODY = `
+    .jp-Notebook .jp-RenderedText pre a:any-link { text-decoration: underline; }
+    .jp-Notebook .Quiz .Feedback { color: var(--jp-content-font-color1); }
     .jp-Notebook .Quiz .Feedback.correct::before { content: "✓ Right. "; }
     .jp-Notebook .Quiz .Feedback.incorrect::before { content: "✗ Not so. "; }
     .jp-Notebook .MCButton:has(:focus-visible) {
-      outline: 3px solid var(--jp-content-font-color1);
-      outline-offset: 2px;
+      outline: 3px solid black;
+      outline-offset: -3px;
+      box-shadow: inset 0 0 0 5px white;
     }
     .${AS_TEXT} summary { cursor: pointer; color: var(--jp-content-font-color2); }
     .${AS_TEXT} div { font-family: var(--jp-code-font-family); white-space: pre-wrap; }`;
