@@ -129,7 +129,6 @@ def test_the_plot_says_the_same_as_text() -> None:
     assert plot._repr_mimebundle_()["image/png"].startswith("iVBOR")
 
 
-<<<<<<< ours
 def test_a_plot_has_what_the_cluster_reported() -> None:
     requests = [Request(0, 0.1, True), Request(0.1, 1.1, False), Request(1.1, 1.2, True)]
     marks = [Mark(0.1, "lab-2 is switched off"), Mark(1.1, "lab-2 is NotReady")]
@@ -145,12 +144,12 @@ def test_a_plot_has_what_the_cluster_reported() -> None:
     assert texts["lab-2 is switched off"].get_position()[0] == 0.1
     heights = [texts[mark.text].get_position()[1] for mark in marks]
     assert heights == sorted(heights, reverse=True), "no line crosses a text"
-=======
+
+
 def test_what_was_not_answered_is_seen_without_colour() -> None:
     gone = Answers("docker run", "", [Request(0, 0.1, True), Request(0.1, 0.2, False)])
     answered, unanswered = answer_plot(gone).figure.axes[0].collections
     assert (answered.get_hatch() or "") != unanswered.get_hatch()
->>>>>>> theirs
 
 
 def test_a_plot_of_nothing_says_what_to_do() -> None:
