@@ -33,14 +33,11 @@ NOT_OURS = tomllib.loads(Path(__file__).with_name("accessibility.toml").read_tex
 # Of a notebook in JupyterLab: what the course wrote, and what its cells showed.
 OURS = ".jp-RenderedMarkdown, .jp-OutputArea-output"
 GRAVE = {"serious", "critical"}
-# A colour is what it is on its way to; and JupyterLab's body is 0 pixels high, so that axe-core
-# takes all for hidden and looks at no colours.
-READY = """() => {
-    for (const each of document.getAnimations()) each.finish();
-    document.body.style.minHeight = "100vh";
-}"""
+# JupyterLab's body is 0 pixels high, so that axe-core takes all for hidden and looks at no colours.
+READY = "document.body.style.minHeight = '100vh'"
 GREY_ON_WHITE = "it => { it.style.background = '#fff'; it.style.color = '#ddd'; }"
 LIGHT = "JupyterLab Light"
+ACTIVE = re.compile(r"\bjp-mod-active\b")
 TALL = ViewportSize(width=1360, height=12_000)
 
 EVERYTHING = [
@@ -181,6 +178,7 @@ def every_output(page: Page, test_lab: TestLab) -> Locator:
     has_run = panel.locator(".jp-InputPrompt", has_text=re.compile(r"\[\d+\]"))
     for number in range(len(EVERYTHING)):  # the first is text
         page.keyboard.press("Shift+Enter")
+        expect(panel.locator(".jp-Cell").nth(number + 1)).to_have_class(ACTIVE, timeout=PATIENCE)
         expect(has_run).to_have_count(number, timeout=PATIENCE)
     expect(panel.get_by_text("The same as text")).to_have_count(2, timeout=PATIENCE)
     return panel

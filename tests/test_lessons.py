@@ -19,6 +19,7 @@ from .lesson_tasks import put_solved
 from .suite.items import Item, Turn
 
 LESSONS = sorted(path.name for path in (ROOT / "course").glob("*.ipynb"))
+REST_SECONDS = 2.0
 HAVE_RUN: set[str] = set()  # in the lab of this process
 IN_THE_CLUSTER = (
     "deployments,replicasets,pods,services,configmaps,secrets,jobs,persistentvolumeclaims"
@@ -57,6 +58,19 @@ def objects(lab: TestLab) -> dict[str, list[str]]:
     listings["nodes"] = ["kubectl", "get", "nodes", "-o", "name"]
     listings["in the cluster"] = ["kubectl", "get", IN_THE_CLUSTER, "-l", "lesson", "-o", "name"]
     return {kind: sorted(lab.run(*command).stdout.split()) for kind, command in listings.items()}
+
+
+def at_rest(lab: TestLab, seconds: float = 60) -> dict[str, list[str]]:
+    """What there is, once nothing comes or goes: of what a test before made, the cluster takes away
+    the last containers and networks after its objects.
+    """
+    deadline = time.monotonic() + seconds
+    found, since = objects(lab), time.monotonic()
+    while time.monotonic() - since < REST_SECONDS and time.monotonic() < deadline:
+        time.sleep(0.5)
+        if (now := objects(lab)) != found:
+            found, since = now, time.monotonic()
+    return found
 
 
 def wait_for(
@@ -106,7 +120,7 @@ def each_lesson(kind: str) -> pytest.MarkDecorator:
 
 def run(lesson: str, lab: TestLab, somebody_elses: Container) -> None:
     """Run a lesson; it passes, leaves nothing, and touches nothing else."""
-    before = objects(lab)
+    before = at_rest(lab)
     put_solved(lesson, lab.workspace)
     done = lab.run(
         *NBVAL,

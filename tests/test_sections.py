@@ -14,7 +14,7 @@ from .conftest import TestLab
 from .lesson_sections import sections
 from .lesson_tasks import put_solved, source
 from .suite.items import Item
-from .test_lessons import objects, wait_for
+from .test_lessons import at_rest, wait_for
 from .test_tasks import CLEAN_UP, LESSONS, cells
 
 
@@ -64,7 +64,7 @@ def each_lesson() -> pytest.MarkDecorator:
 @pytest.mark.timeout(1800)
 @each_lesson()
 def test_a_lesson_can_be_entered_at_each_section(stem: str, test_lab: TestLab) -> None:
-    before = objects(test_lab)
+    before = at_rest(test_lab)
     put_solved(f"{stem}.ipynb", test_lab.workspace)
     user = "student" if test_lab.run("id", "student").returncode == 0 else "root"
     lesson = f"/home/student/workspace/course/{stem}.ipynb"

@@ -13,7 +13,7 @@ from lab.course import ROOT
 from .conftest import TestLab
 from .lesson_tasks import Tried, put_solved, source, tasks, texts_of
 from .suite.items import Item
-from .test_lessons import objects, wait_for
+from .test_lessons import at_rest, wait_for
 
 LESSONS = sorted(path.stem for path in (ROOT / "course").glob("*.ipynb"))
 LEAST_WRONG = 2
@@ -56,7 +56,7 @@ def each_lesson() -> pytest.MarkDecorator:
 @each_lesson()
 def test_tasks_tell_right_from_wrong(stem: str, test_lab: TestLab) -> None:
     test_lab.run("docker", "image", "prune", "--force")
-    before = objects(test_lab)
+    before = at_rest(test_lab)
     put_solved(f"{stem}.ipynb", test_lab.workspace)
     user = "student" if test_lab.run("id", "student").returncode == 0 else "root"
     lesson = f"/home/student/workspace/course/{stem}.ipynb"

@@ -91,7 +91,9 @@ class ClusterWatch:
                 node, deleted, ready = rest
                 self._pods[name] = _Pod(node, ready == "True" and deleted == _NONE)
             if missing and self._ready_pods() >= self._wanted:
-                self._mark(f"{self._wanted} Pods are ready again")
+                count = self._wanted
+                these = f"{count} Pods are" if count > 1 else "the Pod is"
+                self._mark(f"{these} ready again")
 
     def is_settled(self) -> bool:
         """Whether the cluster knows of each node that is off, and all Pods are ready elsewhere."""

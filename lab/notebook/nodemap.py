@@ -7,7 +7,10 @@ from lab.notebook.cluster import KINDS, Node, Obj, inventory, kubectl_get
 from lab.notebook.mermaid import HEALTH_STYLES, Diagram, escape
 from lab.notebook.tree import draw_tree
 
-_STYLES = (*HEALTH_STYLES, "    classDef machine fill:none,stroke:#888888")
+# Mermaid's own distance between rows is 50.
+_CLOSE = '%%{init: {"flowchart": {"rankSpacing": 30}}}%%'
+# Of a node's box: there Mermaid forgets a class.
+_MACHINE = "fill:#ffffff,stroke:#767676,color:#000"
 
 
 @dataclass(frozen=True)
@@ -85,19 +88,21 @@ def _title(machine: _Machine, between: str) -> str:
 
 
 def _mermaid(machines: Iterable[_Machine]) -> str:
-    """A column for each node: invisible links keep its Pods below each other."""
-    lines = ["flowchart TB", *_STYLES]
-    for number, machine in enumerate(machines):
+    """A column for each node, in their order: invisible links keep it."""
+    lines = [_CLOSE, "flowchart LR", *HEALTH_STYLES]
+    columns = list(machines)
+    for number, machine in enumerate(columns):
         title = escape(_title(machine, ": "))
-        lines.append(f'    subgraph m{number}["{title}"]')
-        boxes = [(f"<b>{escape(pod.name)}</b>", pod) for pod in machine.pods]
-        for row, (name, pod) in enumerate(boxes):
-            facts = "<br/>".join(map(escape, pod.facts.split("; ")))
-            lines.append(f'        m{number}p{row}("{name}<br/>{facts}"):::{pod.health}')
-        if not boxes:
+        lines += [f'    subgraph m{number}["{title}"]', "        direction TB"]
+        for row, pod in enumerate(machine.pods):
+            shown = f"<b>{escape(pod.name)}</b><br/>{escape(pod.facts)}"
+            lines.append(f'        m{number}p{row}("{shown}"):::{pod.health}')
+        if not machine.pods:
             lines.append(f'        m{number}p0["no Pod"]:::none')
         lines += [
-            f"        m{number}p{row - 1} ~~~ m{number}p{row}" for row in range(1, len(boxes))
+            f"        m{number}p{row} ~~~ m{number}p{row + 1}"
+            for row in range(len(machine.pods) - 1)
         ]
-        lines += ["    end", f"    class m{number} machine"]
+        lines += ["    end", f"    style m{number} {_MACHINE}"]
+    lines += [f"    m{number} ~~~ m{number + 1}" for number in range(len(columns) - 1)]
     return "\n".join(lines)

@@ -105,7 +105,7 @@ def test_a_recording_continues_until_the_pods_are_complete(
     assert [mark.text for mark in dark.marks] == [
         "lab-2 is switched off",
         "lab-2 is NotReady",
-        "1 Pods are ready again",
+        "the Pod is ready again",
     ]
     assert str(dark).splitlines()[0].startswith("off: 0 of ")
 

@@ -193,6 +193,9 @@
     .jp-Notebook .Quiz .Feedback { color: var(--jp-content-font-color1); }
     .jp-Notebook .Quiz .Feedback.correct::before { content: "✓ Right. "; }
     .jp-Notebook .Quiz .Feedback.incorrect::before { content: "✗ Not so. "; }
+    .jp-Notebook .MCButton { animation: none; }
+    .jp-Notebook .MCButton.correctButton { background: var(--jq-correct-color); }
+    .jp-Notebook .MCButton.incorrectButton { background: var(--jq-incorrect-color); }
     .jp-Notebook .MCButton:has(:focus-visible) {
       outline: 3px solid black;
       outline-offset: -3px;
