@@ -80,19 +80,14 @@ def open_notebook(page: Page, lab: TestLab, path: str) -> Locator:
     return panel
 
 
-<<<<<<< ours
 def wait_for_kernel(panel: Locator, patience: int = PATIENCE) -> None:
-    """Until the notebook's kernel has nothing to do."""
-=======
-def wait_for_kernel(panel: Locator) -> None:
     """Until the notebook's kernel has nothing to do.
 
     The indicator says so before there is a kernel, too, and what is run then is lost; the status
     bar does not.
     """
     idle = panel.page.locator(".jp-StatusBar-TextItem", has_text="| Idle")
-    expect(idle).to_be_visible(timeout=PATIENCE)
->>>>>>> theirs
+    expect(idle).to_be_visible(timeout=patience)
     expect(panel.locator(".jp-Notebook-ExecutionIndicator")).to_have_attribute(
         "data-status", "idle", timeout=patience
     )

@@ -85,17 +85,11 @@ def test_a_prediction_is_kept(
     page.keyboard.press("Shift+Enter")  # a click made the question's cell the active one
     wait_for_kernel(panel)
     expect(options.nth(1)).to_be_checked(timeout=PATIENCE)
-<<<<<<< ours
-    kept = json.loads((test_lab.workspace / CHOICES).read_text())
-    assert list(kept) == ["02-alone"]
-    picture(page, "prediction", shots)
-=======
     file = test_lab.workspace / CHOICES
     while not file.exists():  # the kernel hears of it a moment later
         page.wait_for_timeout(100)
     assert list(json.loads(file.read_text())) == ["02-alone"]
-    picture(page, "prediction")
->>>>>>> theirs
+    picture(page, "prediction", shots)
     page.get_by_role("menuitem", name="Kernel", exact=True).click()
     page.locator(".lm-Menu-itemLabel").get_by_text("Restart Kernel…", exact=True).click()
     page.locator(".jp-Dialog").get_by_role("button", name="Confirm Kernel Restart").click()
