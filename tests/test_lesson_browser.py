@@ -4,8 +4,10 @@ their own, a quiz; a section entered, and a machine that fails.
 
 import json
 import re
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
@@ -29,7 +31,12 @@ DARK = "JupyterLab Dark"
 
 
 def begin_anew(lab: TestLab) -> None:
-    """The lesson, as somebody finds it who has not begun."""
+    """The lesson, as somebody finds it who has not begun: no kernel remembers a choice, either."""
+    parts = urlsplit(lab.url)
+    kernels = f"{parts.scheme}://{parts.netloc}/api/kernels"
+    for kernel in json.load(urllib.request.urlopen(f"{kernels}?{parts.query}")):
+        address = f"{kernels}/{kernel['id']}?{parts.query}"
+        urllib.request.urlopen(urllib.request.Request(address, method="DELETE"))
     owner = lab.workspace.stat()
     (lab.workspace / CHOICES).unlink(missing_ok=True)
     (lab.workspace / "course" / f"{LESSON}.ipynb").unlink(missing_ok=True)
@@ -86,8 +93,8 @@ def test_a_prediction_is_kept(
     wait_for_kernel(panel)
     expect(options.nth(1)).to_be_checked(timeout=PATIENCE)
     file = test_lab.workspace / CHOICES
-    while not file.exists():  # the kernel hears of it a moment later
-        page.wait_for_timeout(100)
+    for _ in range(100):  # the kernel hears of it a moment later
+        page.wait_for_timeout(0 if file.exists() else 100)
     assert list(json.loads(file.read_text())) == ["02-alone"]
     picture(page, "prediction", shots)
     page.get_by_role("menuitem", name="Kernel", exact=True).click()
