@@ -174,7 +174,9 @@ def machines(page: Page, test_lab: TestLab) -> Iterator[Locator]:
 
 
 @pytest.mark.timeout(1200)
-def test_a_machine_fails_and_the_reader_sees_what_users_saw(machines: Locator, page: Page) -> None:
+def test_a_machine_fails_and_the_reader_sees_what_users_saw(
+    machines: Locator, page: Page, shots: Path | None
+) -> None:
     cell = machines.locator(".jp-CodeCell", has_text="lab nodes --off")
     plot = cell.locator(".jp-OutputArea-output img").first
     go_on(machines, seen(plot), 5 * PATIENCE)
@@ -184,4 +186,4 @@ def test_a_machine_fails_and_the_reader_sees_what_users_saw(machines: Locator, p
     happened = re.compile(r"What happened\s*for a while some wait in vain")
     go_on(machines, seen(machines.locator(".jp-CodeCell", has_text=happened)))
     cell.evaluate("it => it.scrollIntoView({block: 'start'})")
-    picture(page, "machine-off")
+    picture(page, "machine-off", shots)
