@@ -12,7 +12,7 @@ import termios
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 
 import pytest
 
@@ -126,10 +126,24 @@ def test_a_stopped_or_half_started_lab_comes_back_with_its_engine(checkout: Chec
     assert "kept" in checkout.lab("sh", "docker", "ps", "-a", "--format", "{{.Names}}")
 
 
+@contextmanager
+def heeded(how: signal.Signals) -> Iterator[None]:
+    """What is started meanwhile does not ignore the signal, although this run may (`nohup`)."""
+    if how is signal.SIGKILL:
+        yield
+        return
+    before = signal.signal(how, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(how, before)
+
+
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGKILL])
 def test_a_command_ends_with_its_client(checkout: Checkout, how: signal.Signals) -> None:
     mark = f"{4000 + how}.25"
-    running = checkout.start("sh", "sh", "-c", f"echo started; exec sleep {mark}")
+    with heeded(how):
+        running = checkout.start("sh", "sh", "-c", f"echo started; exec sleep {mark}")
     assert running.stdout
     assert running.stdout.readline() == "started\n"
     running.send_signal(how)
