@@ -162,16 +162,17 @@ def test_a_command_ends_with_the_reader_of_its_output(checkout: Checkout) -> Non
 
 def test_a_shell_ends_with_its_terminal_and_what_ignores_that_goes_on(checkout: Checkout) -> None:
     main, replica = pty.openpty()
-    running = subprocess.Popen(
-        [sys.executable, "-m", "lab", "sh"],
-        cwd=checkout.folder,
-        env=checkout.environment,
-        stdin=replica,
-        stdout=replica,
-        stderr=replica,
-        start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
-    )
+    with heeded(signal.SIGHUP):
+        running = subprocess.Popen(
+            [sys.executable, "-m", "lab", "sh"],
+            cwd=checkout.folder,
+            env=checkout.environment,
+            stdin=replica,
+            stdout=replica,
+            stderr=replica,
+            start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        )
     os.close(replica)
     os.write(main, b"nohup sleep 4301.25 &\nsleep 4302.25\n")
     for mark in ("4301.25", "4302.25"):
