@@ -17,6 +17,7 @@ from lab import lessontexts
 from lab.course import ROOT
 from lab.lessontexts import Task
 
+CHOICES = ".predictions.json"
 YOUR_TURN = "your-turn"
 """The tag of a cell that the reader writes; the next code cell checks it."""
 
@@ -60,13 +61,16 @@ def solved(notebook: dict[str, Any], stem: str) -> dict[str, Any]:
 
 
 def put_solved(name: str, workspace: Path) -> None:
-    """Write a lesson into a workspace, its tasks solved, and the texts beside it."""
+    """Write a lesson into a workspace, its tasks solved, and the texts beside it. Nobody has chosen
+    an answer there.
+    """
     course = ROOT / "course"
     notebook = solved(json.loads((course / name).read_text()), Path(name).stem)
     (workspace / "course" / name).write_text(json.dumps(notebook))
     beside = f"{lessontexts.FOLDER}/{Path(name).stem}.toml"
     (workspace / "course" / lessontexts.FOLDER).mkdir(parents=True, exist_ok=True)
     (workspace / "course" / beside).write_bytes((course / beside).read_bytes())
+    (workspace / CHOICES).unlink(missing_ok=True)
 
 
 def run(path: Path) -> list[Tried]:

@@ -17,7 +17,7 @@ from lab.lessontexts import Task
 from lab.machine import workspace
 
 from .conftest import TestLab
-from .lesson_tasks import texts_of
+from .lesson_tasks import CHOICES, texts_of
 from .test_browser import PATIENCE, browser, open_notebook, page, wait_for_kernel
 from .test_start_page import theme
 from .test_tasks import CLEAN_UP
@@ -26,7 +26,6 @@ __all__ = ["browser", "page"]  # fixtures
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
 LESSON = "02-how-docker-runs-a-container"
 MACHINES = "17-why-kubernetes"
-CHOICES = ".predictions.json"
 DARK = "JupyterLab Dark"
 
 

@@ -64,6 +64,7 @@ def each_lesson() -> pytest.MarkDecorator:
 @pytest.mark.timeout(1800)
 @each_lesson()
 def test_a_lesson_can_be_entered_at_each_section(stem: str, test_lab: TestLab) -> None:
+    test_lab.run("docker", "image", "prune", "--force")
     before = at_rest(test_lab)
     put_solved(f"{stem}.ipynb", test_lab.workspace)
     user = "student" if test_lab.run("id", "student").returncode == 0 else "root"
