@@ -255,8 +255,11 @@ def nodes(kind: Kind, count: int | None, off: str | None, on: str | None) -> Non
     ),
 )
 @click.option("--plan", is_flag=True, help="Print what would be run, and why, without running it.")
+@click.option("--shots", metavar="DIR", help="Only take the pictures of the docs, into DIR.")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def test(fast: bool, everything: bool, plan: bool, arguments: tuple[str, ...]) -> None:
+def test(
+    fast: bool, everything: bool, plan: bool, shots: str | None, arguments: tuple[str, ...]
+) -> None:
     """Run everything that CI runs: lint, types, tests on real engines, every lesson, every
     exercise, a browser.
 
@@ -273,6 +276,8 @@ def test(fast: bool, everything: bool, plan: bool, arguments: tuple[str, ...]) -
             _ = connect() if arguments else ensure_engine()
     chosen = ["-m", " and ".join(f"not {marker}" for marker in NEED_ENGINE)] if fast else []
     chosen += [option for option, given in (("--all", everything), ("--plan", plan)) if given]
+    # in one word: pytest would take the folder for one of tests
+    chosen += [f"--shots={shots}"] if shots else []
     workers = [] if arguments or plan else ["-n", str(_workers(waiting=not fast))]
     command = [sys.executable, "-m", "pytest", *workers, *chosen, *arguments]
     sys.exit(subprocess.run(command, cwd=ROOT, check=False).returncode)
