@@ -144,7 +144,9 @@ def test_a_live_diagram_is_drawn(page: Page, test_lab: TestLab, shots: Path | No
     picture = page.screenshot()
     assert len(picture) > 20_000
     if shots:
-        page.wait_for_timeout(1500)  # let the panel settle before the picture for the README
+        wait_for_kernel(panel, 2 * PATIENCE)  # until then, cells above may still grow
+        diagram.evaluate("drawn => drawn.scrollIntoView({block: 'center'})")
+        page.wait_for_timeout(1500)
         page.screenshot(path=shots / "lesson.png")
 
 
