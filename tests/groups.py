@@ -68,6 +68,12 @@ SECONDS = {
     "tests/test_inside.py[tests/lab/build/standins]": 34,
     "tests/grader/test_exercises.py[00-check-your-lab]": 34,
     "tests/test_accessibility.py": 60,
+    # the first four took 264 s together
+    "tests/test_sections.py[06]": 60,
+    "tests/test_sections.py[09]": 60,
+    "tests/test_sections.py[18]": 60,
+    "tests/test_sections.py[19]": 60,
+    "tests/test_sections.py[05]": 44,
     "tests/test_start_page.py": 40,
     "tests/test_browser.py": 30,
     "tests/grader/startpage/test_page.py": 20,
