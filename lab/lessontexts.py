@@ -9,6 +9,7 @@ import hashlib
 import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,6 +17,10 @@ from lab.errors import LabError
 
 T = TypeVar("T")
 FOLDER = "lesson-texts"
+CLEAN_START = "clean-start"
+"""The id of the cell with which each lesson begins."""
+YOUR_TURN = "your-turn"
+"""The tag of a cell that the reader writes; the next code cell checks it."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +115,22 @@ def find(number: str, start: Path) -> Path | None:
         for file in sorted(folder.glob(f"{number}-*.toml")):
             return file
     return None
+
+
+def source(cell: dict[str, Any]) -> str:
+    """A cell's text: nbformat keeps it as lines or as one string."""
+    return "".join(cell["source"])
+
+
+def your_turns(
+    cells: list[dict[str, Any]], tasks: dict[str, Task]
+) -> Iterator[tuple[int, int, Task]]:
+    """Each cell that the reader writes, by number, with the number of its check, and the task."""
+    code = [number for number, cell in enumerate(cells) if cell["cell_type"] == "code"]
+    for number, following in pairwise(code):
+        if YOUR_TURN in cells[number].get("metadata", {}).get("tags", []):
+            key = source(cells[following]).removeprefix('check("').partition('"')[0]
+            yield number, following, tasks[key]
 
 
 def by_lot(question: dict[str, Any]) -> dict[str, Any]:

@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from .lesson_tasks import Cells, source
+from lab.lessontexts import CLEAN_START, source
 
-CLEAN_START = "clean-start"
+from .lesson_tasks import Cells
+
 HEADING = re.compile(r"^## (.+)$", re.MULTILINE)
 
 

@@ -5,21 +5,17 @@ prints as JSON what each task's check said.
 """
 
 import asyncio
-import itertools
 import json
 import sys
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from lab import lessontexts
 from lab.course import ROOT
-from lab.lessontexts import Task
+from lab.lessontexts import Task, your_turns
 
 CHOICES = ".predictions.json"
-YOUR_TURN = "your-turn"
-"""The tag of a cell that the reader writes; the next code cell checks it."""
 
 Cells = list[dict[str, Any]]
 
@@ -34,20 +30,6 @@ class Tried:
     solved: str
 
 
-def source(cell: dict[str, Any]) -> str:
-    """A cell's text: nbformat keeps it as lines or as one string."""
-    return "".join(cell["source"])
-
-
-def tasks(cells: Cells, texts: dict[str, Task]) -> Iterator[tuple[int, int, Task]]:
-    """Each cell that the reader writes, by number, with the number of its check, and the task."""
-    code = [number for number, cell in enumerate(cells) if cell["cell_type"] == "code"]
-    for number, following in itertools.pairwise(code):
-        if YOUR_TURN in cells[number]["metadata"].get("tags", []):
-            key = source(cells[following]).removeprefix('check("').partition('"')[0]
-            yield number, following, texts[key]
-
-
 def texts_of(stem: str) -> dict[str, Task]:
     """The tasks of the lesson with this name, by key."""
     return lessontexts.read(ROOT / "course" / lessontexts.FOLDER / f"{stem}.toml").tasks
@@ -55,7 +37,7 @@ def texts_of(stem: str) -> dict[str, Task]:
 
 def solved(notebook: dict[str, Any], stem: str) -> dict[str, Any]:
     """The lesson's notebook as one has it who solves each task."""
-    for number, _, task in tasks(notebook["cells"], texts_of(stem)):
+    for number, _, task in your_turns(notebook["cells"], texts_of(stem)):
         notebook["cells"][number]["source"] = task.solution
     return notebook
 
@@ -82,7 +64,7 @@ def run(path: Path) -> list[Tried]:
     notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
     found = {
         number: (following, task)
-        for number, following, task in tasks(notebook.cells, texts_of(path.stem))
+        for number, following, task in your_turns(notebook.cells, texts_of(path.stem))
     }
     client = NotebookClient(
         notebook, timeout=180, resources={"metadata": {"path": str(path.parent)}}

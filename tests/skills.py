@@ -12,7 +12,8 @@ from typing import Any
 
 import yaml
 
-from .lesson_tasks import source
+from lab.lessontexts import source
+
 from .study_notes import wrong_place
 
 SKILLS = "course/skills.toml"

@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
+from lab.lessontexts import source
+
 from .conftest import ROOT, TestLab
-from .lesson_tasks import put_solved, solved, source
+from .lesson_tasks import put_solved, solved
 from .test_lessons import NBVAL, engine_errors
 
 HALF, WHOLE, SOLVED = "lesson {} broken off", "lesson {} as a whole", "exercise {} solved"

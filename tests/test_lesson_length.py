@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from lab.course import ROOT
-
-from .lesson_tasks import YOUR_TURN, source
+from lab.lessontexts import YOUR_TURN, source
 
 LESSONS = sorted((ROOT / "course").glob("*.ipynb"))
 WORDS_A_MINUTE = 130

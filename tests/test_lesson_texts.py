@@ -14,9 +14,7 @@ import pytest
 
 from lab import lessontexts
 from lab.course import ROOT
-from lab.lessontexts import LessonTexts, Prediction
-
-from .lesson_tasks import source
+from lab.lessontexts import LessonTexts, Prediction, source
 
 COURSE = ROOT / "course"
 FILES = {path.stem: path for path in sorted((COURSE / lessontexts.FOLDER).glob("*.toml"))}

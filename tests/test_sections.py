@@ -9,10 +9,11 @@ import pytest
 
 from lab import lessontexts
 from lab.course import ROOT
+from lab.lessontexts import source
 
 from .conftest import TestLab
 from .lesson_sections import sections
-from .lesson_tasks import put_solved, source
+from .lesson_tasks import put_solved
 from .suite.items import Item
 from .test_lessons import at_rest, wait_for
 from .test_tasks import CLEAN_UP, LESSONS, cells

@@ -7,9 +7,9 @@ import pytest
 from grader.course import RELEASE
 from grader.startpage.notebooks import read_notebook
 from lab.course import ROOT
+from lab.lessontexts import source
 
 from .exercises import ASSIGNMENTS, EXERCISES, Exercise
-from .lesson_tasks import source
 from .skills import SKILLS, Skill, skills_of, unlisted, untaught, used
 from .test_coverage import COMING, LESSONS, assert_none
 

@@ -9,9 +9,10 @@ import json
 import pytest
 
 from lab.course import ROOT
+from lab.lessontexts import source, your_turns
 
 from .conftest import TestLab
-from .lesson_tasks import Tried, put_solved, source, tasks, texts_of
+from .lesson_tasks import Tried, put_solved, texts_of
 from .suite.items import Item
 from .test_lessons import at_rest, wait_for
 
@@ -28,7 +29,7 @@ def cells(stem: str) -> list[dict[str, object]]:
 @pytest.mark.parametrize("stem", LESSONS)
 def test_each_task_stands_in_its_lesson_once_and_is_not_solved_there(stem: str) -> None:
     texts = texts_of(stem)
-    found = [(number, task) for number, _, task in tasks(cells(stem), texts)]
+    found = [(number, task) for number, _, task in your_turns(cells(stem), texts)]
     assert [task.key for _, task in found] == sorted(
         texts, key=[task.key for _, task in found].index
     )

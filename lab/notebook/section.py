@@ -2,24 +2,19 @@
 
 import json
 import subprocess
-from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
-from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.display import display
 from IPython.utils.capture import capture_output
 
 from lab import lessontexts
-from lab.lessontexts import Section
+from lab.lessontexts import CLEAN_START, Section, source, your_turns
 from lab.notebook.errors import LessonError
 from lab.notebook.texts import OTHER_VERSION, of_lesson, there
 
-START = "clean-start"
-YOUR_TURN = "your-turn"
 LOOK_SECONDS = 30.0
 
 
@@ -35,8 +30,8 @@ def section(key: str) -> None:
     if _is_there(asked):
         display(_Starts(asked.needs, ""))  # type: ignore[no-untyped-call]
         return
-    sources = dict(_sources(number))
-    for name in (START, *asked.cells):
+    sources = _sources(number)
+    for name in (CLEAN_START, *asked.cells):
         if name not in sources:
             raise LessonError(f"The lesson has no cell {name!r} any more.\n{OTHER_VERSION}")
         _run(sources[name])
@@ -70,32 +65,27 @@ def _is_there(asked: Section) -> bool:
     return done.returncode == 0
 
 
-def _sources(number: str) -> Iterator[tuple[str, str]]:
+def _sources(number: str) -> dict[str, str]:
     """The lesson's code cells by id, as they stand in its file; a task's with its solution."""
     file = lessontexts.find(number, Path.cwd())
     notebook = file and file.parent.parent / f"{file.stem}.ipynb"
+    tasks = of_lesson(number).tasks
     try:
         cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"] if notebook else []
-        code = [cell for cell in cells if cell.get("cell_type") == "code"]
+        turns = {turn: task.solution for turn, _, task in your_turns(cells, tasks)}
+        return {
+            cell.get("id", ""): turns.get(place) or source(cell)
+            for place, cell in enumerate(cells)
+            if cell["cell_type"] == "code"
+        }
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise LessonError(f"Lesson {number} cannot be read: {error}\n{OTHER_VERSION}") from error
-    tasks = of_lesson(number).tasks
-    for cell, following in pairwise([*code, {}]):
-        text = _text(cell)
-        if YOUR_TURN in cell.get("metadata", {}).get("tags", []):
-            key = _text(following).removeprefix('check("').partition('"')[0]
-            text = there(tasks, key).solution
-        yield cell.get("id", ""), text
 
 
-def _text(cell: dict[str, Any]) -> str:
-    return "".join(cell.get("source", ""))
-
-
-def _run(source: str) -> None:
+def _run(text: str) -> None:
     """Its output is not this section's. What goes wrong is shown."""
     with capture_output():
-        result = InteractiveShell.instance().run_cell(source, store_history=False)  # type: ignore[no-untyped-call]
+        result = InteractiveShell.instance().run_cell(text, store_history=False)  # type: ignore[no-untyped-call]
     if not result.success:
         error = result.error_in_exec or result.error_before_exec
         raise LessonError(f"{error}\nTry: run the lesson from its first cell.")
