@@ -20,7 +20,7 @@ from .conftest import TestLab
 from .lesson_tasks import CHOICES, texts_of
 from .test_browser import PATIENCE, browser, open_notebook, page, wait_for_kernel
 from .test_start_page import theme
-from .test_tasks import CLEAN_UP
+from .test_lessons import CLEAN_UP
 
 __all__ = ["browser", "page"]  # fixtures
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]

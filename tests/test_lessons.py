@@ -6,7 +6,8 @@ The second runs go by turns, and those on a busy machine only with ``--all`` (te
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pytest
 from docker.models.containers import Container
@@ -20,6 +21,11 @@ from .suite.items import Item, Turn
 
 LESSONS = sorted(path.name for path in (ROOT / "course").glob("*.ipynb"))
 REST_SECONDS = 2.0
+WHERE = "/home/student/workspace/course"
+CLEAN_UP = """
+from lab.notebook import clean_start
+clean_start("{number}", cluster=True)
+"""
 HAVE_RUN: set[str] = set()  # in the lab of this process
 IN_THE_CLUSTER = (
     "deployments,replicasets,pods,services,configmaps,secrets,jobs,persistentvolumeclaims"
@@ -73,6 +79,11 @@ def at_rest(lab: TestLab, seconds: float = 60) -> dict[str, list[str]]:
     return found
 
 
+def user_of(lab: TestLab) -> str:
+    """As whom a reader's notebook runs."""
+    return "student" if lab.run("id", "student").returncode == 0 else "root"
+
+
 def wait_for(
     before: dict[str, list[str]], lab: TestLab, seconds: float = 60
 ) -> dict[str, list[str]]:
@@ -83,6 +94,35 @@ def wait_for(
     while (found := objects(lab)) != before and time.monotonic() < deadline:
         time.sleep(0.5)
     return found
+
+
+def tried_in(module: str, stem: str, lab: TestLab) -> Any:
+    """What a module of the tests says of a lesson, as JSON; run in the lab, on the lesson with its
+    tasks solved. Whatever it does, nothing is left behind.
+    """
+    lab.run("docker", "image", "prune", "--force")
+    before = at_rest(lab)
+    put_solved(f"{stem}.ipynb", lab.workspace)
+    user = user_of(lab)
+    done = lab.run("python", "-m", module, f"{WHERE}/{stem}.ipynb", user=user)
+    # what its last cells would have removed
+    lab.run("python", "-c", CLEAN_UP.format(number=stem[:2]), user=user, cwd=WHERE)
+    # a wrong answer may remove a container and leave the volume that its image asked for
+    for kind in ("volume", "image"):
+        lab.run("docker", kind, "prune", "--force")
+    left = wait_for(before, lab)
+    assert done.returncode == 0, done.stdout
+    assert left == before
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def each_of(kind: str, stems: Sequence[str]) -> pytest.MarkDecorator:
+    """Lessons as parameters: the first is always run, the others by turns."""
+    items = [Item(kind, stem, "always" if stem == stems[0] else "by turns") for stem in stems]
+    marked = [
+        pytest.param(item.name, marks=pytest.mark.proves(item), id=item.name) for item in items
+    ]
+    return pytest.mark.parametrize("stem", marked)
 
 
 def engine_errors(lab: TestLab) -> str:
@@ -122,12 +162,7 @@ def run(lesson: str, lab: TestLab, somebody_elses: Container) -> None:
     """Run a lesson; it passes, leaves nothing, and touches nothing else."""
     before = at_rest(lab)
     put_solved(lesson, lab.workspace)
-    done = lab.run(
-        *NBVAL,
-        lesson,
-        user="student" if lab.run("id", "student").returncode == 0 else "root",
-        cwd="/home/student/workspace/course",
-    )
+    done = lab.run(*NBVAL, lesson, user=user_of(lab), cwd="/home/student/workspace/course")
     HAVE_RUN.add(lesson)
     assert done.returncode == 0, f"{done.stdout}\n{engine_errors(lab)}"
     assert wait_for(before, lab) == before

@@ -3,8 +3,6 @@
 The lessons go by turns (tests/suite).
 """
 
-import json
-
 import pytest
 
 from lab import lessontexts
@@ -13,10 +11,8 @@ from lab.lessontexts import source
 
 from .conftest import TestLab
 from .lesson_sections import sections
-from .lesson_tasks import put_solved
-from .suite.items import Item
-from .test_lessons import at_rest, wait_for
-from .test_tasks import CLEAN_UP, LESSONS, cells
+from .test_lessons import each_of, tried_in
+from .test_tasks import LESSONS, cells
 
 
 def test_a_section_begins_at_its_heading_also_within_a_cell() -> None:
@@ -51,31 +47,8 @@ def test_a_section_that_starts_from_something_begins_with_what_makes_it(stem: st
         )
 
 
-def each_lesson() -> pytest.MarkDecorator:
-    items = [
-        Item("sections", stem, "always" if stem == LESSONS[0] else "by turns") for stem in LESSONS
-    ]
-    marked = [
-        pytest.param(item.name, marks=pytest.mark.proves(item), id=item.name) for item in items
-    ]
-    return pytest.mark.parametrize("stem", marked)
-
-
 @pytest.mark.lesson
 @pytest.mark.timeout(1800)
-@each_lesson()
+@each_of("sections", LESSONS)
 def test_a_lesson_can_be_entered_at_each_section(stem: str, test_lab: TestLab) -> None:
-    test_lab.run("docker", "image", "prune", "--force")
-    before = at_rest(test_lab)
-    put_solved(f"{stem}.ipynb", test_lab.workspace)
-    user = "student" if test_lab.run("id", "student").returncode == 0 else "root"
-    lesson = f"/home/student/workspace/course/{stem}.ipynb"
-    done = test_lab.run("python", "-m", "tests.lesson_sections", lesson, user=user)
-    clean_up = ["python", "-c", CLEAN_UP.format(number=stem[:2])]
-    test_lab.run(*clean_up, user=user, cwd="/home/student/workspace/course")
-    for kind in ("volume", "image"):
-        test_lab.run("docker", kind, "prune", "--force")
-    left = wait_for(before, test_lab)
-    assert done.returncode == 0, done.stdout
-    assert json.loads(done.stdout.splitlines()[-1]) == {}
-    assert left == before
+    assert tried_in("tests.lesson_sections", stem, test_lab) == {}

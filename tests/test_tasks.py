@@ -12,9 +12,8 @@ from lab.course import ROOT
 from lab.lessontexts import source, your_turns
 
 from .conftest import TestLab
-from .lesson_tasks import Tried, put_solved, texts_of
-from .suite.items import Item
-from .test_lessons import at_rest, wait_for
+from .lesson_tasks import Tried, texts_of
+from .test_lessons import each_of, tried_in
 
 LESSONS = sorted(path.stem for path in (ROOT / "course").glob("*.ipynb"))
 LEAST_WRONG = 2
@@ -41,42 +40,13 @@ def test_each_task_stands_in_its_lesson_once_and_is_not_solved_there(stem: str) 
         assert task.solution not in task.hints[0], "never the whole solution at the first miss"
 
 
-def each_lesson() -> pytest.MarkDecorator:
-    with_tasks = [stem for stem in LESSONS if texts_of(stem)]
-    items = [
-        Item("task", stem, "always" if stem == with_tasks[0] else "by turns") for stem in with_tasks
-    ]
-    marked = [
-        pytest.param(item.name, marks=pytest.mark.proves(item), id=item.name) for item in items
-    ]
-    return pytest.mark.parametrize("stem", marked)
-
-
 @pytest.mark.lesson
 @pytest.mark.timeout(1200)
-@each_lesson()
+@each_of("task", [stem for stem in LESSONS if texts_of(stem)])
 def test_tasks_tell_right_from_wrong(stem: str, test_lab: TestLab) -> None:
-    test_lab.run("docker", "image", "prune", "--force")
-    before = at_rest(test_lab)
-    put_solved(f"{stem}.ipynb", test_lab.workspace)
-    user = "student" if test_lab.run("id", "student").returncode == 0 else "root"
-    lesson = f"/home/student/workspace/course/{stem}.ipynb"
-    done = test_lab.run("python", "-m", "tests.lesson_tasks", lesson, user=user)
-    # what its last cells would have removed
-    test_lab.run(
-        "python",
-        "-c",
-        CLEAN_UP.format(number=stem[:2]),
-        user=user,
-        cwd="/home/student/workspace/course",
-    )
-    # a wrong answer may remove a container and leave the volume that its image asked for
-    for kind in ("volume", "image"):
-        test_lab.run("docker", kind, "prune", "--force")
-    left = wait_for(before, test_lab)
-    assert done.returncode == 0, done.stdout
+    said = tried_in("tests.lesson_tasks", stem, test_lab)
     texts = texts_of(stem)
-    tried = [Tried(**each) for each in json.loads(done.stdout.splitlines()[-1])]
+    tried = [Tried(**each) for each in said]
     assert [each.key for each in tried] == list(texts)
     for each in tried:
         assert each.before.startswith("Not yet: "), f"{each.key} is passed before it is done"
@@ -86,10 +56,3 @@ def test_tasks_tell_right_from_wrong(stem: str, test_lab: TestLab) -> None:
             assert said.startswith("Not yet: "), f"{each.key} is passed by: {wrong.answer}"
             assert wrong.says in said, f"{each.key}, {wrong.answer}: {said}"
             assert not any(wrong.says in other for other in others), f"{each.key}: {wrong.says}"
-    assert left == before
-
-
-CLEAN_UP = """
-from lab.notebook import clean_start
-clean_start("{number}", cluster=True)
-"""
