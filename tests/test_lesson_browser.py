@@ -19,8 +19,8 @@ from lab.machine import workspace
 from .conftest import TestLab
 from .lesson_tasks import CHOICES, texts_of
 from .test_browser import PATIENCE, browser, open_notebook, page, wait_for_kernel
-from .test_start_page import theme
 from .test_lessons import CLEAN_UP
+from .test_start_page import theme
 
 __all__ = ["browser", "page"]  # fixtures
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
@@ -93,7 +93,9 @@ def test_a_prediction_is_kept(
     expect(options.nth(1)).to_be_checked(timeout=PATIENCE)
     file = test_lab.workspace / CHOICES
     for _ in range(100):  # the kernel hears of it a moment later
-        page.wait_for_timeout(0 if file.exists() else 100)
+        if file.exists():
+            break
+        page.wait_for_timeout(100)
     assert list(json.loads(file.read_text())) == ["02-alone"]
     picture(page, "prediction", shots)
     page.get_by_role("menuitem", name="Kernel", exact=True).click()
