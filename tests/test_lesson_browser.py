@@ -19,7 +19,7 @@ from lab.machine import workspace
 from .conftest import TestLab
 from .lesson_tasks import CHOICES, texts_of
 from .test_browser import PATIENCE, browser, open_notebook, page, wait_for_kernel
-from .test_lessons import CLEAN_UP
+from .test_lessons import CLEAN_UP, WHERE
 from .test_start_page import theme
 
 __all__ = ["browser", "page"]  # fixtures
@@ -171,7 +171,7 @@ def machines(page: Page, test_lab: TestLab) -> Iterator[Locator]:
     opened = open_notebook(page, test_lab, f"course/{MACHINES}.ipynb")
     opened.locator(".jp-Cell").first.click()
     yield opened
-    test_lab.run("python", "-c", CLEAN_UP.format(number="17"), cwd="/home/student/workspace/course")
+    test_lab.run("python", "-c", CLEAN_UP.format(number="17"), cwd=WHERE)
 
 
 @pytest.mark.timeout(1200)
